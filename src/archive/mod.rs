@@ -1,0 +1,1 @@
+//! Upstream archives: what is inside, read as a stream, with limits, and never unpacked.

@@ -1,0 +1,115 @@
+//! How the library reports progress without knowing a terminal.
+//!
+//! A step (`lock`, `fetch`, `pack`, `verify`, `stage`) emits [`Event`]s to an [`Observer`]; only the
+//! command line turns them into bars, lines or JSON. Long loops look at [`Cancel`] per chunk.
+
+mod cancel;
+
+pub use cancel::{Cancel, Cancelled};
+
+use serde::Serialize;
+
+/// A step of the journey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Step {
+    /// Manifest to lock.
+    Resolve,
+    /// Lock to store.
+    Fetch,
+    /// Store to bundle.
+    Pack,
+    /// Bundle to verified bundle.
+    Verify,
+    /// Verified bundle to staged tree.
+    Stage,
+}
+
+impl Step {
+    /// The step in one word, as a person reads it beside a progress bar.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Fetch => "fetch",
+            Self::Pack => "pack",
+            Self::Verify => "verify",
+            Self::Stage => "stage",
+        }
+    }
+}
+
+/// Something that happened. Carries vocabulary only, never domain values.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A step begins; `items` and `bytes` are the totals to expect, as far as they are known.
+    StepStarted {
+        /// Which step.
+        step: Step,
+        /// How many items there will be.
+        items: u64,
+        /// How many bytes there will be.
+        bytes: u64,
+    },
+    /// Work on one item begins.
+    ItemStarted {
+        /// Which step.
+        step: Step,
+        /// The item: a file name or path.
+        item: &'a str,
+        /// Its size, when known.
+        bytes: Option<u64>,
+    },
+    /// More bytes of an item are done. `count` is what was added since the last such event.
+    Bytes {
+        /// Which step.
+        step: Step,
+        /// The item.
+        item: &'a str,
+        /// Bytes added.
+        count: u64,
+    },
+    /// An item is done.
+    ItemDone {
+        /// Which step.
+        step: Step,
+        /// The item.
+        item: &'a str,
+        /// Whether it was already there (found in the store, or in place from an earlier run).
+        reused: bool,
+    },
+    /// A step is done.
+    StepDone {
+        /// Which step.
+        step: Step,
+    },
+    /// Something a person may want to know; nothing is wrong.
+    Note {
+        /// One sentence.
+        text: &'a str,
+    },
+    /// Something a person should know: the work goes on.
+    Warning {
+        /// Stable id, such as `W901`.
+        id: &'a str,
+        /// One sentence.
+        text: &'a str,
+    },
+}
+
+/// Receives events, from several threads at once.
+pub trait Observer: Sync {
+    /// Takes one event. Must return quickly and must not panic.
+    fn on(&self, event: &Event<'_>);
+}
+
+/// An observer that ignores everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on(&self, _event: &Event<'_>) {}
+}

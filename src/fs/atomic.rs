@@ -1,0 +1,120 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::error::{At, PathError};
+use super::sync_parent;
+
+/// A file under construction beside its target. Dropped without [`AtomicFile::commit`], it vanishes.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: NamedTempFile,
+    target: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins a file that will appear at `target`. Its folder must exist.
+    ///
+    /// # Errors
+    /// When no temporary file can be made in that folder.
+    pub fn create(target: &Path) -> Result<Self, PathError> {
+        let parent = target
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let file = tempfile::Builder::new()
+            .prefix(".haversack-")
+            .suffix(".part")
+            .tempfile_in(parent)
+            .at("create", target)?;
+        Ok(Self {
+            file,
+            target: target.to_owned(),
+        })
+    }
+
+    /// The file to write to.
+    pub fn as_file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Syncs the content, sets the permission bits, moves it to its target (replacing what stood
+    /// there) and syncs the folder.
+    ///
+    /// # Errors
+    /// When any of these fails; the target is then what it was.
+    pub fn commit(self, mode: u32) -> Result<(), PathError> {
+        let target = self.commit_unsynced_folder(mode)?;
+        sync_parent(&target)
+    }
+
+    /// As [`AtomicFile::commit`], but leaves the folder unsynced, for callers that write many files
+    /// and sync each folder once at the end. Gives back the target.
+    ///
+    /// # Errors
+    /// When the content cannot be synced or moved; the target is then what it was.
+    pub fn commit_unsynced_folder(self, mode: u32) -> Result<PathBuf, PathError> {
+        let file = self.file.as_file();
+        file.set_permissions(Permissions::from_mode(mode))
+            .at("set permissions of", &self.target)?;
+        file.sync_all().at("sync", &self.target)?;
+        let target = self.target;
+        self.file
+            .persist(&target)
+            .map_err(|failed| failed.error)
+            .at("rename to", &target)?;
+        Ok(target)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// Writes a whole file atomically and durably, with these permission bits.
+///
+/// # Errors
+/// When it cannot be written; the target is then what it was.
+pub fn write_atomic(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(bytes).at("write", target)?;
+    file.commit(mode)
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("x");
+        let mut file = AtomicFile::create(&target).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn replaces_whole_and_sets_the_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("x");
+        write_atomic(&target, b"one", 0o644).unwrap();
+        write_atomic(&target, b"two", 0o600).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"two");
+        let mode = std::fs::metadata(&target).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
+}

@@ -1,0 +1,188 @@
+//! The only callers of `std::fs`: every error names its path, every write is durable.
+//!
+//! A durable write goes to a temporary file beside its target, is synced, renamed over the target,
+//! and the folder is synced. A reader never sees a half file. Nothing here follows a symbolic link
+//! in the last component when it opens a file to read.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this module is what the rule points to"
+)]
+
+mod atomic;
+mod error;
+mod lock;
+mod walk;
+
+pub use atomic::{AtomicFile, write_atomic};
+pub use error::{At, PathError};
+pub use lock::{FolderLock, LockError};
+pub use walk::{Entry, Kind, walk};
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+/// Buffer of one read or write of a large file, in bytes.
+pub const CHUNK: usize = 256 * 1024;
+
+/// Opens a regular file to read, refusing symbolic links, folders, devices and pipes.
+///
+/// # Errors
+/// When it cannot be opened, or is no regular file.
+pub fn open(path: &Path) -> Result<File, PathError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    let file = File::from(fd);
+    let kind = file.metadata().at("examine", path)?;
+    if kind.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ))
+        .at("open", path)
+    }
+}
+
+/// The whole content of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// When it cannot be read, or is longer than `limit`.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
+    read_limited(open(path)?, limit).at("read", path)
+}
+
+/// The whole content of a UTF-8 file of at most `limit` bytes, following symbolic links (for files
+/// that a user names).
+///
+/// # Errors
+/// When it cannot be read, is longer than `limit`, or is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, PathError> {
+    let bytes = read_limited(File::open(path).at("open", path)?, limit).at("read", path)?;
+    String::from_utf8(bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        .at("read", path)
+}
+
+fn read_limited(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {limit} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What stands at a path, without following a symbolic link; `None` when nothing does.
+///
+/// # Errors
+/// When it cannot be examined.
+pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).at("examine", path),
+    }
+}
+
+/// Makes a folder and its parents, new ones with `mode`. Existing ones are left as they are.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), PathError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .at("create folder", path)
+}
+
+/// Sets the permission bits of a file or folder.
+///
+/// # Errors
+/// When they cannot be set.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), PathError> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).at("set permissions of", path)
+}
+
+/// Removes a file; that it is absent is fine.
+///
+/// # Errors
+/// When it stands there and cannot be removed.
+pub fn remove_file(path: &Path) -> Result<(), PathError> {
+    ignore_absent(fs::remove_file(path)).at("remove", path)
+}
+
+/// Removes a folder and all in it, without following symbolic links; that it is absent is fine.
+///
+/// # Errors
+/// When it stands there and cannot be removed.
+pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
+    ignore_absent(fs::remove_dir_all(path)).at("remove folder", path)
+}
+
+/// Renames within one file system and syncs the folder of the target.
+///
+/// # Errors
+/// When it cannot be renamed or synced.
+pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
+    fs::rename(from, to).at("rename", from)?;
+    sync_parent(to)
+}
+
+/// Makes a symbolic link. The target is not examined.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn symlink(target: &Path, link: &Path) -> Result<(), PathError> {
+    std::os::unix::fs::symlink(target, link).at("link", link)
+}
+
+/// Makes a second name for a file on the same file system.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn hard_link(from: &Path, to: &Path) -> Result<(), PathError> {
+    fs::hard_link(from, to).at("link", to)
+}
+
+/// Syncs the folder that holds `path`, so that a rename in it survives a power loss.
+///
+/// # Errors
+/// When it cannot be opened or synced.
+pub fn sync_parent(path: &Path) -> Result<(), PathError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .at("sync folder", parent)
+}
+
+/// Bytes that an unprivileged user may still write on the file system of `path`.
+///
+/// # Errors
+/// When it cannot be found out.
+pub fn free_space(path: &Path) -> Result<u64, PathError> {
+    let found = rustix::fs::statvfs(path)
+        .map_err(io::Error::from)
+        .at("examine file system of", path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+fn ignore_absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

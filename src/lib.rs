@@ -1,0 +1,43 @@
+//! Haversack builds offline bundles of the Mattermost stack on a connected machine, and on an
+//! isolated network verifies them and stages them onto the hosts that will run it.
+//!
+//! The modules are the journey of the data; each imports only modules of rows above it
+//! (`tests/layers.rs` enforces this):
+//!
+//! | layer | modules | holds |
+//! |---|---|---|
+//! | 0 | [`types`] | digests, names, paths, sizes: no I/O |
+//! | 1 | [`event`] | how progress is reported without knowing a terminal |
+//! | 2 | [`fs`], [`pool`] | durable files; bounded parallel work |
+//! | 3 | [`archive`], [`manifest`], [`trust`], `net` | tar streams; the wish list; signatures and evidence; HTTP |
+//! | 4 | [`lock`], [`store`] | exact artifacts; content-addressed cache |
+//! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
+//! | 6 | `resolve`, `fetch`, [`verify`] | the steps that join them |
+//! | 7 | [`stage`], [`report`] | generated trees; evidence for people |
+//! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
+//!
+//! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
+//! isolated-side program contains no HTTP stack.
+
+pub mod archive;
+pub mod bundle;
+pub mod event;
+#[cfg(feature = "connected")]
+pub mod fetch;
+pub mod fs;
+pub mod lock;
+pub mod manifest;
+#[cfg(feature = "connected")]
+pub mod net;
+pub mod plan;
+pub mod pool;
+pub mod report;
+#[cfg(feature = "connected")]
+pub mod resolve;
+#[cfg(feature = "connected")]
+pub mod sources;
+pub mod stage;
+pub mod store;
+pub mod trust;
+pub mod types;
+pub mod verify;

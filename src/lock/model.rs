@@ -1,0 +1,156 @@
+//! What a lock says.
+
+use crate::types::digest::Digest;
+use crate::types::fingerprint::Fingerprint;
+use crate::types::name::Name;
+use crate::types::path::RelPath;
+use crate::types::target::Target;
+use crate::types::url::SafeUrl;
+
+/// The exact content of a bundle, and where each file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// Name of the bundle.
+    pub name: Name,
+    /// Version of the bundle: that of its leading component.
+    pub version: String,
+    /// What the bundle is for.
+    pub target: Target,
+    /// Digest of the manifest that this lock answers; `build` refuses when the manifest is another.
+    pub manifest: Digest,
+    /// Single files from upstreams, sorted by path.
+    pub artifacts: Vec<Artifact>,
+    /// Package repositories, sorted by name.
+    pub repositories: Vec<Repository>,
+}
+
+/// One file: where it comes from, what it is exactly, and where it stands in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedFile {
+    /// Where it stands: below `v1/` for payload (`files/…`, `apt/…`), below `evidence/` for evidence.
+    pub path: RelPath,
+    /// Where it was found.
+    pub url: SafeUrl,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
+/// A single file from an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The role it plays when staged.
+    pub component: Name,
+    /// Its version, as upstream writes it.
+    pub version: String,
+    /// Whether it stands in for the real program, in tests and the quickstart only.
+    pub stand_in: bool,
+    /// The file; its path begins with `files/<component>/`.
+    pub file: LockedFile,
+    /// Other URLs that serve the same bytes, in the order to try them.
+    pub mirrors: Vec<SafeUrl>,
+    /// Who vouched for it; never empty.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One piece of evidence that was checked when the lock was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Who vouched, and how.
+    pub vouched: Vouched,
+    /// The document that was checked (checksum file, signature), kept in the bundle below
+    /// `evidence/`; none when the manifest itself states the digest.
+    pub document: Option<LockedFile>,
+    /// The key file that a signature was checked with, kept in the bundle below `evidence/`.
+    pub key: Option<LockedFile>,
+}
+
+/// Who vouched for a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vouched {
+    /// The manifest states the SHA-256.
+    Manifest,
+    /// A checksum file of the upstream states it.
+    ChecksumFile,
+    /// A detached OpenPGP signature over the file, by this pinned certificate.
+    OpenPgp(Fingerprint),
+    /// Nobody: upstream publishes nothing. The reason is the manifest's.
+    FirstLock(String),
+}
+
+/// A package repository: upstream's signed index verbatim, and only the packages of the closure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Name; its files stand below `apt/<name>/` in the bundle.
+    pub name: Name,
+    /// Root of the repository upstream: `uri` of its source entry.
+    pub uri: SafeUrl,
+    /// The keyring that signed it, kept in the bundle below `evidence/`.
+    pub keyring: LockedFile,
+    /// The suites used, sorted by suite.
+    pub suites: Vec<Suite>,
+    /// The packages of the closure that come from it, sorted by path.
+    pub packages: Vec<Package>,
+}
+
+/// One suite of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suite {
+    /// Its folder below `dists/`, such as `bookworm-security`.
+    pub suite: String,
+    /// The components used, as the source entry writes them, such as `main`.
+    pub components: Vec<String>,
+    /// The certificates whose signatures on the index were good.
+    pub signed_by: Vec<Fingerprint>,
+    /// `Date` of its Release file, as upstream writes it.
+    pub date: String,
+    /// `Valid-Until` of its Release file, as upstream writes it.
+    pub valid_until: Option<String>,
+    /// Its signed index and the package lists that the closure was computed from, verbatim.
+    pub index: Vec<LockedFile>,
+}
+
+/// One package of the closure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version, as dpkg writes it.
+    pub version: String,
+    /// Its architecture, or `all`.
+    pub arch: String,
+    /// The file; its path begins with `apt/<repository>/`.
+    pub file: LockedFile,
+    /// The components of the manifest's `[[apt.packages]]` whose closure holds it, sorted.
+    pub needed_by: Vec<Name>,
+    /// Why it is in the closure: `asked for`, or the package that pulled it in, such as
+    /// `Depends of nginx`.
+    pub because: String,
+}
+
+impl Lock {
+    /// Every payload file, in the order of the lock.
+    pub fn payload(&self) -> impl Iterator<Item = &LockedFile> {
+        let artifacts = self.artifacts.iter().map(|artifact| &artifact.file);
+        let repositories = self.repositories.iter().flat_map(|repository| {
+            let index = repository.suites.iter().flat_map(|suite| &suite.index);
+            index.chain(repository.packages.iter().map(|package| &package.file))
+        });
+        artifacts.chain(repositories)
+    }
+
+    /// Every evidence file (signatures, checksum files, keys); one file may come several times.
+    pub fn evidence(&self) -> impl Iterator<Item = &LockedFile> {
+        let checked = self
+            .artifacts
+            .iter()
+            .flat_map(|artifact| &artifact.evidence);
+        let documents = checked.flat_map(|one| one.document.iter().chain(&one.key));
+        documents.chain(
+            self.repositories
+                .iter()
+                .map(|repository| &repository.keyring),
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! The manifest: what a bundle shall hold, as a person writes it.

@@ -1,0 +1,1 @@
+//! HTTP on the connected side: small documents, and downloads that resume.

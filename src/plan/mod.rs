@@ -1,0 +1,1 @@
+//! The plan: a deployment, checked against every rule that it touches.

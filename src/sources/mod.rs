@@ -1,0 +1,1 @@
+//! Where files come from: single URLs, local paths, package repositories.

@@ -1,0 +1,255 @@
+//! The store: files by digest, on the connected side.
+//!
+//! `sha256/ab/abcdef…` holds each file once. A file gets its final name only after its bytes were
+//! hashed and synced, and a hit is hashed again before it is used: a name proves nothing. Two runs
+//! may share a store; whoever comes second finds the file there.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::event::{Cancel, Cancelled};
+use crate::fs::{self, At, AtomicFile, PathError};
+use crate::types::digest::{Digest, Hasher};
+
+/// Permission bits of stored files: they never change.
+const FILE_MODE: u32 = 0o444;
+
+/// A folder of files by digest.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Why the store could not take or give a file.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("the store cannot be used")]
+    Io(#[from] PathError),
+    /// What was to be stored is not what was announced.
+    #[error(
+        "expected sha256 {expected}, {expected_size} bytes; found sha256 {found}, {found_size} bytes"
+    )]
+    Mismatch {
+        /// Digest that was announced.
+        expected: Digest,
+        /// Size that was announced.
+        expected_size: u64,
+        /// Digest that came.
+        found: Digest,
+        /// Size that came; reading stops one byte after the announced size.
+        found_size: u64,
+    },
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Store {
+    /// Opens the store in folder `root`, making it when it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(&root.join("sha256"), 0o755)?;
+        Ok(Self {
+            root: root.to_owned(),
+        })
+    }
+
+    /// The folder of the store.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the file of this digest is or would be. That it stands there proves nothing: use
+    /// [`Store::find`], or hash while reading.
+    #[must_use]
+    pub fn path_of(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.to_string();
+        let group: String = hex.chars().take(2).collect();
+        self.root.join("sha256").join(group).join(hex)
+    }
+
+    /// Path and size of the file of this digest, after hashing it again. A file that no longer has
+    /// its digest is removed, so that it is fetched anew.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the work was asked to stop.
+    pub fn find(
+        &self,
+        digest: &Digest,
+        cancel: &Cancel,
+    ) -> Result<Option<(PathBuf, u64)>, StoreError> {
+        let path = self.path_of(digest);
+        if fs::examine(&path)?.is_none() {
+            return Ok(None);
+        }
+        let mut file = fs::open(&path)?;
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; fs::CHUNK];
+        loop {
+            cancel.check()?;
+            let count = file.read(&mut buffer).at("read", &path)?;
+            if count == 0 {
+                break;
+            }
+            hasher.update(buffer.get(..count).unwrap_or_default());
+        }
+        let size = hasher.bytes();
+        if hasher.finish() == *digest {
+            Ok(Some((path, size)))
+        } else {
+            fs::remove_file(&path)?;
+            Ok(None)
+        }
+    }
+
+    /// The bytes of a small stored file, hashed again; `None` when it is not there, damaged, or
+    /// longer than `limit`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path_of(digest);
+        match fs::examine(&path)? {
+            Some(found) if found.len() <= limit => {}
+            _ => return Ok(None),
+        }
+        let bytes = fs::read(&path, limit)?;
+        Ok((Digest::of(&bytes) == *digest).then_some(bytes))
+    }
+
+    /// Stores bytes and gives their digest.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        if self.read(&digest, u64::MAX)?.is_none() {
+            let mut file = self.begin(&digest)?;
+            let path = self.path_of(&digest);
+            file.write_all(bytes).at("write", &path)?;
+            file.commit(FILE_MODE)?;
+        }
+        Ok(digest)
+    }
+
+    /// Stores what `reader` gives, when it is exactly what was announced.
+    ///
+    /// # Errors
+    /// [`StoreError::Mismatch`] when it is not; nothing is stored then.
+    pub fn put_stream(
+        &self,
+        reader: &mut dyn Read,
+        expected: &Digest,
+        expected_size: u64,
+        cancel: &Cancel,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.path_of(expected);
+        let mut file = self.begin(expected)?;
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; fs::CHUNK];
+        while hasher.bytes() <= expected_size {
+            cancel.check()?;
+            let count = reader.read(&mut buffer).at("read for", &path)?;
+            if count == 0 {
+                break;
+            }
+            let chunk = buffer.get(..count).unwrap_or_default();
+            hasher.update(chunk);
+            file.write_all(chunk).at("write", &path)?;
+        }
+        let (found_size, found) = (hasher.bytes(), hasher.finish());
+        if found != *expected || found_size != expected_size {
+            return Err(StoreError::Mismatch {
+                expected: *expected,
+                expected_size,
+                found,
+                found_size,
+            });
+        }
+        file.commit(FILE_MODE)?;
+        Ok(path)
+    }
+
+    /// Moves a finished file, whose digest the caller has just computed while writing and syncing
+    /// it, into the store. It must lie on the same file system, best in [`Store::parts`].
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn adopt(&self, file: &Path, digest: &Digest) -> Result<PathBuf, StoreError> {
+        let path = self.path_of(digest);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder, 0o755)?;
+        }
+        fs::set_mode(file, FILE_MODE)?;
+        fs::rename(file, &path)?;
+        Ok(path)
+    }
+
+    /// A folder on the store's file system for downloads that are under way.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn parts(&self) -> Result<PathBuf, StoreError> {
+        let parts = self.root.join("parts");
+        fs::create_dir_all(&parts, 0o755)?;
+        Ok(parts)
+    }
+
+    fn begin(&self, digest: &Digest) -> Result<AtomicFile, StoreError> {
+        let path = self.path_of(digest);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder, 0o755)?;
+        }
+        Ok(AtomicFile::create(&path)?)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        (folder, store)
+    }
+
+    #[test]
+    fn a_damaged_hit_is_no_hit() {
+        let (_folder, store) = store();
+        let digest = store.put(b"good").unwrap();
+        assert!(store.find(&digest, &Cancel::new()).unwrap().is_some());
+        let path = store.path_of(&digest);
+        fs::set_mode(&path, 0o644).unwrap();
+        std::fs::write(&path, b"evil").unwrap();
+        assert_eq!(store.read(&digest, 100).unwrap(), None);
+        assert!(store.find(&digest, &Cancel::new()).unwrap().is_none());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn refuses_what_was_not_announced() {
+        let (_folder, store) = store();
+        let announced = Digest::of(b"good");
+        for (bytes, size) in [
+            (&b"evil"[..], 4),
+            (&b"good more"[..], 4),
+            (&b"goo"[..], 4),
+            (&b"good"[..], 5),
+        ] {
+            let error = store
+                .put_stream(&mut &bytes[..], &announced, size, &Cancel::new())
+                .unwrap_err();
+            assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
+            assert!(!store.path_of(&announced).exists());
+        }
+        store
+            .put_stream(&mut &b"good"[..], &announced, 4, &Cancel::new())
+            .unwrap();
+    }
+}

@@ -1,0 +1,1 @@
+//! Authenticity: keys, signatures and checksum documents. Bytes in, verdicts out; no I/O.

@@ -1,0 +1,12 @@
+//! The vocabulary: values that cannot be wrong, without any I/O.
+//!
+//! Each type is made by parsing (`FromStr`, `TryFrom`); once it exists it is valid.
+
+pub mod digest;
+pub mod fingerprint;
+pub mod name;
+pub mod path;
+pub mod secret;
+pub mod size;
+pub mod target;
+pub mod url;

@@ -1,0 +1,149 @@
+//! URLs that can be shown and written down.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An absolute `http`, `https` or `file` URL without credentials, so that it can go into locks,
+/// bundles, reports and logs.
+///
+/// Parsing refuses user names, passwords, white space and control characters; query strings are
+/// kept, for some upstreams need them.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SafeUrl(String);
+
+/// Why a text is no URL that may be written down.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseUrlError {
+    /// It does not start with a known scheme, or has no host or path.
+    #[error("`{0}` is no http, https or file URL")]
+    Shape(String),
+    /// It holds a user name or password. The text is not repeated.
+    #[error("the URL holds a user name or password; put credentials into netrc or the environment")]
+    Credentials,
+}
+
+impl SafeUrl {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last component of the path, without the query; empty when the path ends in `/`.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        let path = self.0.split(['?', '#']).next().unwrap_or(&self.0);
+        path.rsplit('/').next().unwrap_or(path)
+    }
+
+    /// The path of a `file:` URL.
+    #[must_use]
+    pub fn local_path(&self) -> Option<&str> {
+        self.0.strip_prefix("file://")
+    }
+
+    /// This URL with `/` and `rest` appended.
+    ///
+    /// # Errors
+    /// When the result is no URL.
+    pub fn join(&self, rest: &str) -> Result<Self, ParseUrlError> {
+        format!(
+            "{}/{}",
+            self.0.trim_end_matches('/'),
+            rest.trim_start_matches('/')
+        )
+        .parse()
+    }
+}
+
+impl fmt::Display for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for SafeUrl {
+    type Err = ParseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let shape = || {
+            ParseUrlError::Shape(
+                text.chars()
+                    .take(200)
+                    .flat_map(char::escape_default)
+                    .collect(),
+            )
+        };
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| ParseUrlError::Shape("…".to_owned()))?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        if authority.contains('@') {
+            return Err(ParseUrlError::Credentials);
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(shape());
+        }
+        match scheme {
+            "http" | "https" if !authority.is_empty() => Ok(Self(text.to_owned())),
+            "file" if authority.is_empty() && rest.starts_with('/') => Ok(Self(text.to_owned())),
+            _ => Err(shape()),
+        }
+    }
+}
+
+impl Serialize for SafeUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SafeUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_holds_or_repeats_credentials() {
+        let error = "https://user:hunter2@host/x"
+            .parse::<SafeUrl>()
+            .unwrap_err();
+        assert_eq!(error, ParseUrlError::Credentials);
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn splits_and_joins() {
+        let url: SafeUrl = "https://example.org/a/b.tar.gz?src=dl".parse().unwrap();
+        assert_eq!(url.file_name(), "b.tar.gz");
+        let base: SafeUrl = "file:///srv/mirror/".parse().unwrap();
+        assert_eq!(
+            base.join("/dists/x").unwrap().local_path(),
+            Some("/srv/mirror/dists/x")
+        );
+        for bad in [
+            "",
+            "ftp://a/b",
+            "https:///x",
+            "file://host/x",
+            "https://a b/",
+            "x",
+        ] {
+            assert!(bad.parse::<SafeUrl>().is_err(), "{bad}");
+        }
+    }
+}

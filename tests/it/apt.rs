@@ -1,0 +1,1 @@
+//! The apt source against the real apt.

@@ -1,0 +1,1 @@
+//! The bundle format: tampering, tools, verdicts.

@@ -1,0 +1,10 @@
+//! The integration tests: one binary, one module a part of the journey.
+#![expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+
+mod apt;
+mod bundle;
+mod connected;
+mod plan;
+mod proof;
+mod stage;
+mod support;

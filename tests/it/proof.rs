@@ -1,0 +1,1 @@
+//! The quickstart's bundle installed in a machine without network.

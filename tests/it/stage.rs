@@ -1,0 +1,1 @@
+//! Staged trees against the real validators.

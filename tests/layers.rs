@@ -1,0 +1,1 @@
+//! Enforces the layer table of `src/lib.rs`.
