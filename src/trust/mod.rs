@@ -4,5 +4,7 @@
 pub mod directory;
 pub mod judge;
 pub mod key;
+#[cfg(feature = "connected")]
+pub mod openpgp;
 pub mod policy;
 pub mod sshsig;
