@@ -1,3 +1,5 @@
-//! The bundle: a folder of plain files under a signed list of their hashes (bundle format 1).
+#![doc = include_str!("FORMAT.md")]
 
 pub mod contents;
+pub mod header;
+pub mod sums;
