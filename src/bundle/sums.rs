@@ -165,7 +165,7 @@ impl Sums {
         let body = list
             .strip_suffix(b"\n")
             .ok_or_else(|| malformed(0, "the last line has no line feed", b""))?;
-        if body.iter().filter(|byte| **byte == b'\n').count() >= MAX_LINES {
+        if body.split(|byte| *byte == b'\n').count() > MAX_LINES {
             return Err(SumsError::TooLong);
         }
         let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
@@ -252,7 +252,8 @@ impl Sums {
 pub fn volume_of(path: &RelPath) -> Option<&str> {
     let first = path.first();
     let digits = first.strip_prefix(['v', 'p'])?;
-    (first.len() < path.as_str().len() && number(digits).is_some()).then_some(first)
+    let numbered = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (first.len() < path.as_str().len() && numbered).then_some(first)
 }
 
 fn parse_header(lines: &[&str]) -> Result<Header, SumsError> {
@@ -483,6 +484,8 @@ ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  v1/files/a.tar
             (path("v1\\a"), "E307"),
             (path("v2/a"), "E307"),
             (path("p1/a"), "E307"),
+            (path("v01/a"), "E307"),
+            (path("v99999999999999999999/a"), "E307"),
             (path("sig/a"), "E307"),
             (path("SHA256SUMS"), "E307"),
             (path("A"), "E307"),
