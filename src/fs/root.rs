@@ -79,6 +79,19 @@ impl Root {
         }
     }
 
+    /// The folder `name` directly below; `None` when there is none, or a symbolic link.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn folder(&self, name: &str) -> Result<Option<Self>, PathError> {
+        let path = self.path.join(name);
+        match open_folder(&self.folder, OsStr::new(name)) {
+            Ok(folder) => Ok(Some(Self { folder, path })),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(io::Error::from(error)).at("open folder", &path),
+        }
+    }
+
     /// Whether something stands at `below`, not following a symbolic link at its end.
     ///
     /// # Errors
@@ -109,13 +122,13 @@ impl Root {
         )
         .map_err(io::Error::from)
         .at("read folder", &self.path)?;
-        self.descend(top, Path::new(""), limit, 0, &mut found)?;
+        self.descend(&top, Path::new(""), limit, 0, &mut found)?;
         Ok(found)
     }
 
     fn descend(
         &self,
-        folder: OwnedFd,
+        folder: &OwnedFd,
         below: &Path,
         limit: usize,
         depth: usize,
@@ -123,7 +136,7 @@ impl Root {
     ) -> Result<(), PathError> {
         let full = self.path.join(below);
         let mut names: Vec<Vec<u8>> = Vec::new();
-        let entries = Dir::read_from(&folder)
+        let entries = Dir::read_from(folder)
             .map_err(io::Error::from)
             .at("read folder", &full)?;
         for entry in entries {
@@ -143,7 +156,7 @@ impl Root {
             let name = OsStr::from_bytes(&name);
             let path = below.join(name);
             let full = self.path.join(&path);
-            let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(io::Error::from)
                 .at("examine", &full)?;
             let kind = match FileType::from_raw_mode(stat.st_mode) {
@@ -161,17 +174,17 @@ impl Root {
                     0
                 },
                 mode: stat.st_mode & 0o7777,
-                links: stat.st_nlink.into(),
+                sole_name: kind == Kind::Folder || stat.st_nlink == 1,
             });
             if kind == Kind::Folder {
                 if depth >= MAX_DEPTH {
                     found.more = true;
                     continue;
                 }
-                let inner = open_folder(&folder, name)
+                let inner = open_folder(folder, name)
                     .map_err(io::Error::from)
                     .at("read folder", &full)?;
-                self.descend(inner, &path, limit, depth.saturating_add(1), found)?;
+                self.descend(&inner, &path, limit, depth.saturating_add(1), found)?;
             }
         }
         Ok(())
