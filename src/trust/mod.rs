@@ -1,1 +1,3 @@
 //! Authenticity: keys, signatures and checksum documents. Bytes in, verdicts out; no I/O.
+
+pub mod sums;
