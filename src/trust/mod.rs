@@ -8,3 +8,4 @@ pub mod key;
 pub mod openpgp;
 pub mod policy;
 pub mod sshsig;
+pub mod sums;
