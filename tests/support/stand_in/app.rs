@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::http::{self, After, Body, Connection, Handler, Head};
 use crate::postgres::Session;
 use crate::s3::Bucket;
-use crate::{Failure, VERSION, log, notify, websocket};
+use crate::{Failure, MATTERMOST_VERSION, log, notify, websocket};
 
 /// How often database and file store are tried before the program gives up.
 const ATTEMPTS: u32 = 5;
@@ -65,16 +65,25 @@ impl Files {
 /// # Errors
 /// When the configuration is wrong, or database or file store do not answer after some attempts.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
-    let given = args.iter().position(|arg| matches!(arg.as_str(), "-c" | "--config"));
-    let path = given.and_then(|at| args.get(at + 1)).map_or("config/config.json", String::as_str);
+    let given = args
+        .iter()
+        .position(|arg| matches!(arg.as_str(), "-c" | "--config"));
+    let path = given
+        .and_then(|at| args.get(at + 1))
+        .map_or("config/config.json", String::as_str);
     let config = Config::read(path)?;
-    if !config.text("ServiceSettings", "ConnectionSecurity").is_empty() {
+    if !config
+        .text("ServiceSettings", "ConnectionSecurity")
+        .is_empty()
+    {
         return Err("the stand-in only speaks plain HTTP behind its proxy".into());
     }
     open_log(&config)?;
     let source = config.text("SqlSettings", "DataSource");
     let (session, encryption) = attempt("database", || prepare(&source))?;
-    log::info(&format!("stand-in: database is open over {encryption}; table and extension are there"));
+    log::info(&format!(
+        "stand-in: database is open over {encryption}; table and extension are there"
+    ));
     let files = attempt("file store", || {
         let files = Files::open(&config)?;
         files.check()?;
@@ -86,12 +95,17 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         session: Mutex::new(session),
         encryption,
         files,
-        max_file: config.number("FileSettings", "MaxFileSize").ok_or("FileSettings.MaxFileSize is no number")?,
+        max_file: config
+            .number("FileSettings", "MaxFileSize")
+            .ok_or("FileSettings.MaxFileSize is no number")?,
         plugins_writable: plugins_writable(),
     });
     let handler: Arc<Handler> = Arc::new(move |head, connection| app.answer(head, connection));
     if config.switch("ServiceSettings", "EnableLocalMode") {
-        local_mode(&config.text("ServiceSettings", "LocalModeSocketLocation"), &handler)?;
+        local_mode(
+            &config.text("ServiceSettings", "LocalModeSocketLocation"),
+            &handler,
+        )?;
     }
     let address = config.text("ServiceSettings", "ListenAddress");
     let listener = http::listen(&address)?;
@@ -107,7 +121,10 @@ fn prepare(source: &str) -> Result<(Session, String), Failure> {
         session.query(sql)?;
     }
     let encryption = session.query(ENCRYPTION)?;
-    let encryption = encryption.into_iter().next().ok_or("the session is not encrypted")?;
+    let encryption = encryption
+        .into_iter()
+        .next()
+        .ok_or("the session is not encrypted")?;
     Ok((session, encryption))
 }
 
@@ -117,13 +134,20 @@ fn attempt<T>(what: &str, mut open: impl FnMut() -> Result<T, Failure>) -> Resul
         match open() {
             Ok(value) => return Ok(value),
             Err(error) => {
-                log::error(&format!("stand-in: {what}, attempt {count} of {ATTEMPTS}: {error}"));
+                log::error(&format!(
+                    "stand-in: {what}, attempt {count} of {ATTEMPTS}: {error}"
+                ));
                 last = Some(error);
             }
         }
         thread::sleep(Duration::from_secs(1));
     }
-    Err(last.map_or_else(|| format!("{what} was not tried"), |error| format!("{what} does not open: {error}")).into())
+    Err(last
+        .map_or_else(
+            || format!("{what} was not tried"),
+            |error| format!("{what} does not open: {error}"),
+        )
+        .into())
 }
 
 /// Opens the log file that the configuration asks for, as the real server does before anything else.
@@ -138,7 +162,10 @@ fn open_log(config: &Config) -> Result<(), Failure> {
         .create(true)
         .open(&path)
         .map_err(|error| format!("{}: {error}", path.display()))?;
-    io::Write::write_all(&mut file, b"{\"level\":\"info\",\"msg\":\"stand-in starts\"}\n")?;
+    io::Write::write_all(
+        &mut file,
+        b"{\"level\":\"info\",\"msg\":\"stand-in starts\"}\n",
+    )?;
     Ok(())
 }
 
@@ -166,7 +193,8 @@ fn local_mode(path: &str, handler: &Arc<Handler>) -> Result<(), Failure> {
     if Path::new(path).exists() {
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path).map_err(|error| format!("local mode socket {path}: {error}"))?;
+    let listener =
+        UnixListener::bind(path).map_err(|error| format!("local mode socket {path}: {error}"))?;
     let handler = Arc::clone(handler);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -181,14 +209,22 @@ impl App {
     fn answer(&self, head: &Head, connection: &mut Connection) -> io::Result<After> {
         match (head.method.as_str(), head.path.as_str()) {
             ("GET" | "HEAD", "/api/v4/system/ping") => self.ping(head, connection)?,
-            ("GET", "/api/v4/websocket" | "/api/v4/users/websocket") => return websocket::upgrade(head, connection),
+            ("GET", "/api/v4/websocket" | "/api/v4/users/websocket") => {
+                return websocket::upgrade(head, connection);
+            }
             ("POST", "/api/v4/files") => return self.upload(head, connection),
             ("GET", "/") => connection.answer(
                 "200 OK",
-                &[("Content-Type", "text/html; charset=utf-8"), ("X-Stand-In", "mattermost")],
+                &[
+                    ("Content-Type", "text/html; charset=utf-8"),
+                    ("X-Stand-In", "mattermost"),
+                ],
                 b"<!doctype html><title>stand-in</title><p>This is a stand-in for Mattermost.\n",
             )?,
-            _ => connection.json("404 Not Found", &json!({ "stand_in": true, "message": "not in the stand-in" }))?,
+            _ => connection.json(
+                "404 Not Found",
+                &json!({ "stand_in": true, "message": "not in the stand-in" }),
+            )?,
         }
         Ok(After::KeepOpen)
     }
@@ -203,11 +239,15 @@ impl App {
         };
         let (database, files) = (word(self.database()), word(self.files.check()));
         let well = database == "OK" && files == "OK";
-        let (status, state) = if well { ("200 OK", "OK") } else { ("500 Internal Server Error", "UNHEALTHY") };
+        let (status, state) = if well {
+            ("200 OK", "OK")
+        } else {
+            ("500 Internal Server Error", "UNHEALTHY")
+        };
         let body = json!({
             "status": state,
             "stand_in": true,
-            "version": VERSION,
+            "version": MATTERMOST_VERSION,
             "database_status": database,
             "database_encryption": self.encryption,
             "filestore_status": files,
@@ -236,7 +276,8 @@ impl App {
     }
 
     fn upload(&self, head: &Head, connection: &mut Connection) -> io::Result<After> {
-        let answer = |bytes: Value| json!({ "stand_in": true, "bytes": bytes, "limit": self.max_file });
+        let answer =
+            |bytes: Value| json!({ "stand_in": true, "bytes": bytes, "limit": self.max_file });
         match connection.body(head, self.max_file, &mut io::sink())? {
             Body::Complete(bytes) => {
                 connection.json("201 Created", &answer(bytes.into()))?;

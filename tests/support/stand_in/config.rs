@@ -16,8 +16,10 @@ impl Config {
     /// # Errors
     /// When it cannot be read or is no JSON object.
     pub(crate) fn read(path: &str) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-        let file: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {path}: {error}"))?;
+        let file: Value =
+            serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
         if !file.is_object() {
             return Err(format!("{path} is no JSON object").into());
         }

@@ -71,11 +71,19 @@ impl Connection {
     ///
     /// # Errors
     /// When the connection breaks, or the body is not well formed.
-    pub(crate) fn body(&mut self, head: &Head, limit: u64, sink: &mut dyn Write) -> io::Result<Body> {
+    pub(crate) fn body(
+        &mut self,
+        head: &Head,
+        limit: u64,
+        sink: &mut dyn Write,
+    ) -> io::Result<Body> {
         if head.length().is_some_and(|length| length > limit) {
             return Ok(Body::TooLong);
         }
-        if head.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+        if head
+            .header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+        {
             let out = self.stream.get_mut();
             out.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             out.flush()?;
@@ -84,7 +92,10 @@ impl Connection {
             self.copy(length, sink)?;
             return Ok(Body::Complete(length));
         }
-        if !head.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        if !head
+            .header("transfer-encoding")
+            .is_some_and(|value| value.eq_ignore_ascii_case("chunked"))
+        {
             return Ok(Body::Complete(0));
         }
         let mut total = 0_u64;
@@ -108,14 +119,23 @@ impl Connection {
 
     fn copy(&mut self, length: u64, sink: &mut dyn Write) -> io::Result<()> {
         let copied = io::copy(&mut (&mut self.stream).take(length), sink)?;
-        if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        if copied == length {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
     }
 
     /// Sends a whole answer.
     ///
     /// # Errors
     /// When the connection breaks.
-    pub(crate) fn answer(&mut self, status: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+    pub(crate) fn answer(
+        &mut self,
+        status: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<()> {
         let length = body.len().to_string();
         let mut all = vec![("Content-Length", length.as_str())];
         all.extend_from_slice(headers);
@@ -128,7 +148,11 @@ impl Connection {
     /// # Errors
     /// When the connection breaks.
     pub(crate) fn json(&mut self, status: &str, body: &serde_json::Value) -> io::Result<()> {
-        self.answer(status, &[("Content-Type", "application/json")], format!("{body}\n").as_bytes())
+        self.answer(
+            status,
+            &[("Content-Type", "application/json")],
+            format!("{body}\n").as_bytes(),
+        )
     }
 
     /// Sends the head of an answer; the body follows with [`Self::send`].
@@ -163,10 +187,14 @@ pub(crate) type Handler = dyn Fn(&Head, &mut Connection) -> io::Result<After> + 
 /// # Errors
 /// When the connection breaks, or a request is not well formed.
 pub(crate) fn serve_stream(stream: Box<dyn Stream>, handler: &Handler) -> io::Result<()> {
-    let mut connection = Connection { stream: BufReader::with_capacity(64 * 1024, stream) };
+    let mut connection = Connection {
+        stream: BufReader::with_capacity(64 * 1024, stream),
+    };
     while let Some(head) = read_head(&mut connection.stream)? {
         let after = handler(&head, &mut connection)?;
-        let close = head.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let close = head
+            .header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
         if close || after == After::Close {
             break;
         }
@@ -187,7 +215,9 @@ pub(crate) fn serve(listener: &TcpListener, handler: &Arc<Handler>) {
 /// # Errors
 /// When the address cannot be bound.
 pub(crate) fn listen(address: &str) -> io::Result<TcpListener> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    };
     match address.strip_prefix(':') {
         Some(port) => TcpListener::bind(format!("[::]:{port}"))
             .or_else(|_| TcpListener::bind(format!("0.0.0.0:{port}")))
@@ -219,7 +249,8 @@ fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Head>> {
             return Ok(Some(head));
         }
         let (name, value) = line.split_once(':').ok_or_else(|| broken("header line"))?;
-        head.headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        head.headers
+            .push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
 }
 

@@ -25,8 +25,12 @@ mod websocket;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What every part reports as its version; `+stand-in` is no release of anybody.
-pub(crate) const VERSION: &str = "11.7.10+stand-in";
+/// The version that the stand-in for Mattermost reports; `+stand-in` is no release of anybody.
+pub(crate) const MATTERMOST_VERSION: &str = "11.7.10+stand-in";
+/// The version that the stand-in for MinIO reports.
+const MINIO_VERSION: &str = "RELEASE.2025-09-07T16-13-09Z+stand-in";
+/// The version that the stand-in for the push proxy reports.
+pub(crate) const PUSH_VERSION: &str = "6.5.0+stand-in";
 
 /// Whatever ends a part, as one line for its log.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -40,14 +44,26 @@ fn main() -> ExitCode {
         part = part_of(&rest.remove(0));
     }
     let Some(part) = part else {
-        log::error("usage: stand-in (mattermost | mmctl | minio | mattermost-push-proxy) [ARGUMENT…]");
+        log::error(
+            "usage: stand-in (mattermost | mmctl | minio | mattermost-push-proxy) [ARGUMENT…]",
+        );
         return ExitCode::from(2);
     };
-    if rest.iter().any(|arg| matches!(arg.as_str(), "version" | "--version" | "-version")) {
-        log::plain(&format!("stand-in for {part} {VERSION} (not the real program)"));
+    let version = match part {
+        "minio" => MINIO_VERSION,
+        "mattermost-push-proxy" => PUSH_VERSION,
+        _ => MATTERMOST_VERSION,
+    };
+    if rest
+        .iter()
+        .any(|arg| matches!(arg.as_str(), "version" | "--version" | "-version"))
+    {
+        log::plain(&format!(
+            "stand-in for {part} {version} (not the real program)"
+        ));
         return ExitCode::SUCCESS;
     }
-    log::info(&format!("stand-in for {part} {VERSION} starts"));
+    log::info(&format!("stand-in for {part} {version} starts"));
     let ended = match part {
         "mattermost" => app::run(&rest),
         "mmctl" => mmctl::run(&rest),

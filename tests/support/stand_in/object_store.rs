@@ -65,10 +65,14 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         user: credential("MINIO_ROOT_USER")?,
         password: credential("MINIO_ROOT_PASSWORD")?,
     };
-    std::fs::create_dir_all(&store.root).map_err(|error| format!("{}: {error}", store.root.display()))?;
-    let tls = tls::server(&certificates.ok_or("--certs-dir is missing: the stand-in only speaks TLS")?)?;
+    std::fs::create_dir_all(&store.root)
+        .map_err(|error| format!("{}: {error}", store.root.display()))?;
+    let tls =
+        tls::server(&certificates.ok_or("--certs-dir is missing: the stand-in only speaks TLS")?)?;
     let listener = http::listen(&address)?;
-    log::info(&format!("stand-in object store listens on {address} with TLS"));
+    log::info(&format!(
+        "stand-in object store listens on {address} with TLS"
+    ));
     notify::ready()?;
     let handler: Arc<Handler> = Arc::new(move |head, connection| store.answer(head, connection));
     for stream in listener.incoming().flatten() {
@@ -111,7 +115,10 @@ impl Store {
             // A HEAD answer has the length of the object but no body.
             Ok(content) if head.method == "HEAD" => connection.head(
                 "200 OK",
-                &[("Content-Length", &content.len().to_string()), ("X-Stand-In", "minio")],
+                &[
+                    ("Content-Length", &content.len().to_string()),
+                    ("X-Stand-In", "minio"),
+                ],
             )?,
             Ok(content) => connection.answer("200 OK", &[("X-Stand-In", "minio")], &content)?,
             Err(refusal) => refuse(connection, refusal, head)?,
@@ -122,10 +129,14 @@ impl Store {
     /// Checks the signature of the root user, and that the body is what was signed.
     fn check(&self, head: &Head, body: &[u8]) -> Result<(), Refusal> {
         let denied = ("403 Forbidden", "AccessDenied");
-        let header = head.header("authorization").and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 "));
+        let header = head
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 "));
         let header = header.ok_or(denied)?;
         let field = |name: &str| {
-            let found = header.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+            let found = header
+                .split(',')
+                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
             found.ok_or(("400 Bad Request", "AuthorizationHeaderMalformed"))
         };
         let mut scope = field("Credential")?.split('/');
@@ -133,12 +144,15 @@ impl Store {
             return Err(("403 Forbidden", "InvalidAccessKeyId"));
         }
         let region = scope.nth(1).ok_or(denied)?;
-        let payload = head.header("x-amz-content-sha256").ok_or(("400 Bad Request", "MissingContentSHA256"))?;
+        let payload = head
+            .header("x-amz-content-sha256")
+            .ok_or(("400 Bad Request", "MissingContentSHA256"))?;
         if payload != "UNSIGNED-PAYLOAD" && payload != sha256(body) {
             return Err(("400 Bad Request", "XAmzContentSHA256Mismatch"));
         }
         let time = head.header("x-amz-date").ok_or(denied)?;
-        let sent = jiff::Timestamp::strptime("%Y%m%dT%H%M%S%z", time.replace('Z', "+0000")).map_err(|_| denied)?;
+        let sent = jiff::Timestamp::strptime("%Y%m%dT%H%M%S%z", time.replace('Z', "+0000"))
+            .map_err(|_| denied)?;
         let skew = jiff::Timestamp::now().as_second() - sent.as_second();
         if skew.abs() > MAX_SKEW {
             return Err(("403 Forbidden", "RequestTimeTooSkewed"));
@@ -147,9 +161,24 @@ impl Store {
         if !names.contains(&"host") {
             return Err(denied);
         }
-        let headers = names.into_iter().map(|name| (name, head.header(name).unwrap_or_default())).collect();
-        let (method, path, query) = (head.method.as_str(), head.path.as_str(), head.query.as_str());
-        let signed = Signed { method, path, query, headers, payload, time, region };
+        let headers = names
+            .into_iter()
+            .map(|name| (name, head.header(name).unwrap_or_default()))
+            .collect();
+        let (method, path, query) = (
+            head.method.as_str(),
+            head.path.as_str(),
+            head.query.as_str(),
+        );
+        let signed = Signed {
+            method,
+            path,
+            query,
+            headers,
+            payload,
+            time,
+            region,
+        };
         if signed.signature(&self.password) == field("Signature")? {
             Ok(())
         } else {
@@ -158,7 +187,11 @@ impl Store {
     }
 
     fn act(&self, head: &Head, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let (bucket, key) = head.path.trim_start_matches('/').split_once('/').unwrap_or((head.path.trim_start_matches('/'), ""));
+        let (bucket, key) = head
+            .path
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or((head.path.trim_start_matches('/'), ""));
         let names = || std::iter::once(bucket).chain(key.split('/').filter(|_| !key.is_empty()));
         if names().any(|name| name.is_empty() || name.starts_with('.')) {
             return Err(("400 Bad Request", "InvalidArgument"));
@@ -166,11 +199,16 @@ impl Store {
         let folder = self.root.join(bucket);
         let file = folder.join(key);
         match (head.method.as_str(), key.is_empty(), head.query.as_str()) {
-            ("PUT", true, "") if folder.is_dir() => Err(("409 Conflict", "BucketAlreadyOwnedByYou")),
+            ("PUT", true, "") if folder.is_dir() => {
+                Err(("409 Conflict", "BucketAlreadyOwnedByYou"))
+            }
             ("PUT", true, "") => done(std::fs::create_dir(&folder)),
-            ("HEAD", true, "") | ("GET", true, "" | "location" | "location=") => bucket_exists(&folder).map(|()| {
-                b"<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>".to_vec()
-            }),
+            ("HEAD", true, "") | ("GET", true, "" | "location" | "location=") => {
+                bucket_exists(&folder).map(|()| {
+                    b"<LocationConstraint xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"
+                        .to_vec()
+                })
+            }
             ("PUT", false, "") => {
                 bucket_exists(&folder)?;
                 let parent = file.parent().unwrap_or(&folder);
@@ -187,15 +225,29 @@ impl Store {
 }
 
 fn bucket_exists(folder: &Path) -> Result<(), Refusal> {
-    if folder.is_dir() { Ok(()) } else { Err(("404 Not Found", "NoSuchBucket")) }
+    if folder.is_dir() {
+        Ok(())
+    } else {
+        Err(("404 Not Found", "NoSuchBucket"))
+    }
 }
 
 fn done(result: io::Result<()>) -> Result<Vec<u8>, Refusal> {
-    result.map(|()| Vec::new()).map_err(|_| ("500 Internal Server Error", "InternalError"))
+    result
+        .map(|()| Vec::new())
+        .map_err(|_| ("500 Internal Server Error", "InternalError"))
 }
 
 fn refuse(connection: &mut Connection, (status, code): Refusal, head: &Head) -> io::Result<()> {
     let body = format!("<Error><Code>{code}</Code><Message>stand-in for minio</Message></Error>");
-    let body = if head.method == "HEAD" { "" } else { body.as_str() };
-    connection.answer(status, &[("X-Stand-In", "minio"), ("Content-Type", "application/xml")], body.as_bytes())
+    let body = if head.method == "HEAD" {
+        ""
+    } else {
+        body.as_str()
+    };
+    connection.answer(
+        status,
+        &[("X-Stand-In", "minio"), ("Content-Type", "application/xml")],
+        body.as_bytes(),
+    )
 }

@@ -39,14 +39,22 @@ impl Session {
     /// When it does not ask for `sslmode=verify-full`, the server does not do TLS or cannot prove its
     /// name, it asks for any other authentication than SCRAM, or refuses.
     pub(crate) fn open(source: &str) -> Result<Self, Failure> {
-        let url = Url::parse(source).map_err(|error| format!("SqlSettings.DataSource is no URL: {error}"))?;
-        let option = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let url = Url::parse(source)
+            .map_err(|error| format!("SqlSettings.DataSource is no URL: {error}"))?;
+        let option = |name: &str| {
+            url.query_pairs()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
         if option("sslmode").as_deref() != Some("verify-full") {
             return Err("SqlSettings.DataSource does not say sslmode=verify-full".into());
         }
-        let host = url.host_str().ok_or("SqlSettings.DataSource names no host")?;
+        let host = url
+            .host_str()
+            .ok_or("SqlSettings.DataSource names no host")?;
         let port = url.port().unwrap_or(5432);
-        let mut stream = TcpStream::connect((host, port)).map_err(|error| format!("database {host}:{port}: {error}"))?;
+        let mut stream = TcpStream::connect((host, port))
+            .map_err(|error| format!("database {host}:{port}: {error}"))?;
         stream.set_read_timeout(Some(Duration::from_secs(15)))?;
         stream.write_all(&SSL_REQUEST)?;
         let mut answer = [0_u8];
@@ -55,16 +63,28 @@ impl Session {
             return Err(format!("database {host}:{port} does not speak TLS").into());
         }
         let config = tls::client(option("sslrootcert").as_deref())?;
-        let mut session = Self { stream: tls::connect(&config, host, stream)? };
+        let mut session = Self {
+            stream: tls::connect(&config, host, stream)?,
+        };
         let database = url.path().trim_start_matches('/');
         let mut start = PROTOCOL.to_vec();
-        for text in ["user", url.username(), "database", database, "application_name", "mattermost stand-in", ""] {
+        for text in [
+            "user",
+            url.username(),
+            "database",
+            database,
+            "application_name",
+            "mattermost stand-in",
+            "",
+        ] {
             start.extend_from_slice(text.as_bytes());
             start.push(0);
         }
         session.send(None, &start)?;
         let password = percent_decoded(url.password().unwrap_or_default())?;
-        session.authenticate(&password).map_err(|error| format!("database {host}:{port}: {error}"))?;
+        session
+            .authenticate(&password)
+            .map_err(|error| format!("database {host}:{port}: {error}"))?;
         session.until_ready()?;
         Ok(session)
     }
@@ -77,7 +97,8 @@ impl Session {
         let mut content = sql.as_bytes().to_vec();
         content.push(0);
         self.send(Some(b'Q'), &content)?;
-        self.until_ready().map_err(|error| format!("{sql}: {error}").into())
+        self.until_ready()
+            .map_err(|error| format!("{sql}: {error}").into())
     }
 
     fn authenticate(&mut self, password: &str) -> Result<(), Failure> {
@@ -85,7 +106,10 @@ impl Session {
         getrandom::fill(&mut random).map_err(|error| format!("no randomness: {error}"))?;
         let first = format!("n=,r={}", STANDARD.encode(random));
         let offered = self.authentication(10)?;
-        if !offered.split(|byte| *byte == 0).any(|mechanism| mechanism == b"SCRAM-SHA-256") {
+        if !offered
+            .split(|byte| *byte == 0)
+            .any(|mechanism| mechanism == b"SCRAM-SHA-256")
+        {
             return Err("the server does not offer SCRAM-SHA-256".into());
         }
         let mut start = b"SCRAM-SHA-256\0".to_vec();
@@ -95,19 +119,35 @@ impl Session {
         self.send(Some(b'p'), &start)?;
 
         let challenge = String::from_utf8(self.authentication(11)?)?;
-        let part = |name: char| challenge.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let part = |name: char| {
+            challenge
+                .split(',')
+                .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+        };
         let (Some(nonce), Some(salt), Some(count)) = (part('r'), part('s'), part('i')) else {
             return Err("the server's SCRAM challenge is incomplete".into());
         };
         let salt = STANDARD.decode(salt)?;
         let mut salted = [0_u8; 32];
-        pbkdf2::pbkdf2_hmac::<sha2_10::Sha256>(password.as_bytes(), &salt, count.parse()?, &mut salted);
+        pbkdf2::pbkdf2_hmac::<sha2_10::Sha256>(
+            password.as_bytes(),
+            &salt,
+            count.parse()?,
+            &mut salted,
+        );
         let client_key = mac(&salted, b"Client Key");
         let bare = format!("c=biws,r={nonce}");
         let covered = format!("{first},{challenge},{bare}");
         let signature = mac(&sha2::Sha256::digest(&client_key), covered.as_bytes());
-        let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(key, sign)| key ^ sign).collect();
-        self.send(Some(b'p'), format!("{bare},p={}", STANDARD.encode(proof)).as_bytes())?;
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(&signature)
+            .map(|(key, sign)| key ^ sign)
+            .collect();
+        self.send(
+            Some(b'p'),
+            format!("{bare},p={}", STANDARD.encode(proof)).as_bytes(),
+        )?;
 
         let last = String::from_utf8(self.authentication(12)?)?;
         let expected = mac(&mac(&salted, b"Server Key"), covered.as_bytes());
@@ -123,9 +163,11 @@ impl Session {
         let message = self.receive()?;
         match (message.kind, message.content.split_first_chunk::<4>()) {
             (b'R', Some((code, rest))) if u32::from_be_bytes(*code) == wanted => Ok(rest.to_vec()),
-            (b'R', Some((code, _))) => {
-                Err(format!("authentication {} instead of SCRAM ({wanted})", u32::from_be_bytes(*code)).into())
-            }
+            (b'R', Some((code, _))) => Err(format!(
+                "authentication {} instead of SCRAM ({wanted})",
+                u32::from_be_bytes(*code)
+            )
+            .into()),
             (kind, _) => Err(format!("unexpected message {kind}").into()),
         }
     }
@@ -136,10 +178,17 @@ impl Session {
         loop {
             match self.receive() {
                 Ok(Message { kind: b'Z', .. }) => return refused.map_or(Ok(rows), Err),
-                Ok(Message { kind: b'D', content }) => {
+                Ok(Message {
+                    kind: b'D',
+                    content,
+                }) => {
                     // Two bytes of column count, four of length, then the first column.
-                    let length = content.get(2..6).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes);
-                    let column = length.and_then(|length| content.get(6..)?.get(..usize::try_from(length).ok()?));
+                    let length = content
+                        .get(2..6)
+                        .and_then(|four| four.try_into().ok())
+                        .map(u32::from_be_bytes);
+                    let column = length
+                        .and_then(|length| content.get(6..)?.get(..usize::try_from(length).ok()?));
                     rows.push(String::from_utf8_lossy(column.unwrap_or_default()).into_owned());
                 }
                 Ok(_) => {}
@@ -200,7 +249,10 @@ fn percent_decoded(text: &str) -> Result<String, Failure> {
             bytes.push(byte);
             continue;
         }
-        let digits = [rest.next().unwrap_or_default(), rest.next().unwrap_or_default()];
+        let digits = [
+            rest.next().unwrap_or_default(),
+            rest.next().unwrap_or_default(),
+        ];
         let digits = std::str::from_utf8(&digits)?;
         bytes.push(u8::from_str_radix(digits, 16)?);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::http::{self, After, Body, Handler};
-use crate::{Failure, VERSION, log, notify};
+use crate::{Failure, PUSH_VERSION, log, notify};
 
 /// The longest notification that is read.
 const MAX_MESSAGE: u64 = 64 * 1024;
@@ -15,18 +15,33 @@ const MAX_MESSAGE: u64 = 64 * 1024;
 /// # Errors
 /// When the configuration cannot be read or the address not be bound.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
-    let at = args.iter().position(|arg| matches!(arg.as_str(), "-config" | "--config"));
-    let path = at.and_then(|at| args.get(at + 1)).ok_or("-config FILE is missing")?;
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let at = args
+        .iter()
+        .position(|arg| matches!(arg.as_str(), "-config" | "--config"));
+    let path = at
+        .and_then(|at| args.get(at + 1))
+        .ok_or("-config FILE is missing")?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
     let config: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
-    let address = config.get("ListenAddress").and_then(Value::as_str).ok_or("ListenAddress is missing")?;
+    let address = config
+        .get("ListenAddress")
+        .and_then(Value::as_str)
+        .ok_or("ListenAddress is missing")?;
     let listener = http::listen(address)?;
-    log::info(&format!("stand-in push proxy listens on {address}; it forwards nothing"));
+    log::info(&format!(
+        "stand-in push proxy listens on {address}; it forwards nothing"
+    ));
     notify::ready()?;
     let handler: Arc<Handler> = Arc::new(|head, connection| {
         match (head.method.as_str(), head.path.as_str()) {
-            ("GET", "/version") => connection.json("200 OK", &json!({ "stand_in": true, "version": VERSION }))?,
-            ("GET", "/") => connection.answer("200 OK", &[], b"stand-in for mattermost-push-proxy\n")?,
+            ("GET", "/version") => connection.json(
+                "200 OK",
+                &json!({ "stand_in": true, "version": PUSH_VERSION }),
+            )?,
+            ("GET", "/") => {
+                connection.answer("200 OK", &[], b"stand-in for mattermost-push-proxy\n")?
+            }
             ("POST", "/api/v1/send_push" | "/api/v1/ack") => {
                 let mut message = Vec::new();
                 if connection.body(head, MAX_MESSAGE, &mut message)? == Body::TooLong {
@@ -34,8 +49,15 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
                     return Ok(After::Close);
                 }
                 let known = serde_json::from_slice::<Value>(&message).is_ok();
-                let (status, word) = if known { ("200 OK", "OK") } else { ("400 Bad Request", "FAIL") };
-                connection.json(status, &json!({ "status": word, "stand_in": true, "delivered": false }))?;
+                let (status, word) = if known {
+                    ("200 OK", "OK")
+                } else {
+                    ("400 Bad Request", "FAIL")
+                };
+                connection.json(
+                    status,
+                    &json!({ "status": word, "stand_in": true, "delivered": false }),
+                )?;
             }
             _ => connection.json("404 Not Found", &json!({ "stand_in": true }))?,
         }

@@ -66,13 +66,19 @@ impl Bucket {
 
     fn request(&self, method: &str, key: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
         let path = format!("/{}/{key}", self.bucket);
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let time = jiff::Timestamp::now()
+            .strftime("%Y%m%dT%H%M%SZ")
+            .to_string();
         let payload = sha256(body);
         let signed = Signed {
             method,
             path: &path,
             query: "",
-            headers: vec![("host", &self.endpoint), ("x-amz-content-sha256", &payload), ("x-amz-date", &time)],
+            headers: vec![
+                ("host", &self.endpoint),
+                ("x-amz-content-sha256", &payload),
+                ("x-amz-date", &time),
+            ],
             payload: &payload,
             time: &time,
             region: &self.region,
@@ -99,16 +105,26 @@ impl Bucket {
         let ended = stream.take(MAX_ANSWER).read_to_end(&mut answer);
         let text = String::from_utf8_lossy(&answer).into_owned();
         let Some((head, content)) = text.split_once("\r\n\r\n") else {
-            return Err(format!("{method} {path} at {}: no answer: {ended:?}", self.endpoint).into());
+            return Err(
+                format!("{method} {path} at {}: no answer: {ended:?}", self.endpoint).into(),
+            );
         };
         if head.starts_with("HTTP/1.1 200 ") {
             return Ok(content.as_bytes().to_vec());
         }
-        Err(format!("{method} {path} at {}: {} {content}", self.endpoint, head.lines().next().unwrap_or_default()).into())
+        Err(format!(
+            "{method} {path} at {}: {} {content}",
+            self.endpoint,
+            head.lines().next().unwrap_or_default()
+        )
+        .into())
     }
 
     fn connect(&self) -> Result<Box<dyn Stream>, Failure> {
-        let (host, port) = self.endpoint.rsplit_once(':').unwrap_or((&self.endpoint, "443"));
+        let (host, port) = self
+            .endpoint
+            .rsplit_once(':')
+            .unwrap_or((&self.endpoint, "443"));
         let stream = TcpStream::connect(format!("{host}:{port}"))
             .map_err(|error| format!("bucket endpoint {}: {error}", self.endpoint))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;

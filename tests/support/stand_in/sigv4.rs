@@ -41,10 +41,20 @@ impl Signed<'_> {
             .query
             .split('&')
             .filter(|part| !part.is_empty())
-            .map(|part| if part.contains('=') { part.to_owned() } else { format!("{part}=") })
+            .map(|part| {
+                if part.contains('=') {
+                    part.to_owned()
+                } else {
+                    format!("{part}=")
+                }
+            })
             .collect();
         query.sort();
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let headers: String = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}:{value}\n"))
+            .collect();
         let request = format!(
             "{}\n{}\n{}\n{headers}\n{}\n{}",
             self.method,
@@ -53,7 +63,12 @@ impl Signed<'_> {
             self.names(),
             self.payload
         );
-        let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", self.time, self.scope(), sha256(request.as_bytes()));
+        let text = format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            self.time,
+            self.scope(),
+            sha256(request.as_bytes())
+        );
         let mut key = format!("AWS4{secret}").into_bytes();
         for part in self.scope().split('/') {
             key = mac(&key, part.as_bytes());
@@ -71,7 +86,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// HMAC-SHA-256.
 pub(crate) fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
     // HMAC takes a key of any length, so the error cannot happen.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("any length"));
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("any length"));
     mac.update(text);
     mac.finalize().into_bytes().to_vec()
 }

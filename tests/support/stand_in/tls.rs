@@ -21,7 +21,8 @@ pub(crate) fn client(file: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
     let system = std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| SYSTEM_BUNDLE.to_owned());
     let file = file.unwrap_or(&system);
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| format!("trust file {file}: {error}"))?;
+    let found = CertificateDer::pem_file_iter(file)
+        .map_err(|error| format!("trust file {file}: {error}"))?;
     for certificate in found {
         let certificate = certificate.map_err(|error| format!("trust file {file}: {error}"))?;
         // Old authorities of the system bundle that rustls cannot read are not ours to judge.
@@ -30,16 +31,24 @@ pub(crate) fn client(file: Option<&str>) -> Result<Arc<ClientConfig>, Failure> {
     if roots.is_empty() {
         return Err(format!("trust file {file} holds no certificate").into());
     }
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(
+        builder.with_root_certificates(roots).with_no_client_auth(),
+    ))
 }
 
 /// Encrypts a connection, and proves that the other side is `host`.
 ///
 /// # Errors
 /// When the name is no name; the proof itself fails at the first read or write.
-pub(crate) fn connect(config: &Arc<ClientConfig>, host: &str, stream: std::net::TcpStream) -> Result<Box<dyn Stream>, Failure> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
+pub(crate) fn connect(
+    config: &Arc<ClientConfig>,
+    host: &str,
+    stream: std::net::TcpStream,
+) -> Result<Box<dyn Stream>, Failure> {
+    let name =
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no host name"))?;
     let connection = ClientConnection::new(Arc::clone(config), name)?;
     Ok(Box::new(StreamOwned::new(connection, stream)))
 }
@@ -53,9 +62,15 @@ pub(crate) fn server(folder: &Path) -> Result<Arc<ServerConfig>, Failure> {
     let chain = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("{}: {error}", certificate.display()))?;
-    let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| format!("{}: {error}", key.display()))?;
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(builder.with_no_client_auth().with_single_cert(chain, private)?))
+    let private = PrivateKeyDer::from_pem_file(&key)
+        .map_err(|error| format!("{}: {error}", key.display()))?;
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(
+        builder
+            .with_no_client_auth()
+            .with_single_cert(chain, private)?,
+    ))
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

@@ -17,10 +17,18 @@ const MAGIC: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// # Errors
 /// When the connection breaks.
 pub(crate) fn upgrade(head: &Head, connection: &mut Connection) -> io::Result<After> {
-    let asked = head.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
-    let joined = head.header("connection").is_some_and(|value| value.to_ascii_lowercase().contains("upgrade"));
+    let asked = head
+        .header("upgrade")
+        .is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+    let joined = head
+        .header("connection")
+        .is_some_and(|value| value.to_ascii_lowercase().contains("upgrade"));
     let Some(key) = head.header("sec-websocket-key").filter(|_| asked && joined) else {
-        connection.answer("400 Bad Request", &[], b"stand-in: not a websocket handshake\n")?;
+        connection.answer(
+            "400 Bad Request",
+            &[],
+            b"stand-in: not a websocket handshake\n",
+        )?;
         return Ok(After::KeepOpen);
     };
     if let Some(origin) = head.header("origin") {
@@ -76,6 +84,9 @@ fn read_frame(connection: &mut Connection) -> io::Result<Option<Vec<u8>>> {
 mod tests {
     #[test]
     fn answers_the_key_of_the_rfc() {
-        assert_eq!(super::accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            super::accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 }
