@@ -1,1 +1,4 @@
-//! Where files come from: single URLs, local paths, package repositories.
+//! Where files come from: package repositories and single files.
+
+pub mod documents;
+pub mod http;
