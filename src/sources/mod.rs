@@ -1,4 +1,5 @@
 //! Where files come from: package repositories and single files.
 
+pub mod apt;
 pub mod documents;
 pub mod http;
