@@ -11,11 +11,13 @@
 mod atomic;
 mod error;
 mod lock;
+mod root;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
+pub use root::{Found, Root};
 pub use walk::{Entry, Kind, walk};
 
 use std::fs::{self, File, Permissions};
@@ -48,6 +50,19 @@ pub fn open(path: &Path) -> Result<File, PathError> {
         ))
         .at("open", path)
     }
+}
+
+/// Opens a file under construction to read and write, making it when it is not there and keeping
+/// what is in it. Refuses symbolic links.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_part(path: &Path) -> Result<File, PathError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    Ok(File::from(fd))
 }
 
 /// The whole content of a regular file of at most `limit` bytes.
@@ -92,6 +107,37 @@ pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at("examine", path),
     }
+}
+
+/// The names in a folder, sorted bytewise.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list(path: &Path) -> Result<Vec<std::ffi::OsString>, PathError> {
+    let mut names = fs::read_dir(path)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|found| found.file_name()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .at("read folder", path)?;
+    names.sort();
+    Ok(names)
+}
+
+/// Tells the kernel that a file will be read from front to back; a refusal does no harm.
+pub fn advise_sequential(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+}
+
+/// Syncs a folder, so that the names in it survive a power loss.
+///
+/// # Errors
+/// When it cannot be opened or synced.
+pub fn sync_folder(path: &Path) -> Result<(), PathError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .at("sync folder", path)
 }
 
 /// Makes a folder and its parents, new ones with `mode`. Existing ones are left as they are.
