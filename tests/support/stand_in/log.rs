@@ -1,5 +1,9 @@
-//! One JSON line an event on standard output, which systemd puts into the journal.
-#![expect(clippy::print_stdout, reason = "the log of a program")]
+//! One JSON line an event on standard error, which systemd puts into the journal.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the result and the log of a program"
+)]
 
 /// Writes an event of the ordinary course.
 pub(crate) fn info(message: &str) {
@@ -18,5 +22,5 @@ pub(crate) fn plain(message: &str) {
 
 fn line(level: &str, message: &str) {
     let event = serde_json::json!({ "level": level, "stand_in": true, "msg": message });
-    println!("{event}");
+    eprintln!("{event}");
 }
