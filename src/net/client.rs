@@ -206,8 +206,8 @@ pub(super) fn refuse_html(
     headers: &HeaderMap,
     begin: &[u8],
 ) -> Result<(), NetError> {
-    let name = url.file_name().to_ascii_lowercase();
-    if name.ends_with(".html") || name.ends_with(".htm") {
+    let ending = url.file_name().rsplit('.').next().unwrap_or_default();
+    if ending.eq_ignore_ascii_case("html") || ending.eq_ignore_ascii_case("htm") {
         return Ok(());
     }
     let declared = header(headers, &CONTENT_TYPE).is_some_and(|kind| {
