@@ -1,4 +1,5 @@
-//! Where files come from: package repositories and single files.
+//! Where files come from: single URLs, local paths, package repositories.
 
+pub mod apt;
 pub mod documents;
 pub mod http;
