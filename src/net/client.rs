@@ -148,11 +148,7 @@ impl Client {
         answer
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
-            .map_err(|source| NetError::Broken {
-                url: url.clone(),
-                at: 0,
-                source: Some(source),
-            })?;
+            .map_err(|source| NetError::of_body(url, 0, self.options.min_rate, source))?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
             return Err(too_long());
         }

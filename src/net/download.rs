@@ -167,13 +167,9 @@ impl Client {
         let mut window = Window::new(part.len());
         loop {
             cancel.check()?;
-            let count = answer
-                .read(&mut buffer)
-                .map_err(|source| NetError::Broken {
-                    url: url.clone(),
-                    at: part.len(),
-                    source: Some(source),
-                })?;
+            let count = answer.read(&mut buffer).map_err(|source| {
+                NetError::of_body(url, part.len(), self.options.min_rate, source)
+            })?;
             if count == 0 {
                 break;
             }

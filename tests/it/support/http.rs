@@ -270,7 +270,7 @@ fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io:
         (Some(Behaviour::StallAfter(at)), _) => {
             part(stream, &file, 0, Some(at))?;
             stream.flush()?;
-            thread::sleep(Duration::from_secs(8));
+            thread::sleep(Duration::from_secs(3));
             Ok(())
         }
         (Some(Behaviour::NoLength(at)), _) => {
