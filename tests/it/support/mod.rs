@@ -1,3 +1,5 @@
 //! What the tests share.
 
+pub(crate) mod documents;
+pub(crate) mod http;
 pub(crate) mod machine;
