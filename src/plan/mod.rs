@@ -1,1 +1,27 @@
 //! The plan: a deployment, checked against every rule that it touches.
+//!
+//! [`load`] reads the operator's file into a [`deployment::Deployment`], or gives all of its
+//! problems at once. [`Plan::new`] derives everything that follows from it: port matrix, database
+//! settings, addresses. [`Plan::check`] applies the rules and gives the [`CheckedPlan`] that
+//! staging demands.
+
+pub mod address;
+mod checked;
+pub mod deployment;
+mod derive;
+mod finding;
+pub mod flow;
+mod load;
+mod parse;
+mod problem;
+mod reader;
+mod rules;
+mod words;
+
+pub use checked::{CheckedPlan, Refused};
+pub use derive::{ACCOUNT_ID, DatabasePlan, Listen, Plan, RESERVED_CONNECTIONS, Tuning};
+pub use finding::{Finding, Findings, Severity};
+pub use load::{Files, Loaded, MAX_DEPLOYMENT, MAX_PEM, load};
+pub use parse::parse;
+pub use problem::{DeploymentError, MAX_PROBLEMS, Place, Problem, ProblemId, Problems};
+pub use rules::{Context, Supply};

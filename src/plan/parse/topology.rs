@@ -1,0 +1,745 @@
+//! Hosts, and what they serve: database, files, containers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use crate::plan::address::{Endpoint, HostName, Location, Transport, shorten};
+use crate::plan::deployment::{
+    Database, DatabaseServer, Engine, Host, Kubernetes, KubernetesInstall, Method, Nfs, NfsServer,
+    Registry, Role, S3, S3Server, SslMode, Storage, Switch,
+};
+use crate::plan::parse::{required_text, switch};
+use crate::plan::problem::ProblemId;
+use crate::plan::reader::{Reader, Said, Section};
+use crate::plan::words::words;
+use crate::types::name::Name;
+use crate::types::target::Distribution;
+
+/// Most hosts of one deployment.
+pub(super) const MAX_HOSTS: usize = 512;
+/// Memory of a host that does not say, in GiB.
+pub(super) const DEFAULT_MEMORY_GB: u32 = 4;
+/// Distributions that exist, and that this version does not stage yet.
+const NOT_YET: [&str; 9] = [
+    "rhel-8",
+    "rhel-9",
+    "rhel-10",
+    "rocky-9",
+    "alma-9",
+    "oracle-9",
+    "centos-9",
+    "debian-11",
+    "ubuntu-20.04",
+];
+
+const SUPPORTED: &str = "use debian-12, debian-13, ubuntu-22.04 or ubuntu-24.04";
+
+/// What this part of the file says.
+pub(super) struct Topology {
+    pub(super) hosts: Vec<Host>,
+    pub(super) storage: Option<Storage>,
+    pub(super) database: Option<Database>,
+    pub(super) registry: Option<Registry>,
+    pub(super) kubernetes: Option<Kubernetes>,
+}
+
+pub(super) fn read(
+    reader: &Reader<'_>,
+    root: &mut Section<'_, '_, '_>,
+    method: Option<Method>,
+) -> Topology {
+    let defaults = root
+        .table("defaults")
+        .map(Defaults::read)
+        .unwrap_or_default();
+    let sections = root.tables("host", MAX_HOSTS);
+    let given = !sections.is_empty();
+    let mut seen = Seen::default();
+    let mut hosts: Vec<Host> = sections
+        .into_iter()
+        .filter_map(|section| host(reader, section, &defaults, &mut seen))
+        .collect();
+    hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    match method {
+        Some(Method::Linux) if root.is_absent("host") => {
+            root.missing(
+                "host",
+                "add a [[host]] with name, address, distro and roles",
+            );
+        }
+        Some(Method::Linux) if given && !seen.roles.contains_key(&Role::App) => {
+            root.missing("host.roles", "give one host the role \"app\"");
+        }
+        Some(Method::Docker) if given && !seen.roles.contains_key(&Role::Docker) => {
+            root.missing("host.roles", "give one host the role \"docker\"");
+        }
+        _ => {}
+    }
+    let storage = storage(root, method, &hosts);
+    let database = database(root, method, &hosts);
+    let registry = root.table("registry").and_then(registry);
+    let kubernetes = root.table("kubernetes").map(kubernetes);
+    if method == Some(Method::Kubernetes) && root.is_absent("kubernetes") {
+        root.missing(
+            "kubernetes",
+            "add [kubernetes] with version, namespace and replicas",
+        );
+    }
+    Topology {
+        hosts,
+        storage,
+        database,
+        registry,
+        kubernetes,
+    }
+}
+
+#[derive(Default)]
+struct Defaults {
+    distribution: Option<Distribution>,
+    memory_gb: Option<u32>,
+}
+
+impl Defaults {
+    fn read(mut section: Section<'_, '_, '_>) -> Self {
+        let distribution = distribution(&mut section);
+        let memory_gb = memory(&mut section);
+        section.finish();
+        Self {
+            distribution,
+            memory_gb,
+        }
+    }
+}
+
+fn distribution(section: &mut Section<'_, '_, '_>) -> Option<Distribution> {
+    let said = section.text("distro")?;
+    if NOT_YET.contains(&said.value.as_str()) {
+        let why = format!("`{}` is not yet staged by this version", said.value);
+        section.bad("distro", &said.span, why, SUPPORTED);
+        return None;
+    }
+    let parsed = said.value.parse().ok();
+    if parsed.is_none() {
+        let why = format!("`{}` is no known distribution", shorten(&said.value));
+        section.bad("distro", &said.span, why, SUPPORTED);
+    }
+    parsed
+}
+
+fn memory(section: &mut Section<'_, '_, '_>) -> Option<u32> {
+    section
+        .number("memory_gb", 1..=65_536)
+        .map(|said| said.value)
+}
+
+/// What earlier hosts have taken.
+#[derive(Default)]
+struct Seen {
+    names: BTreeSet<Name>,
+    addresses: BTreeMap<IpAddr, Name>,
+    roles: BTreeMap<Role, Name>,
+}
+
+fn host(
+    reader: &Reader<'_>,
+    mut section: Section<'_, '_, '_>,
+    defaults: &Defaults,
+    seen: &mut Seen,
+) -> Option<Host> {
+    let name = host_name(&mut section);
+    if let Some(name) = &name {
+        reader.place(format!("host.{}", name.value), &name.span);
+        if !seen.names.insert(name.value.clone()) {
+            duplicate(
+                &section,
+                &name.span,
+                format!("the host `{}` is defined twice", name.value),
+            );
+        }
+    }
+    let address = host_address(&mut section);
+    if let (Some(address), Some(name)) = (&address, &name) {
+        let earlier = seen.addresses.insert(address.value, name.value.clone());
+        if let Some(earlier) = earlier {
+            let message = format!(
+                "the hosts `{earlier}` and `{}` have the same address {}",
+                name.value, address.value
+            );
+            duplicate(&section, &address.span, message);
+        }
+    }
+    let distribution = if section.is_absent("distro") {
+        if defaults.distribution.is_none() {
+            section.missing(
+                "distro",
+                "add distro = \"debian-12\", here or in [defaults]",
+            );
+        }
+        defaults.distribution
+    } else {
+        distribution(&mut section)
+    };
+    let roles = roles(&mut section, name.as_ref().map(|said| &said.value), seen);
+    let memory_gb = memory(&mut section).or(defaults.memory_gb);
+    let site = section.parsed::<Name>("site", "use a short name such as east");
+    section.finish();
+    Some(Host {
+        name: name?.value,
+        address: address?.value,
+        distribution: distribution?,
+        roles: roles?,
+        memory_gb: memory_gb.unwrap_or(DEFAULT_MEMORY_GB),
+        site: site.map(|said| said.value),
+    })
+}
+
+fn host_name(section: &mut Section<'_, '_, '_>) -> Option<Said<Name>> {
+    let hint = "use one label of a host name, such as app1";
+    let name = section.parsed::<Name>("name", hint);
+    if name.is_none() && section.is_absent("name") {
+        section.missing("name", hint);
+    }
+    let name = name?;
+    if name.value.as_str().contains('.') {
+        section.bad("name", &name.span, "holds a dot", hint);
+    }
+    // It names folders of the staged tree beside these.
+    if matches!(
+        name.value.as_str(),
+        "secrets" | "localhost" | "k8s" | "ansible" | "all"
+    ) {
+        section.bad("name", &name.span, "is reserved", "use another name");
+    }
+    Some(name)
+}
+
+fn host_address(section: &mut Section<'_, '_, '_>) -> Option<Said<IpAddr>> {
+    let hint = "write the address of the host in your network, such as 10.20.0.10";
+    let address = section.parsed::<IpAddr>("address", hint);
+    if address.is_none() && section.is_absent("address") {
+        section.missing("address", hint);
+    }
+    let address = address?;
+    let ip = address.value;
+    let link_local = match ip {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || link_local {
+        section.bad(
+            "address",
+            &address.span,
+            format!("{ip} is no address of a host"),
+            hint,
+        );
+    }
+    Some(address)
+}
+
+fn roles(
+    section: &mut Section<'_, '_, '_>,
+    host: Option<&Name>,
+    seen: &mut Seen,
+) -> Option<BTreeSet<Role>> {
+    let list = section.word_list::<Role>("roles");
+    if section.is_absent("roles") || list.as_ref().is_some_and(Vec::is_empty) {
+        section.missing("roles", "add roles = [\"app\"] with what the host runs");
+    }
+    let mut roles = BTreeSet::new();
+    for said in list? {
+        if !roles.insert(said.value) {
+            duplicate(
+                section,
+                &said.span,
+                format!("the role `{}` stands twice", said.value),
+            );
+            continue;
+        }
+        let Some(host) = host else { continue };
+        let earlier = seen.roles.entry(said.value).or_insert_with(|| host.clone());
+        let alone = matches!(said.value, Role::Db | Role::Push | Role::Docker);
+        if alone && earlier != host {
+            duplicate(
+                section,
+                &said.span,
+                format!(
+                    "the hosts `{earlier}` and `{host}` both have the role `{}`",
+                    said.value
+                ),
+            );
+        }
+    }
+    if roles.contains(&Role::Db) && roles.contains(&Role::DbReplica) {
+        let message = "a host is the database or a replica, not both".to_owned();
+        duplicate(section, &section.span, message);
+    }
+    Some(roles)
+}
+
+fn duplicate(section: &Section<'_, '_, '_>, span: &Range<usize>, message: String) {
+    section.problem(
+        ProblemId::Duplicate,
+        span,
+        message,
+        ProblemId::Duplicate.hint(),
+    );
+}
+
+words! {
+    /// The kinds of storage.
+    StorageKind {
+        /// A folder.
+        Local = "local",
+        /// A bucket.
+        S3 = "s3",
+        /// A mounted folder.
+        Nfs = "nfs",
+    }
+}
+
+fn storage(
+    root: &mut Section<'_, '_, '_>,
+    method: Option<Method>,
+    hosts: &[Host],
+) -> Option<Storage> {
+    let Some(mut section) = root.table("storage") else {
+        if root.is_absent("storage") {
+            if method == Some(Method::Docker) {
+                return Some(Storage::Local {
+                    directory: "/mattermost/data".to_owned(),
+                });
+            }
+            root.missing(
+                "storage",
+                "add [storage] with kind = \"s3\", \"nfs\" or \"local\"",
+            );
+        }
+        return None;
+    };
+    let kind = super::required_word::<StorageKind>(&mut section, "kind");
+    let found = match kind.map(|said| said.value) {
+        Some(StorageKind::Local) => {
+            let directory = directory(&mut section, "directory", "/opt/mattermost/data");
+            Some(Storage::Local { directory })
+        }
+        Some(StorageKind::S3) => s3(&mut section, hosts).map(Storage::S3),
+        Some(StorageKind::Nfs) => nfs(&mut section, hosts).map(Storage::Nfs),
+        None => return None,
+    };
+    section.finish();
+    found
+}
+
+fn s3(section: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Option<S3> {
+    let host = own_host(section, "host", Role::Minio, hosts);
+    let endpoint =
+        section.parsed::<Location>("endpoint", "write it as https://s3.example.internal:9000");
+    let ssl = section.flag("ssl");
+    let (server, transport) = match (host, endpoint) {
+        (Some(host), None) => (Some(S3Server::Host(host)), Transport::Tls),
+        (None, Some(said)) => {
+            let (endpoint, transport) = s3_endpoint(section, &said);
+            (Some(S3Server::Endpoint(endpoint)), transport)
+        }
+        (Some(_), Some(said)) => {
+            section.bad(
+                "endpoint",
+                &said.span,
+                "stands beside `host`",
+                "keep one of both",
+            );
+            (None, Transport::Tls)
+        }
+        (None, None) => {
+            if section.is_absent("host") && section.is_absent("endpoint") {
+                section.missing("host", "name the host with the role minio, or give an endpoint; an empty endpoint would mean Amazon's");
+            }
+            (None, Transport::Tls)
+        }
+    };
+    let transport = match ssl {
+        Some(true) => Transport::Tls,
+        Some(false) => Transport::Plain,
+        None => transport,
+    };
+    let bucket = required_text(section, "bucket", "add bucket = \"mattermost\"");
+    if let Some(bucket) = &bucket
+        && let Err(why) = check_bucket(&bucket.value)
+    {
+        section.bad(
+            "bucket",
+            &bucket.span,
+            why,
+            "use 3 to 63 of a-z, 0-9 and inner `-`, such as mattermost",
+        );
+    }
+    let region = section.text("region");
+    if let Some(region) = &region {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !region.value.bytes().all(plain) {
+            section.bad(
+                "region",
+                &region.span,
+                "is no region",
+                "leave it out for us-east-1",
+            );
+        }
+    }
+    let encrypted_at_rest = switch(section, "encrypted_at_rest");
+    Some(S3 {
+        server: server?,
+        transport,
+        bucket: bucket?.value,
+        region: region.map_or_else(|| "us-east-1".to_owned(), |said| said.value),
+        encrypted_at_rest,
+    })
+}
+
+/// `AmazonS3Endpoint` is host and port without a scheme; the scheme says whether TLS is used.
+fn s3_endpoint(section: &Section<'_, '_, '_>, said: &Said<Location>) -> (Endpoint, Transport) {
+    let (transport, port) = match said.value.scheme.as_deref() {
+        None | Some("https") => (Transport::Tls, 443),
+        Some("http") => (Transport::Plain, 80),
+        Some(other) => {
+            let why = format!("`{}` is no scheme of a bucket service", shorten(other));
+            section.bad("endpoint", &said.span, why, "use https://");
+            (Transport::Tls, 443)
+        }
+    };
+    let endpoint = Endpoint {
+        host: said.value.host.clone(),
+        port: said.value.port.unwrap_or(port),
+    };
+    (endpoint, transport)
+}
+
+/// Bucket names as Amazon defines them ("Bucket naming rules", general purpose buckets), without
+/// dots, which break TLS names.
+fn check_bucket(name: &str) -> Result<(), &'static str> {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if !(3..=63).contains(&name.len()) {
+        return Err("a bucket name has 3 to 63 characters");
+    }
+    if !name.chars().all(|c| word(c) || c == '-') {
+        return Err("a bucket name has only a-z, 0-9 and `-`");
+    }
+    if !name.starts_with(word) || !name.ends_with(word) {
+        return Err("a bucket name begins and ends with a letter or digit");
+    }
+    Ok(())
+}
+
+fn nfs(section: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Option<Nfs> {
+    let host = own_host(section, "host", Role::Nfs, hosts);
+    let server =
+        section.parsed::<HostName>("server", "write the name or address of the NFS server");
+    let server = match (host, server) {
+        (Some(host), None) => Some(NfsServer::Host(host)),
+        (None, Some(said)) => Some(NfsServer::External(said.value)),
+        (Some(_), Some(said)) => {
+            section.bad(
+                "server",
+                &said.span,
+                "stands beside `host`",
+                "keep one of both",
+            );
+            None
+        }
+        (None, None) => {
+            if section.is_absent("host") && section.is_absent("server") {
+                section.missing("host", "name the host with the role nfs, or give a server");
+            }
+            None
+        }
+    };
+    let export = directory(section, "export", "/export/mattermost_data");
+    let directory = directory(section, "directory", "/mnt/mattermost_data");
+    Some(Nfs {
+        server: server?,
+        export,
+        directory,
+    })
+}
+
+/// The name of a host of this deployment that has `role`.
+pub(super) fn own_host(
+    section: &mut Section<'_, '_, '_>,
+    key: &'static str,
+    role: Role,
+    hosts: &[Host],
+) -> Option<Name> {
+    let said = section.parsed::<Name>(key, "write the name of a [[host]]")?;
+    let Some(host) = hosts.iter().find(|host| host.name == said.value) else {
+        section.problem(
+            ProblemId::Reference,
+            &said.span,
+            format!("`{}`: no host is named `{}`", section.key(key), said.value),
+            ProblemId::Reference.hint(),
+        );
+        return None;
+    };
+    if !host.has(role) {
+        section.problem(
+            ProblemId::Reference,
+            &said.span,
+            format!(
+                "`{}`: the host `{}` does not have the role `{role}`",
+                section.key(key),
+                said.value
+            ),
+            format!("add \"{role}\" to the roles of that host"),
+        );
+        return None;
+    }
+    Some(said.value)
+}
+
+/// An absolute path of plain characters, safe in unit files, shells and fstab alike.
+pub(super) fn directory(
+    section: &mut Section<'_, '_, '_>,
+    key: &'static str,
+    default: &str,
+) -> String {
+    let Some(said) = section.text(key) else {
+        return default.to_owned();
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-');
+    let parts_are_names = said
+        .value
+        .strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")));
+    if !parts_are_names || !said.value.bytes().all(plain) || said.value.len() > 200 {
+        section.bad(
+            key,
+            &said.span,
+            "is no plain absolute path",
+            "write a path such as /srv/mattermost of a-z, A-Z, 0-9, `.`, `_` and `-`",
+        );
+    }
+    said.value
+}
+
+fn database(
+    root: &mut Section<'_, '_, '_>,
+    method: Option<Method>,
+    hosts: &[Host],
+) -> Option<Database> {
+    let own = hosts
+        .iter()
+        .find(|host| host.has(Role::Db))
+        .map(|host| host.name.clone());
+    let Some(mut section) = root.table("database") else {
+        if !root.is_absent("database") {
+            return None;
+        }
+        let server = match (own, method) {
+            (Some(name), _) => DatabaseServer::Host(name),
+            (None, Some(Method::Docker)) => DatabaseServer::Compose,
+            (None, _) => {
+                no_database(root);
+                return None;
+            }
+        };
+        return Some(default_database(server));
+    };
+    let external = section.parsed::<HostName>(
+        "dsn_host",
+        "write the name or address of the database server",
+    );
+    let engine_of_dsn = dsn(&mut section);
+    let host = own_host(&mut section, "host", Role::Db, hosts);
+    let server = match (external, own) {
+        (Some(said), Some(own)) => {
+            let why = format!("stands beside the host `{own}` with the role `db`");
+            section.bad("dsn_host", &said.span, why, "keep one of both");
+            None
+        }
+        (Some(said), None) => Some(DatabaseServer::External(said.value)),
+        (None, Some(own)) => Some(DatabaseServer::Host(host.unwrap_or(own))),
+        (None, None) if method == Some(Method::Docker) => Some(DatabaseServer::Compose),
+        (None, None) => {
+            if section.is_absent("dsn_host")
+                && section.is_absent("host")
+                && section.is_absent("dsn")
+            {
+                no_database(root);
+            }
+            None
+        }
+    };
+    let engine = section.word::<Engine>("engine").map(|said| said.value);
+    let port = section.port("port").map(|said| said.value);
+    let name = identifier(&mut section, "name", "mattermost");
+    let user = identifier(&mut section, "user", "mmuser");
+    let version = section.number("version", 1..=99).map(|said| said.value);
+    let sslmode = section.word::<SslMode>("sslmode").map(|said| said.value);
+    let max_connections = section
+        .number("max_connections", 1..=262_143)
+        .map(|said| said.value);
+    let max_open = section
+        .number("max_open_connections", 1..=10_000)
+        .map(|said| said.value);
+    let private_endpoint = switch(&mut section, "private_endpoint");
+    section.finish();
+    let server = server.or_else(|| {
+        // A refused DSN still tells the engine: let the rule say what to do.
+        engine_of_dsn.map(|_| DatabaseServer::Compose)
+    })?;
+    let default = default_database(server);
+    Some(Database {
+        engine: engine_of_dsn.or(engine).unwrap_or(default.engine),
+        port: port.unwrap_or(default.port),
+        name,
+        user,
+        version: version.and_then(|version| u16::try_from(version).ok()),
+        sslmode: sslmode.unwrap_or(default.sslmode),
+        max_connections,
+        max_open_connections: max_open.unwrap_or(default.max_open_connections),
+        private_endpoint,
+        ..default
+    })
+}
+
+fn no_database(root: &Section<'_, '_, '_>) {
+    root.missing(
+        "database",
+        "give one host the role \"db\", or add [database] with dsn_host",
+    );
+}
+
+fn default_database(server: DatabaseServer) -> Database {
+    Database {
+        engine: Engine::Postgres,
+        server,
+        port: 5432,
+        name: "mattermost".to_owned(),
+        user: "mmuser".to_owned(),
+        version: None,
+        sslmode: SslMode::VerifyFull,
+        max_connections: None,
+        max_open_connections: 100,
+        private_endpoint: Switch::Off,
+    }
+}
+
+/// A data source name is never read: it holds a password. One of `MySQL` is remembered as such.
+fn dsn(section: &mut Section<'_, '_, '_>) -> Option<Engine> {
+    let said = section.text("dsn")?;
+    let lower = said.value.to_ascii_lowercase();
+    if lower.starts_with("mysql://") || lower.contains("@tcp(") {
+        return Some(Engine::Mysql);
+    }
+    if lower.starts_with("mariadb://") {
+        return Some(Engine::Mariadb);
+    }
+    section.problem(
+        ProblemId::SecretInFile,
+        &said.span,
+        "`database.dsn` may hold a password and is generated",
+        "remove it; write dsn_host, port, name, user and sslmode",
+    );
+    None
+}
+
+/// An SQL identifier that needs no quotes (`PostgreSQL` "Identifiers and Key Words").
+fn identifier(section: &mut Section<'_, '_, '_>, key: &'static str, default: &str) -> String {
+    let Some(said) = section.text(key) else {
+        return default.to_owned();
+    };
+    let first = |c: char| c.is_ascii_lowercase() || c == '_';
+    let rest = |c: char| first(c) || c.is_ascii_digit();
+    let good =
+        said.value.len() <= 63 && said.value.starts_with(first) && said.value.chars().all(rest);
+    if !good {
+        bad_identifier(section, key, &said, "is no plain identifier");
+    } else if RESERVED.contains(&said.value.as_str()) || said.value.starts_with("pg_") {
+        bad_identifier(section, key, &said, "is reserved");
+    }
+    said.value
+}
+
+/// Key words and databases of `PostgreSQL` that cannot be these names without quotes.
+const RESERVED: [&str; 12] = [
+    "all",
+    "user",
+    "public",
+    "none",
+    "template0",
+    "template1",
+    "replication",
+    "sameuser",
+    "samerole",
+    "default",
+    "current_user",
+    "session_user",
+];
+
+fn bad_identifier(
+    section: &Section<'_, '_, '_>,
+    key: &str,
+    said: &Said<String>,
+    why: impl Display,
+) {
+    section.bad(
+        key,
+        &said.span,
+        why,
+        "use up to 63 of a-z, 0-9 and `_`, such as mattermost",
+    );
+}
+
+fn registry(mut section: Section<'_, '_, '_>) -> Option<Registry> {
+    let host = section.parsed::<Location>("host", "write it as registry.example.internal:5000");
+    if host.is_none() && section.is_absent("host") {
+        section.missing("host", "write it as registry.example.internal:5000");
+    }
+    let pull_secret =
+        section.parsed::<Name>("pull_secret", "write the name of the secret in the cluster");
+    section.finish();
+    let location = host?.value;
+    Some(Registry {
+        host: match location.port {
+            Some(port) => format!("{}:{port}", location.host),
+            None => location.host.to_string(),
+        },
+        pull_secret: pull_secret.map(|said| said.value),
+    })
+}
+
+fn kubernetes(mut section: Section<'_, '_, '_>) -> Kubernetes {
+    let version = section.text("version");
+    if let Some(said) = &version {
+        let numbers = said.value.split('.').all(|part| {
+            !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit())
+        });
+        if !numbers {
+            section.bad(
+                "version",
+                &said.span,
+                "is no version",
+                "write it as \"1.33\"",
+            );
+        }
+    }
+    let hint = "use a-z, 0-9 and `-`";
+    let namespace = section.parsed::<Name>("namespace", hint);
+    let replicas = section.number("replicas", 1..=512);
+    let ingress_class = section.parsed::<Name>("ingress_class", hint);
+    let install = section.word::<KubernetesInstall>("install");
+    section.finish();
+    Kubernetes {
+        version: version.map_or_else(|| "1.33".to_owned(), |said| said.value),
+        namespace: namespace.map_or_else(|| known("mattermost"), |said| said.value),
+        replicas: replicas.map_or(1, |said| said.value),
+        ingress_class: ingress_class.map_or_else(|| known("nginx"), |said| said.value),
+        install: install.map_or(KubernetesInstall::Operator, |said| said.value),
+    }
+}
+
+/// A name that is written in this file.
+fn known(name: &str) -> Name {
+    name.parse().expect("these literals are names")
+}
