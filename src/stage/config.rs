@@ -20,65 +20,109 @@ pub(super) fn config(plan: &Plan) -> Value {
         sections.insert(name.to_owned(), value);
     };
     add("ServiceSettings", service(plan));
-    add("TeamSettings", json!({
-        "SiteName": deployment.site_name,
-        "EnableOpenServer": false,
-        "EnableUserCreation": true,
-        "MaxUsersPerTeam": deployment.limits.users.unwrap_or(5000).max(50),
-    }));
-    add("SqlSettings", json!({
-        "DriverName": "postgres",
-        "DataSourceReplicas": [],
-        "DataSourceSearchReplicas": [],
-        "MaxOpenConns": plan.database.max_open_connections,
-        "MaxIdleConns": plan.database.max_open_connections / 2,
-        "ConnMaxLifetimeMilliseconds": 3_600_000,
-        "ConnMaxIdleTimeMilliseconds": 300_000,
-        "QueryTimeout": 30,
-        "Trace": false,
-    }));
+    add(
+        "TeamSettings",
+        json!({
+            "SiteName": deployment.site_name,
+            "EnableOpenServer": false,
+            "EnableUserCreation": true,
+            "MaxUsersPerTeam": deployment.limits.users.unwrap_or(5000).max(50),
+        }),
+    );
+    add(
+        "SqlSettings",
+        json!({
+            "DriverName": "postgres",
+            "DataSourceReplicas": [],
+            "DataSourceSearchReplicas": [],
+            "MaxOpenConns": plan.database.max_open_connections,
+            "MaxIdleConns": plan.database.max_open_connections / 2,
+            "ConnMaxLifetimeMilliseconds": 3_600_000,
+            "ConnMaxIdleTimeMilliseconds": 300_000,
+            "QueryTimeout": 30,
+            "Trace": false,
+        }),
+    );
     add("FileSettings", files(plan));
     add("EmailSettings", email(plan));
-    add("LogSettings", json!({
-        "EnableConsole": true, "ConsoleLevel": "INFO", "ConsoleJson": true,
-        "EnableFile": true, "FileLevel": "INFO", "FileJson": true,
-        "FileLocation": "/var/log/mattermost",
-        "EnableDiagnostics": false, "EnableSentry": false, "EnableWebhookDebugging": false,
-    }));
-    add("ExperimentalAuditSettings", json!({
-        "FileEnabled": true, "FileName": "/var/log/mattermost/audit.log",
-    }));
+    add(
+        "LogSettings",
+        json!({
+            "EnableConsole": true, "ConsoleLevel": "INFO", "ConsoleJson": true,
+            "EnableFile": true, "FileLevel": "INFO", "FileJson": true,
+            "FileLocation": "/var/log/mattermost",
+            "EnableDiagnostics": false, "EnableSentry": false, "EnableWebhookDebugging": false,
+        }),
+    );
+    add(
+        "ExperimentalAuditSettings",
+        json!({
+            "FileEnabled": true, "FileName": "/var/log/mattermost/audit.log",
+        }),
+    );
     add("AnnouncementSettings", announcement(plan));
-    add("SupportSettings", json!({
-        "TermsOfServiceLink": "", "PrivacyPolicyLink": "", "AboutLink": "", "HelpLink": "",
-        "ReportAProblemType": "hidden", "ReportAProblemLink": "", "EnableAskCommunityLink": false,
-    }));
-    add("NativeAppSettings", json!({
-        "AppDownloadLink": "", "AndroidAppDownloadLink": "", "IosAppDownloadLink": "",
-    }));
+    add(
+        "SupportSettings",
+        json!({
+            "TermsOfServiceLink": "", "PrivacyPolicyLink": "", "AboutLink": "", "HelpLink": "",
+            "ReportAProblemType": "hidden", "ReportAProblemLink": "", "EnableAskCommunityLink": false,
+        }),
+    );
+    add(
+        "NativeAppSettings",
+        json!({
+            "AppDownloadLink": "", "AndroidAppDownloadLink": "", "IosAppDownloadLink": "",
+        }),
+    );
     add("PluginSettings", plugins());
     add("ClusterSettings", cluster(plan));
-    add("MetricsSettings", json!({
-        "Enable": plan.listen.metrics.is_some(),
-        "ListenAddress": plan.listen.metrics.clone().unwrap_or_else(|| format!(":{}", port::METRICS)),
-    }));
+    add(
+        "MetricsSettings",
+        json!({
+            "Enable": plan.listen.metrics.is_some(),
+            "ListenAddress": plan.listen.metrics.clone().unwrap_or_else(|| format!(":{}", port::METRICS)),
+        }),
+    );
     add("RateLimitSettings", json!({ "Enable": false }));
-    add("ImageProxySettings", json!({ "Enable": false, "ImageProxyType": "local" }));
-    add("CloudSettings", json!({
-        "CWSURL": "", "CWSAPIURL": "", "Disable": true, "PreviewModalBucketURL": "",
-    }));
+    add(
+        "ImageProxySettings",
+        json!({ "Enable": false, "ImageProxyType": "local" }),
+    );
+    add(
+        "CloudSettings",
+        json!({
+            "CWSURL": "", "CWSAPIURL": "", "Disable": true, "PreviewModalBucketURL": "",
+        }),
+    );
     add("LdapSettings", ldap(plan));
-    add("PasswordSettings", json!({
-        "MinimumLength": 14, "Lowercase": true, "Number": true, "Uppercase": true, "Symbol": true,
-    }));
-    add("JobSettings", json!({ "RunJobs": true, "RunScheduler": true }));
-    add("ExperimentalSettings", json!({ "ClientSideCertEnable": false }));
-    for provider in ["GoogleSettings", "Office365Settings", "IntuneSettings", "AutoTranslationSettings"] {
+    add(
+        "PasswordSettings",
+        json!({
+            "MinimumLength": 14, "Lowercase": true, "Number": true, "Uppercase": true, "Symbol": true,
+        }),
+    );
+    add(
+        "JobSettings",
+        json!({ "RunJobs": true, "RunScheduler": true }),
+    );
+    add(
+        "ExperimentalSettings",
+        json!({ "ClientSideCertEnable": false }),
+    );
+    for provider in [
+        "GoogleSettings",
+        "Office365Settings",
+        "IntuneSettings",
+        "AutoTranslationSettings",
+    ] {
         add(provider, json!({ "Enable": false }));
     }
-    add("ConnectedWorkspacesSettings", json!({
-        "EnableRemoteClusterService": false, "EnableSharedChannels": false,
-    }));
+    add(
+        "ConnectedWorkspacesSettings",
+        json!({
+            "EnableRemoteClusterService": false, "EnableSharedChannels": false,
+        }),
+    );
     Value::Object(sections)
 }
 
@@ -121,7 +165,11 @@ fn service(plan: &Plan) -> Value {
     });
     if deployment.hosts_with(Role::Proxy).next().is_some() {
         // Set only where a proxy writes these headers: otherwise a client could choose its address.
-        set(&mut settings, "TrustedProxyIPHeader", json!(["X-Forwarded-For", "X-Real-IP"]));
+        set(
+            &mut settings,
+            "TrustedProxyIPHeader",
+            json!(["X-Forwarded-For", "X-Real-IP"]),
+        );
     }
     settings
 }
@@ -145,8 +193,16 @@ fn files(plan: &Plan) -> Value {
             set(&mut settings, "DriverName", json!("amazons3"));
             set(&mut settings, "AmazonS3Bucket", json!(s3.bucket));
             set(&mut settings, "AmazonS3Region", json!(s3.region));
-            set(&mut settings, "AmazonS3Endpoint", json!(facts::s3_endpoint(plan, s3)));
-            set(&mut settings, "AmazonS3SSL", json!(s3.transport == Transport::Tls));
+            set(
+                &mut settings,
+                "AmazonS3Endpoint",
+                json!(facts::s3_endpoint(plan, s3)),
+            );
+            set(
+                &mut settings,
+                "AmazonS3SSL",
+                json!(s3.transport == Transport::Tls),
+            );
             for off in ["AmazonS3SignV2", "AmazonS3SSE", "AmazonS3Trace"] {
                 set(&mut settings, off, json!(false));
             }
@@ -178,9 +234,21 @@ fn email(plan: &Plan) -> Value {
     });
     if let Some(smtp) = &deployment.smtp {
         set(&mut settings, "SendEmailNotifications", json!(true));
-        set(&mut settings, "SMTPServer", json!(smtp.server.host.to_string()));
-        set(&mut settings, "SMTPPort", json!(smtp.server.port.to_string()));
-        set(&mut settings, "ConnectionSecurity", json!(security(smtp.security)));
+        set(
+            &mut settings,
+            "SMTPServer",
+            json!(smtp.server.host.to_string()),
+        );
+        set(
+            &mut settings,
+            "SMTPPort",
+            json!(smtp.server.port.to_string()),
+        );
+        set(
+            &mut settings,
+            "ConnectionSecurity",
+            json!(security(smtp.security)),
+        );
         if let Some(from) = &smtp.from {
             set(&mut settings, "FeedbackEmail", json!(from));
             set(&mut settings, "ReplyToAddress", json!(from));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minijinja::{Value, context};
+use minijinja::Value;
 use serde::Serialize;
 
 use crate::bundle::contents::RepositoryInfo;
@@ -12,7 +12,7 @@ use crate::plan::deployment::{Host, Role};
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::payload::{Copy, Layout, Payload, Program, keyring_extension};
-use crate::stage::render::{RenderError, Renderer};
+use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::roles;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
@@ -100,7 +100,7 @@ fn add_source(
         .suites
         .iter()
         .map(|suite| {
-            context! {
+            values! {
                 suite => suite.suite,
                 components => suite.components,
                 expires => suite.valid_until.is_some(),
@@ -108,7 +108,7 @@ fn add_source(
             }
         })
         .collect();
-    let values = context! {
+    let values = values! {
         name => repository.name,
         arch => scene.payload.contents.target.arch.as_str(),
         keyring_extension => keyring_extension(repository),
@@ -117,7 +117,7 @@ fn add_source(
     let name = &repository.name;
     tree.package_file(
         &format!("/etc/apt/sources.list.d/haversack-{name}.sources"),
-        scene.renderer.render("common/apt.sources", values)?,
+        scene.renderer.render("common/apt.sources", &values)?,
     );
     tree.copied_package_file(&format!(
         "/usr/share/keyrings/haversack-{name}.{}",
@@ -150,10 +150,10 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
     units
 }
 
-/// The unit of Debian's cluster `main`. Debian enables it through `start.conf` and its generator,
-/// so that `systemctl enable` is not what starts it; the umbrella unit is what is enabled.
-pub(super) fn database_unit(_major: u16) -> String {
-    "postgresql.service".to_owned()
+/// The unit of Debian's cluster `main`. The umbrella unit `postgresql.service` only starts it, and
+/// stays active when it fails.
+pub(super) fn database_unit(major: u16) -> String {
+    format!("postgresql@{major}-main.service")
 }
 
 fn script_values(
@@ -186,14 +186,24 @@ fn script_values(
     let site = deployment.site.host().to_string();
     let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
-    let admin: Vec<String> = deployment.network.admin.iter().map(ToString::to_string).collect();
-    let ntp: Vec<String> = deployment.network.ntp.iter().map(ToString::to_string).collect();
+    let admin: Vec<String> = deployment
+        .network
+        .admin
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let ntp: Vec<String> = deployment
+        .network
+        .ntp
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let minio = facts::service_name(plan, host);
     let redirect_expected = format!("301 {}/haversack", deployment.site);
-    let base = context! {
-        host => context! { name => host.name, address => host.address },
+    let base = values! {
+        host => values! { name => host.name, address => host.address },
         roles => host.roles,
-        site => context! {
+        site => values! {
             host => site,
             url => deployment.site,
             upload_mib => upload.megabytes(),
@@ -215,7 +225,7 @@ fn script_values(
         admin_nets => admin,
         backup => deployment.backup.enabled.is_on(),
     };
-    let services = context! {
+    let services = values! {
         db => roles::database_values(scene),
         db_unit => database_unit(scene.major),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),
@@ -237,7 +247,7 @@ fn script_values(
         redirect_expected,
         upload_bytes => upload.proxy_body_bytes(),
     };
-    context! { ..base, ..services }
+    minijinja::context! { ..base, ..services }
 }
 
 /// The newest `Date` of the package indexes, as upstream wrote it.
@@ -248,9 +258,9 @@ fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
         .filter_map(|suite| {
             let when = jiff::fmt::rfc2822::DateTimeParser::new()
                 .relaxed_weekday(true)
-                .parse_zoned(suite.date.replace(" UTC", " +0000"))
+                .parse_timestamp(suite.date.replace(" UTC", " +0000"))
                 .ok()?;
-            Some((when.timestamp(), suite.date.clone()))
+            Some((when, suite.date.clone()))
         })
         .max()
         .map(|(_, date)| date)

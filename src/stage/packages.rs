@@ -39,7 +39,11 @@ mod tests {
     fn a_server_package_tells_its_major() {
         assert_eq!(database_major("postgresql-15"), Some(15));
         assert_eq!(database_major(&needed_for_database(17)), Some(17));
-        for other in ["postgresql-client-15", "postgresql", "postgresql-15-pgvector"] {
+        for other in [
+            "postgresql-client-15",
+            "postgresql",
+            "postgresql-15-pgvector",
+        ] {
             assert_eq!(database_major(other), None);
         }
     }

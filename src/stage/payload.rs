@@ -79,7 +79,15 @@ const PROGRAMS: &[Program] = &[
 
 /// Endings of files that accompany a program and are not the program.
 const COMPANIONS: [&str; 9] = [
-    ".sig", ".asc", ".sha256", ".sha256sum", ".sha512", ".minisig", ".deb", ".rpm", ".json",
+    ".sig",
+    ".asc",
+    ".sha256",
+    ".sha256sum",
+    ".sha512",
+    ".minisig",
+    ".deb",
+    ".rpm",
+    ".json",
 ];
 
 impl<'a> Payload<'a> {
@@ -100,10 +108,7 @@ impl<'a> Payload<'a> {
     }
 
     /// The programs of a host with their files, or why one is not there.
-    pub(super) fn programs(
-        &self,
-        host: &Host,
-    ) -> (Vec<(Program, RelPath)>, Vec<String>) {
+    pub(super) fn programs(&self, host: &Host) -> (Vec<(Program, RelPath)>, Vec<String>) {
         let mut found = Vec::new();
         let mut lacking = Vec::new();
         for program in PROGRAMS.iter().filter(|program| host.has(program.role)) {
@@ -139,7 +144,10 @@ impl<'a> Payload<'a> {
             .iter()
             .filter(|(path, info)| {
                 info.kind == FileKind::Artifact
-                    && info.components.iter().any(|c| c.as_str() == program.component)
+                    && info
+                        .components
+                        .iter()
+                        .any(|c| c.as_str() == program.component)
                     && fits(path)
             })
             .map(|(path, _)| path)

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// A value that a generated file cannot carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a value with {problem} cannot be written into {language}")]
-pub struct QuoteError {
+pub(super) struct QuoteError {
     /// What is in it.
     problem: &'static str,
     /// Where it should go.
@@ -31,7 +31,7 @@ fn no_control(text: &str, language: &'static str) -> Result<(), QuoteError> {
 ///
 /// # Errors
 /// When it holds a control character.
-pub fn sh(text: &str) -> Result<String, QuoteError> {
+pub(super) fn sh(text: &str) -> Result<String, QuoteError> {
     no_control(text, "a shell script")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -45,7 +45,7 @@ pub fn sh(text: &str) -> Result<String, QuoteError> {
 ///
 /// # Errors
 /// When it holds a backslash or control character.
-pub fn sql(text: &str) -> Result<String, QuoteError> {
+pub(super) fn sql(text: &str) -> Result<String, QuoteError> {
     no_control(text, "SQL")?;
     if text.contains('\\') {
         return Err(refuse("a backslash", "SQL"));
@@ -58,7 +58,7 @@ pub fn sql(text: &str) -> Result<String, QuoteError> {
 ///
 /// # Errors
 /// When it is empty, longer than PostgreSQL's 63 bytes, or holds a control character.
-pub fn sql_name(text: &str) -> Result<String, QuoteError> {
+pub(super) fn sql_name(text: &str) -> Result<String, QuoteError> {
     no_control(text, "SQL")?;
     if text.is_empty() || text.len() > 63 {
         return Err(refuse("no characters, or more than 63,", "an SQL name"));
@@ -72,7 +72,7 @@ pub fn sql_name(text: &str) -> Result<String, QuoteError> {
 /// # Errors
 /// When it holds a character that one of the two would read in another way: a single quote, a
 /// backslash, or a control character.
-pub fn systemd_env(text: &str) -> Result<String, QuoteError> {
+pub(super) fn systemd_env(text: &str) -> Result<String, QuoteError> {
     no_control(text, "an environment file")?;
     if text.contains(['\'', '\\']) {
         return Err(refuse("a quote or backslash", "an environment file"));
@@ -84,7 +84,7 @@ pub fn systemd_env(text: &str) -> Result<String, QuoteError> {
 ///
 /// # Errors
 /// When it holds white space, quotes, `%`, `$`, backslash or a control character.
-pub fn systemd(text: &str) -> Result<String, QuoteError> {
+pub(super) fn systemd(text: &str) -> Result<String, QuoteError> {
     no_control(text, "a unit")?;
     if text.is_empty() || text.contains([' ', '"', '\'', '%', '$', '\\', ';']) {
         return Err(refuse("white space, quotes, `%`, `$` or `;`", "a unit"));
@@ -97,7 +97,7 @@ pub fn systemd(text: &str) -> Result<String, QuoteError> {
 ///
 /// # Errors
 /// When it holds a double quote, a backslash or control character, or is too long.
-pub fn nft(text: &str) -> Result<String, QuoteError> {
+pub(super) fn nft(text: &str) -> Result<String, QuoteError> {
     no_control(text, "an nftables rule")?;
     if text.contains(['"', '\\']) {
         return Err(refuse("a quote or backslash", "an nftables rule"));
@@ -112,7 +112,7 @@ pub fn nft(text: &str) -> Result<String, QuoteError> {
 ///
 /// # Errors
 /// When it holds a character with a meaning for nginx.
-pub fn nginx(text: &str) -> Result<String, QuoteError> {
+pub(super) fn nginx(text: &str) -> Result<String, QuoteError> {
     no_control(text, "an nginx configuration")?;
     if text.is_empty() || text.contains([' ', '"', '\'', '$', '{', '}', ';', '#', '\\']) {
         return Err(refuse(
@@ -125,7 +125,7 @@ pub fn nginx(text: &str) -> Result<String, QuoteError> {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters, for any part of a URL.
 #[must_use]
-pub fn percent(text: &str) -> String {
+pub(super) fn percent(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
@@ -143,7 +143,16 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_quoted() {
-        for text in ["", "plain", "it's $HOME `x` \"y\" \\", "a b", "*", "~", "-n", "é"] {
+        for text in [
+            "",
+            "plain",
+            "it's $HOME `x` \"y\" \\",
+            "a b",
+            "*",
+            "~",
+            "-n",
+            "é",
+        ] {
             let script = format!("printf %s {}", sh(text).unwrap());
             let out = std::process::Command::new("/bin/sh")
                 .args(["-c", &script])

@@ -1,10 +1,20 @@
 //! Templates to text: undefined values are errors, nothing is escaped behind one's back.
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
-use serde::Serialize;
 
 use crate::stage::quote::{self, QuoteError};
+
+/// The values of a template: `values! { name => value, other }`, each made by serde.
+macro_rules! values {
+    (@one $key:ident $value:expr) => { minijinja::Value::from(minijinja::value::Serde(&$value)) };
+    (@one $key:ident) => { minijinja::Value::from(minijinja::value::Serde(&$key)) };
+    ($($key:ident $(=> $value:expr)?),* $(,)?) => {
+        minijinja::context! { $($key => $crate::stage::render::values!(@one $key $($value)?)),* }
+    };
+}
+pub(super) use values;
 
 /// Why a template did not become a file: a mistake of this program, or a value that the language
 /// of the file cannot carry.
@@ -78,9 +88,17 @@ impl Renderer {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_keep_trailing_newline(true);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        // A line that holds only a block tag leaves no line.
+        let syntax = SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|source| RenderError {
+                template: "syntax",
+                source,
+            })?;
+        environment.set_syntax(syntax);
         for (name, filter) in FILTERS {
             let filter = *filter;
             environment.add_filter(*name, move |value: &Value| {
@@ -103,11 +121,11 @@ impl Renderer {
     pub(super) fn render(
         &self,
         template: &'static str,
-        values: impl Serialize,
+        values: &Value,
     ) -> Result<Vec<u8>, RenderError> {
         self.0
             .get_template(template)
-            .and_then(|found| found.render(values))
+            .and_then(|found| found.render(values.clone()))
             .map(String::into_bytes)
             .map_err(|source| RenderError { template, source })
     }
@@ -127,7 +145,6 @@ const FILTERS: &[(&str, Filter)] = &[
 
 #[cfg(test)]
 mod tests {
-    use minijinja::context;
 
     use super::*;
 
@@ -140,19 +157,22 @@ mod tests {
     fn a_value_that_is_missing_is_an_error() {
         let renderer = Renderer::new().unwrap();
         let error = renderer
-            .render("db/mattermost-backup.timer", context! {})
+            .render("db/mattermost-backup.timer", &values! {})
             .unwrap_err();
-        assert_eq!(error.to_string(), "cannot render db/mattermost-backup.timer");
+        assert_eq!(
+            error.to_string(),
+            "cannot render db/mattermost-backup.timer"
+        );
     }
 
     #[test]
     fn a_value_that_the_file_cannot_carry_is_an_error() {
         let renderer = Renderer::new().unwrap();
-        let values = context! { root_user => "a", root_password => "it's" };
-        assert!(renderer.render("minio/config.env", values).is_err());
-        let values = context! { root_user => "a", root_password => "b<&" };
+        let values = values! { root_user => "a", root_password => "it's" };
+        assert!(renderer.render("minio/config.env", &values).is_err());
+        let values = values! { root_user => "a", root_password => "b<&" };
         assert_eq!(
-            String::from_utf8(renderer.render("minio/config.env", values).unwrap()).unwrap(),
+            String::from_utf8(renderer.render("minio/config.env", &values).unwrap()).unwrap(),
             "# Root account of MinIO.\nMINIO_ROOT_USER='a'\nMINIO_ROOT_PASSWORD='b<&'\n"
         );
     }

@@ -67,7 +67,7 @@ impl Random for OsRandom {
 
 /// What a secret is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// 32 characters of letters, digits and `-._~`, each class at least once.
     Password,
     /// 32 letters and digits: for keys whose reader takes nothing else, and account names.
@@ -78,7 +78,7 @@ pub enum Shape {
 
 /// The folder `secrets/` of a staged tree.
 #[derive(Debug)]
-pub struct SecretStore<'a> {
+pub(super) struct SecretStore<'a> {
     folder: PathBuf,
     random: &'a dyn Random,
     known: BTreeMap<&'static str, Secret>,
@@ -88,7 +88,7 @@ pub struct SecretStore<'a> {
 impl<'a> SecretStore<'a> {
     /// The store in `folder`, which need not exist yet. Nothing is written before [`Self::write`].
     #[must_use]
-    pub fn open(folder: &Path, random: &'a dyn Random) -> Self {
+    pub(super) fn open(folder: &Path, random: &'a dyn Random) -> Self {
         Self {
             folder: folder.to_owned(),
             random,
@@ -101,7 +101,7 @@ impl<'a> SecretStore<'a> {
     ///
     /// # Errors
     /// When the kept one cannot be read or is unfit, or the random source fails.
-    pub fn get(&mut self, name: &'static str, shape: Shape) -> Result<Secret, SecretError> {
+    pub(super) fn get(&mut self, name: &'static str, shape: Shape) -> Result<Secret, SecretError> {
         if let Some(known) = self.known.get(name) {
             return Ok(known.clone());
         }
@@ -133,21 +133,21 @@ impl<'a> SecretStore<'a> {
 
     /// Names of the secrets that were made and not found.
     #[must_use]
-    pub fn made(&self) -> &[&'static str] {
+    pub(super) fn made(&self) -> &[&'static str] {
         &self.made
     }
 
-    /// Writes the new secrets: folder 0700, files 0600. Kept ones are not touched.
+    /// Writes the new secrets into `folder`: it is 0700, they are 0600.
     ///
     /// # Errors
     /// When the folder or a file cannot be written.
-    pub fn write(&self) -> Result<(), SecretError> {
-        fs::create_dir_all(&self.folder, 0o700)?;
-        fs::set_mode(&self.folder, 0o700)?;
+    pub(super) fn write_to(&self, folder: &Path) -> Result<(), SecretError> {
+        fs::create_dir_all(folder, 0o700)?;
+        fs::set_mode(folder, 0o700)?;
         for name in &self.made {
             if let Some(secret) = self.known.get(name) {
                 let line = format!("{}\n", secret.reveal());
-                fs::write_atomic(&self.folder.join(name), line.as_bytes(), 0o600)?;
+                fs::write_atomic(&folder.join(name), line.as_bytes(), 0o600)?;
             }
         }
         Ok(())
@@ -217,7 +217,9 @@ fn check(text: &str, shape: Shape) -> Result<(), &'static str> {
         return Err("it holds white space, a control or a non-ASCII character");
     }
     if text.contains(['\'', '"', '\\', '$', '%', '`']) {
-        return Err("it holds a quote, backslash, `$`, `%` or backtick, which readers of configuration files take differently");
+        return Err(
+            "it holds a quote, backslash, `$`, `%` or backtick, which readers of configuration files take differently",
+        );
     }
     if !(has(LOWER) && has(UPPER) && has(DIGIT)) {
         return Err("it needs lower-case and upper-case letters and digits");
@@ -238,7 +240,10 @@ fn check(text: &str, shape: Shape) -> Result<(), &'static str> {
 ///
 /// # Errors
 /// When the salt is not base64.
-pub fn scram_verifier(password: &Secret, salt_base64: &Secret) -> Result<String, &'static str> {
+pub(super) fn scram_verifier(
+    password: &Secret,
+    salt_base64: &Secret,
+) -> Result<String, &'static str> {
     let salt = STANDARD
         .decode(salt_base64.reveal())
         .map_err(|_| "it is not base64")?;
@@ -308,7 +313,7 @@ mod tests {
         let folder = root.path().join("secrets");
         let mut first = SecretStore::open(&folder, &OsRandom);
         let made = first.get("db-password", Shape::Password).unwrap();
-        first.write().unwrap();
+        first.write_to(&folder).unwrap();
         let mut second = SecretStore::open(&folder, &OsRandom);
         assert_eq!(second.get("db-password", Shape::Password).unwrap(), made);
         assert_eq!(second.made(), <&[&str]>::default());

@@ -22,7 +22,8 @@ impl Secrets {
     pub(super) fn gather(plan: &Plan, store: &mut SecretStore<'_>) -> Result<Self, SecretError> {
         let db_password = store.get("db-password", Shape::Password)?;
         let salt = store.get("db-scram-salt", Shape::Salt)?;
-        let verifier = scram_verifier(&db_password, &salt).map_err(|problem| store.unfit("db-scram-salt", problem))?;
+        let verifier = scram_verifier(&db_password, &salt)
+            .map_err(|problem| store.unfit("db-scram-salt", problem))?;
         let s3 = matches!(plan.deployment.storage, Storage::S3(_))
             || plan.hosts_with(Role::Minio).next().is_some();
         Ok(Self {

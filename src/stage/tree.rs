@@ -55,7 +55,11 @@ pub(super) struct Tree(BTreeMap<String, Entry>);
 
 /// Owner and mode of an entry.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Access(pub(super) u32, pub(super) &'static str, pub(super) &'static str);
+pub(super) struct Access(
+    pub(super) u32,
+    pub(super) &'static str,
+    pub(super) &'static str,
+);
 
 /// Readable by everybody, written by root.
 pub(super) const PUBLIC: Access = Access(0o644, "root", "root");
@@ -168,7 +172,12 @@ mod tests {
     #[test]
     fn lists_folders_before_their_files() {
         let mut tree = Tree::default();
-        tree.file("/etc/minio/config.env", Vec::new(), PRIVATE, "minio.service");
+        tree.file(
+            "/etc/minio/config.env",
+            Vec::new(),
+            PRIVATE,
+            "minio.service",
+        );
         tree.folder("/etc/minio", Access(0o750, "root", "minio-user"));
         tree.link("/etc/a", "../b", "-");
         assert_eq!(
@@ -181,7 +190,13 @@ mod tests {
 
     #[test]
     fn staged_copies_are_never_more_open_than_the_installed_file() {
-        for (mode, staged) in [(0o640, 0o600), (0o600, 0o600), (0o644, 0o644), (0o755, 0o755), (0o750, 0o600)] {
+        for (mode, staged) in [
+            (0o640, 0o600),
+            (0o600, 0o600),
+            (0o644, 0o644),
+            (0o755, 0o755),
+            (0o750, 0o600),
+        ] {
             let mut tree = Tree::default();
             tree.file("/x", Vec::new(), Access(mode, "root", "root"), "-");
             let found: Vec<_> = tree.entries().filter_map(|(_, e)| e.staged()).collect();

@@ -1,13 +1,11 @@
 //! Files of an application server.
 
-use minijinja::context;
-
 use crate::plan::Plan;
 use crate::plan::deployment::{Role, SslMode, Storage};
 use crate::plan::flow::port;
 use crate::stage::host::Scene;
 use crate::stage::quote::percent;
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PUBLIC, Tree};
 use crate::stage::{config, facts};
 use crate::types::secret::Secret;
@@ -20,7 +18,10 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         tree.folder(&format!("/opt/mattermost/{folder}"), OWNED);
     }
     // The server writes root.html there.
-    tree.folder("/opt/mattermost/client", Access(0o755, "mattermost", "mattermost"));
+    tree.folder(
+        "/opt/mattermost/client",
+        Access(0o755, "mattermost", "mattermost"),
+    );
     if let Storage::Local { directory } = &plan.deployment.storage {
         tree.folder(directory, OWNED);
     }
@@ -46,16 +47,21 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         "mattermost.service",
     );
     let ports = [port::APP, port::METRICS, port::GOSSIP];
-    let values = context! {
+    let values = values! {
         local_db => host.has(Role::Db),
         local_minio => host.has(Role::Minio),
         allow => facts::neighbours(plan, host, &ports),
         paths => writable(plan),
     };
-    let unit = scene.renderer.render("app/mattermost.service", values)?;
-    tree.file("/etc/systemd/system/mattermost.service", unit, PUBLIC, "systemd");
-    let values = context! { reserved_ports => reserved_ports(scene) };
-    let sysctl = scene.renderer.render("app/sysctl.conf", values)?;
+    let unit = scene.renderer.render("app/mattermost.service", &values)?;
+    tree.file(
+        "/etc/systemd/system/mattermost.service",
+        unit,
+        PUBLIC,
+        "systemd",
+    );
+    let values = values! { reserved_ports => reserved_ports(scene) };
+    let sysctl = scene.renderer.render("app/sysctl.conf", &values)?;
     tree.file("/etc/sysctl.d/60-mattermost.conf", sysctl, PUBLIC, "sysctl");
     Ok(())
 }
@@ -76,14 +82,14 @@ fn writable(plan: &Plan) -> Vec<String> {
 fn environment(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
     let secrets = scene.secrets;
     let keys = secrets.s3.as_ref();
-    let values = context! {
+    let values = values! {
         dsn => dsn(scene.plan, &secrets.db_password),
         at_rest_key => secrets.at_rest_key.reveal(),
         public_link_salt => secrets.public_link_salt.reveal(),
         s3_access_key => keys.map(|(account, _)| account.reveal()),
         s3_secret_key => keys.map(|(_, key)| key.reveal()),
     };
-    scene.renderer.render("app/mattermost.environment", values)
+    scene.renderer.render("app/mattermost.environment", &values)
 }
 
 /// The connection URL of the database (libpq, "Connection URIs"); every part is encoded.

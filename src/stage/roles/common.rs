@@ -1,12 +1,11 @@
 //! Files of every host: packet filter, certificate authority, time.
 
-use minijinja::context;
 use serde::Serialize;
 
 use crate::plan::address::Network;
 use crate::plan::flow::{Destination, Protocol};
 use crate::stage::host::{Scene, add_authority};
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PUBLIC, Tree};
 
 /// Where the packet filter is kept.
@@ -29,9 +28,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     let inbound: Vec<Rule> = plan
         .incoming(&host.name)
         .into_iter()
-        .flat_map(|flow| {
-            rules(&flow.sources, flow.protocol, flow.port, flow.purpose)
-        })
+        .flat_map(|flow| rules(&flow.sources, flow.protocol, flow.port, flow.purpose))
         .collect();
     let outbound: Vec<Rule> = plan
         .outgoing(&host.name)
@@ -43,17 +40,21 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
             // A name may mean another address tomorrow, and nothing resolves it when the filter is
             // loaded; so the port is open to any address, and the comment says for whom.
             Destination::Name(name) => {
-                vec![any(flow.protocol, flow.port, format!("{}: {name}", flow.purpose))]
+                vec![any(
+                    flow.protocol,
+                    flow.port,
+                    format!("{}: {name}", flow.purpose),
+                )]
             }
             Destination::Anywhere => vec![any(flow.protocol, flow.port, flow.purpose.to_owned())],
         })
         .collect();
-    let values = context! { host => host, inbound, outbound };
-    let filter = scene.renderer.render("common/mattermost.nft", values)?;
+    let values = values! { host => host, inbound, outbound };
+    let filter = scene.renderer.render("common/mattermost.nft", &values)?;
     tree.file(FILTER, filter, PUBLIC, "nftables.service");
     tree.file(
         "/etc/nftables.conf",
-        scene.renderer.render("common/nftables.conf", context! {})?,
+        scene.renderer.render("common/nftables.conf", &values! {})?,
         Access(0o755, "root", "root"),
         "nftables.service",
     );
@@ -77,7 +78,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
                 "chrony.service",
             ),
         ] {
-            let text = scene.renderer.render(template, context! { ntp })?;
+            let text = scene.renderer.render(template, &values! { ntp })?;
             tree.file(path, text, PUBLIC, unit);
         }
     }
@@ -120,10 +121,16 @@ mod tests {
     fn each_family_gets_its_own_rule_and_none_is_open_by_accident() {
         let networks = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let made = rules(&networks, Protocol::Tcp, 443, "users");
-        let shown: Vec<_> = made.iter().map(|rule| (rule.family, rule.peers.join(","))).collect();
+        let shown: Vec<_> = made
+            .iter()
+            .map(|rule| (rule.family, rule.peers.join(",")))
+            .collect();
         assert_eq!(
             shown,
-            [("ip", "10.0.0.0/8".to_owned()), ("ip6", "fd00::/8".to_owned())]
+            [
+                ("ip", "10.0.0.0/8".to_owned()),
+                ("ip6", "fd00::/8".to_owned())
+            ]
         );
         assert_eq!(rules(&[], Protocol::Tcp, 443, "nobody"), []);
     }

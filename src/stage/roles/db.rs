@@ -1,11 +1,11 @@
 //! Files of a database server.
 
-use minijinja::{Value, context};
+use minijinja::Value;
 
 use crate::stage::facts;
 use crate::stage::host::{Scene, database_unit};
 use crate::stage::quote::{QuoteError, sql, sql_name};
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PROGRAM, PUBLIC, Tree};
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
@@ -13,19 +13,29 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     let unit = database_unit(scene.major);
     let folder = format!("/etc/postgresql/{}/main", scene.major);
     let mut listen = vec!["localhost".to_owned()];
-    listen.extend(plan.database.listen_addresses.iter().map(ToString::to_string));
-    let values = context! { db => database_values(scene), listen => listen.join(", ") };
+    listen.extend(
+        plan.database
+            .listen_addresses
+            .iter()
+            .map(ToString::to_string),
+    );
+    let values = values! { db => database_values(scene), listen => listen.join(", ") };
     tree.file(
         &format!("{folder}/conf.d/mattermost.conf"),
-        scene.renderer.render("db/mattermost.conf", values)?,
+        scene.renderer.render("db/mattermost.conf", &values)?,
         PUBLIC,
         &unit,
     );
-    let clients: Vec<String> = plan.database.clients.iter().map(ToString::to_string).collect();
-    let values = context! { db => database_values(scene), clients };
+    let clients: Vec<String> = plan
+        .database
+        .clients
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let values = values! { db => database_values(scene), clients };
     tree.file(
         &format!("{folder}/pg_hba.conf"),
-        scene.renderer.render("db/pg_hba.conf", values)?,
+        scene.renderer.render("db/pg_hba.conf", &values)?,
         Access(0o640, "postgres", "postgres"),
         &unit,
     );
@@ -59,7 +69,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
 
 fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     let backup = &scene.plan.deployment.backup;
-    let values = context! {
+    let values = values! {
         db => database_values(scene),
         folder => backup.directory,
         keep_days => backup.keep_days,
@@ -67,7 +77,12 @@ fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     };
     tree.folder(&backup.directory, Access(0o700, "postgres", "postgres"));
     for (path, template, access, notify) in [
-        ("/usr/local/sbin/mattermost-backup", "db/mattermost-backup", PROGRAM, "-"),
+        (
+            "/usr/local/sbin/mattermost-backup",
+            "db/mattermost-backup",
+            PROGRAM,
+            "-",
+        ),
         (
             "/usr/local/sbin/mattermost-restore-test",
             "db/mattermost-restore-test",
@@ -87,7 +102,12 @@ fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
             "systemd",
         ),
     ] {
-        tree.file(path, scene.renderer.render(template, &values)?, access, notify);
+        tree.file(
+            path,
+            scene.renderer.render(template, &values)?,
+            access,
+            notify,
+        );
     }
     Ok(())
 }
@@ -97,7 +117,7 @@ pub(in crate::stage) fn database_values(scene: &Scene<'_>) -> Value {
     let database = &scene.plan.database;
     let tuning = database.tuning;
     let megabytes = |number: u32| format!("{number}MB");
-    context! {
+    values! {
         version => scene.major,
         host => facts::database_host(scene.plan),
         port => database.endpoint.port,
@@ -119,7 +139,7 @@ fn prepare(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
         scene.secrets.db_verifier.reveal(),
     )
     .map_err(RenderError::quote("db/db-prepare.sql"))?;
-    let values = context! {
+    let values = values! {
         user => database.user,
         database => database.name,
         verifier => scene.secrets.db_verifier.reveal(),
@@ -127,7 +147,7 @@ fn prepare(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
         set_password => statements[1],
         create_database => statements[2],
     };
-    scene.renderer.render("db/db-prepare.sql", values)
+    scene.renderer.render("db/db-prepare.sql", &values)
 }
 
 /// Statements that `\gexec` runs when they are needed; they are constants of the query around them.

@@ -1,12 +1,10 @@
 //! Files of the object storage.
 
-use minijinja::context;
-
 use crate::plan::deployment::Storage;
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::host::Scene;
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PROGRAM, PUBLIC, Tree};
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
@@ -18,18 +16,18 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     };
     let name = facts::service_name(plan, host);
     let server_url = format!("https://{name}:{}", port::S3);
-    let values = context! { port => port::S3, server_url, region };
+    let values = values! { port => port::S3, server_url, region };
     tree.file(
         "/etc/default/minio",
-        scene.renderer.render("minio/minio.default", values)?,
+        scene.renderer.render("minio/minio.default", &values)?,
         PUBLIC,
         unit,
     );
     if let Some((user, password)) = &scene.secrets.s3 {
-        let values = context! { root_user => user.reveal(), root_password => password.reveal() };
+        let values = values! { root_user => user.reveal(), root_password => password.reveal() };
         tree.file(
             "/etc/minio/config.env",
-            scene.renderer.render("minio/config.env", values)?,
+            scene.renderer.render("minio/config.env", &values)?,
             // MinIO reads it itself, as its own user.
             Access(0o600, "minio-user", "minio-user"),
             unit,
@@ -47,14 +45,14 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         let access = Access(mode, "minio-user", "minio-user");
         tree.file(path, text.as_bytes().to_vec(), access, unit);
     }
-    let values = context! { allow => facts::neighbours(plan, host, &[port::S3]) };
+    let values = values! { allow => facts::neighbours(plan, host, &[port::S3]) };
     tree.file(
         "/etc/systemd/system/minio.service",
-        scene.renderer.render("minio/minio.service", values)?,
+        scene.renderer.render("minio/minio.service", &values)?,
         PUBLIC,
         "systemd",
     );
-    let values = context! {
+    let values = values! {
         endpoint => server_url,
         connect => format!("{name}:{}:{}", port::S3, facts::with_port(host.address, port::S3)),
         bucket,
@@ -62,7 +60,9 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     };
     tree.file(
         "/usr/local/sbin/mattermost-bucket-init",
-        scene.renderer.render("minio/mattermost-bucket-init", values)?,
+        scene
+            .renderer
+            .render("minio/mattermost-bucket-init", &values)?,
         PROGRAM,
         "-",
     );

@@ -9,8 +9,8 @@ mod push;
 
 use serde::Serialize;
 
-use crate::plan::deployment::{Host, Role};
 use crate::plan::ACCOUNT_ID;
+use crate::plan::deployment::{Host, Role};
 use crate::stage::host::Scene;
 use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
@@ -30,9 +30,19 @@ pub(super) struct User {
 pub(super) fn users(host: &Host) -> Vec<User> {
     let any = || "-".to_owned();
     let all = [
-        (Role::App, "mattermost", ACCOUNT_ID.to_string(), "/opt/mattermost"),
+        (
+            Role::App,
+            "mattermost",
+            ACCOUNT_ID.to_string(),
+            "/opt/mattermost",
+        ),
         (Role::Minio, "minio-user", any(), "/var/lib/minio"),
-        (Role::Push, "mattermost-push", any(), "/opt/mattermost-push-proxy"),
+        (
+            Role::Push,
+            "mattermost-push",
+            any(),
+            "/opt/mattermost-push-proxy",
+        ),
     ];
     all.into_iter()
         .filter(|(role, ..)| host.has(*role))

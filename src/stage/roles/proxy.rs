@@ -1,12 +1,10 @@
 //! Files of a reverse proxy.
 
-use minijinja::context;
-
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::payload::has_http2_directive;
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PRIVATE, PUBLIC, Tree};
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
@@ -21,7 +19,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         }
     };
     let nginx = scene.payload.package_version("nginx").unwrap_or_default();
-    let values = context! {
+    let values = values! {
         backends => facts::backends(plan, host),
         http_listen => listen(port::HTTP),
         https_listen => listen(site.port()),
@@ -29,7 +27,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         // With another port than 443 the browser's Origin holds it, and the server compares both.
         host_header => if site.port() == port::HTTPS { "$host" } else { "$host:$server_port" },
         public => site.to_string().trim_start_matches("https://"),
-        site => context! {
+        site => values! {
             host => site.host(),
             upload_mib => upload.megabytes(),
             max_file_size => upload.max_file_size(),
@@ -38,7 +36,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     let unit = "nginx.service";
     tree.file(
         "/etc/nginx/sites-available/mattermost",
-        scene.renderer.render("proxy/mattermost.nginx", values)?,
+        scene.renderer.render("proxy/mattermost.nginx", &values)?,
         PUBLIC,
         unit,
     );

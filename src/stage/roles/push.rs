@@ -1,10 +1,8 @@
 //! Files of a push proxy.
 
-use minijinja::context;
-
 use crate::plan::flow::port;
 use crate::stage::host::Scene;
-use crate::stage::render::RenderError;
+use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PUBLIC, Tree};
 use crate::stage::{config, facts};
 
@@ -15,7 +13,10 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     text.push(b'\n');
     let access = Access(0o640, "root", "mattermost-push");
     let unit = "mattermost-push-proxy.service";
-    tree.folder("/etc/mattermost-push-proxy", Access(0o750, "root", "mattermost-push"));
+    tree.folder(
+        "/etc/mattermost-push-proxy",
+        Access(0o750, "root", "mattermost-push"),
+    );
     // A seed: the operator adds the keys of the phone makers to it.
     tree.seed(
         "/etc/mattermost-push-proxy/mattermost-push-proxy.json",
@@ -23,10 +24,12 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         access,
         unit,
     );
-    let values = context! { allow => facts::neighbours(plan, host, &[port::PUSH]) };
+    let values = values! { allow => facts::neighbours(plan, host, &[port::PUSH]) };
     tree.file(
         "/etc/systemd/system/mattermost-push-proxy.service",
-        scene.renderer.render("push/mattermost-push-proxy.service", values)?,
+        scene
+            .renderer
+            .render("push/mattermost-push-proxy.service", &values)?,
         PUBLIC,
         "systemd",
     );
