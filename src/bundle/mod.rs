@@ -1,3 +1,17 @@
-//! The bundle: a folder of plain files under a signed list of their hashes (bundle format 1).
+#![doc = include_str!("FORMAT.md")]
 
 pub mod contents;
+mod documents;
+mod from_lock;
+pub mod header;
+mod pack;
+mod request;
+mod sign;
+pub(crate) mod stream;
+pub mod sums;
+
+pub use documents::VERIFY_SH;
+pub use from_lock::{FromLockError, LockOptions, from_lock};
+pub use pack::{PackError, UnsignedBundle, pack};
+pub use request::{Item, PackRequest, RequestError, Source};
+pub use sign::{SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};

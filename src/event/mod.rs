@@ -4,8 +4,10 @@
 //! command line turns them into bars, lines or JSON. Long loops look at [`Cancel`] per chunk.
 
 mod cancel;
+mod progress;
 
 pub use cancel::{Cancel, Cancelled};
+pub use progress::Progress;
 
 use serde::Serialize;
 

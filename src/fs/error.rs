@@ -16,6 +16,32 @@ pub struct PathError {
     pub source: io::Error,
 }
 
+impl PathError {
+    /// A stable id for `haversack explain`, by what the system said.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "E603",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "E604",
+            _ => "E601",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self.id() {
+            "E603" => "free some space and run the same command again: what was finished is kept",
+            "E604" => "check owner and permissions of that path",
+            _ if self.action == "read" => {
+                "the medium or disk did not give the bytes: clean it or try another drive, then run again"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
 /// Adds a place to an I/O result.
 pub trait At<T> {
     /// Says what was tried, and where.

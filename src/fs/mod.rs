@@ -11,11 +11,13 @@
 mod atomic;
 mod error;
 mod lock;
+mod root;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
+pub use root::{Found, Root};
 pub use walk::{Entry, Kind, walk};
 
 use std::fs::{self, File, Permissions};
@@ -92,6 +94,37 @@ pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at("examine", path),
     }
+}
+
+/// The names in a folder, sorted bytewise.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list(path: &Path) -> Result<Vec<std::ffi::OsString>, PathError> {
+    let mut names = fs::read_dir(path)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|found| found.file_name()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .at("read folder", path)?;
+    names.sort();
+    Ok(names)
+}
+
+/// Tells the kernel that a file will be read from front to back; a refusal does no harm.
+pub fn advise_sequential(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+}
+
+/// Syncs a folder, so that the names in it survive a power loss.
+///
+/// # Errors
+/// When it cannot be opened or synced.
+pub fn sync_folder(path: &Path) -> Result<(), PathError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .at("sync folder", path)
 }
 
 /// Makes a folder and its parents, new ones with `mode`. Existing ones are left as they are.

@@ -30,6 +30,8 @@ pub struct Entry {
     pub size: u64,
     /// Permission bits.
     pub mode: u32,
+    /// Whether no hard link gives it a second name; true for folders.
+    pub sole_name: bool,
 }
 
 /// Everything below `root`, each folder before what is in it, sorted bytewise within a folder.
@@ -69,6 +71,7 @@ fn descend(root: &Path, below: &Path, found: &mut Vec<Entry>) -> Result<(), Path
             kind,
             size,
             mode: meta.mode() & 0o7777,
+            sole_name: kind == Kind::Folder || meta.nlink() == 1,
         });
         if kind == Kind::Folder {
             descend(root, &path, found)?;

@@ -1,1 +1,8 @@
-//! Authenticity: keys, signatures and checksum documents. Bytes in, verdicts out; no I/O.
+//! Authenticity: keys, signatures and checksum documents. Bytes in, verdicts out; the trust
+//! directory is the only thing read from disk.
+
+pub mod directory;
+pub mod judge;
+pub mod key;
+pub mod policy;
+pub mod sshsig;

@@ -1,0 +1,201 @@
+//! Adding signatures to a bundle. Nothing but `sig/` is written.
+
+use std::path::{Path, PathBuf};
+
+use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
+use crate::fs::{self, PathError};
+use crate::trust::key::{KeyId, SignatureError, SigningKey, VerifyingKey};
+use crate::trust::sshsig::{self, SshSigError};
+use crate::types::digest::Digest;
+
+const FILE_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o755;
+
+/// A bundle with one more signature.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBundle {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its identity: what was signed.
+    pub identity: Digest,
+    /// The key that signed.
+    pub key: KeyId,
+    /// The files that were written.
+    pub written: Vec<PathBuf>,
+}
+
+/// What a signer in another room needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToSign {
+    /// The bytes to sign: those of `SHA256SUMS`.
+    pub bytes: Vec<u8>,
+    /// The list they stand for.
+    pub sums: Sums,
+    /// Their SHA-256, the identity of the bundle, to compare by eye.
+    pub identity: Digest,
+}
+
+/// Why a bundle was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The file system refused.
+    #[error("the bundle cannot be signed")]
+    Io(#[from] PathError),
+    /// There is no bundle.
+    #[error("{} holds no SHA256SUMS", path.display())]
+    NoBundle {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The list is no list of a bundle.
+    #[error("the list of the bundle is wrong")]
+    Sums(#[from] SumsError),
+    /// The signature does not verify.
+    #[error("the signature was not added to {}", path.display())]
+    Signature {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: SignatureError,
+    },
+    /// The SSH signature does not verify.
+    #[error("the SSH signature was not added to {}", path.display())]
+    Ssh {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: SshSigError,
+    },
+}
+
+impl SignError {
+    /// A stable id for `haversack explain`.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Io(error) => error.id(),
+            Self::NoBundle { .. } => "E291",
+            Self::Sums(error) => error.id(),
+            Self::Signature { .. } => "E402",
+            Self::Ssh { source, .. } => match source {
+                SshSigError::Namespace(_) => "E404",
+                _ => "E402",
+            },
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io(error) => error.hint(),
+            Self::Sums(error) => error.hint(),
+            Self::NoBundle { .. } => Some("name the folder that holds SHA256SUMS".to_owned()),
+            Self::Signature { .. } => Some(
+                "sign the very bytes of SHA256SUMS: openssl dgst -sha384 -sign KEY -out X.sig SHA256SUMS".to_owned(),
+            ),
+            Self::Ssh { .. } => Some(
+                "sign the very bytes of SHA256SUMS: ssh-keygen -Y sign -n haversack-bundle -f KEY SHA256SUMS".to_owned(),
+            ),
+        }
+    }
+}
+
+/// What has to be signed for the bundle in folder `dir`.
+///
+/// # Errors
+/// When there is no bundle, or its list is wrong.
+pub fn to_sign(dir: &Path) -> Result<ToSign, SignError> {
+    let path = dir.join(SUMS);
+    if fs::examine(&path)?.is_none() {
+        return Err(SignError::NoBundle {
+            path: dir.to_owned(),
+        });
+    }
+    let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
+    let bytes = fs::read(&path, limit)?;
+    let sums = Sums::parse(&bytes)?;
+    Ok(ToSign {
+        identity: Digest::of(&bytes),
+        bytes,
+        sums,
+    })
+}
+
+/// Signs the bundle in folder `dir`: writes `sig/<keyid>.sig` and `sig/<keyid>.sshsig`, and reads
+/// both back. Signing again with the same key writes the same bytes.
+///
+/// # Errors
+/// When there is no bundle, its list is wrong, or the file system refuses.
+pub fn sign(dir: &Path, key: &SigningKey) -> Result<SignedBundle, SignError> {
+    let wanted = to_sign(dir)?;
+    let signature = |source| SignError::Signature {
+        path: dir.to_owned(),
+        source,
+    };
+    let raw = key.sign(&wanted.bytes).map_err(signature)?;
+    let armored = sshsig::sign(key, &wanted.bytes).map_err(signature)?;
+    let mut signed = attach(dir, key.verifying_key(), &raw)?;
+    let ssh = attach_ssh(dir, armored.as_bytes())?;
+    signed.written.extend(ssh.written);
+    Ok(signed)
+}
+
+/// Adds a DER signature that was made elsewhere (`openssl dgst -sha384 -sign`, a smart card), after
+/// checking it with `key`.
+///
+/// # Errors
+/// When it does not verify; nothing is written then.
+pub fn attach(dir: &Path, key: &VerifyingKey, signature: &[u8]) -> Result<SignedBundle, SignError> {
+    let wanted = to_sign(dir)?;
+    let wrong = |source| SignError::Signature {
+        path: dir.to_owned(),
+        source,
+    };
+    key.verify(&wanted.bytes, signature).map_err(wrong)?;
+    let path = add(dir, &format!("{}.sig", key.key_id()), signature)?;
+    let limit = u64::try_from(crate::trust::key::MAX_SIGNATURE).unwrap_or(u64::MAX);
+    let back = fs::read(&path, limit)?;
+    key.verify(&wanted.bytes, &back).map_err(wrong)?;
+    Ok(signed(dir, wanted.identity, key, path))
+}
+
+/// Adds an SSH signature that was made elsewhere (`ssh-keygen -Y sign`), after checking it with the
+/// key that it names.
+///
+/// # Errors
+/// When it does not verify; nothing is written then.
+pub fn attach_ssh(dir: &Path, armored: &[u8]) -> Result<SignedBundle, SignError> {
+    let wanted = to_sign(dir)?;
+    let wrong = |source| SignError::Ssh {
+        path: dir.to_owned(),
+        source,
+    };
+    let key = sshsig::verify(armored, &wanted.bytes).map_err(wrong)?;
+    let path = add(dir, &format!("{}.sshsig", key.key_id()), armored)?;
+    let limit = u64::try_from(sshsig::MAX_ARMOR).unwrap_or(u64::MAX);
+    let back = fs::read(&path, limit)?;
+    let again = sshsig::verify(&back, &wanted.bytes).map_err(wrong)?;
+    Ok(signed(dir, wanted.identity, &again, path))
+}
+
+fn add(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
+    let folder = dir.join(SIG);
+    fs::create_dir_all(&folder, FOLDER_MODE)?;
+    let path = folder.join(name);
+    fs::write_atomic(&path, bytes, FILE_MODE)?;
+    fs::sync_parent(&folder)?;
+    Ok(path)
+}
+
+fn signed(dir: &Path, identity: Digest, key: &VerifyingKey, path: PathBuf) -> SignedBundle {
+    SignedBundle {
+        path: dir.to_owned(),
+        identity,
+        key: key.key_id(),
+        written: vec![path],
+    }
+}

@@ -1,0 +1,537 @@
+//! `SHA256SUMS`: the signed root of a bundle, a header and one line for each file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::bundle::header::{FORMAT, FieldError, Header, MAX_VOLUMES, number};
+use crate::types::digest::{Digest, hex};
+use crate::types::path::{ParsePathError, RelPath};
+
+/// Name of the list in a bundle.
+pub const SUMS: &str = "SHA256SUMS";
+/// Name of the folder of signatures, the only one that the list does not cover.
+pub const SIG: &str = "sig";
+/// Longest list, in bytes.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Most lines of a list, header included.
+pub const MAX_LINES: usize = 65_536;
+/// Lines of the header.
+const HEADER_LINES: usize = 9;
+
+/// The content of `SHA256SUMS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sums {
+    header: Header,
+    entries: BTreeMap<RelPath, Digest>,
+}
+
+/// Why a text is no list of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SumsError {
+    /// It is written in a newer format.
+    #[error("SHA256SUMS: bundle format {found}, this program knows {FORMAT}")]
+    Newer {
+        /// The format, or the header key that this format does not have.
+        found: String,
+    },
+    /// It is longer than a list may be.
+    #[error("SHA256SUMS: more than {MAX_BYTES} bytes or {MAX_LINES} lines")]
+    TooLong,
+    /// A line is not what it must be.
+    #[error("SHA256SUMS line {line}: {problem}: `{text}`")]
+    Malformed {
+        /// Line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+        /// The line, escaped and shortened.
+        text: String,
+    },
+    /// A listed path is not ASCII.
+    #[error("SHA256SUMS line {line}: the path is not plain ASCII: `{text}`")]
+    NotAscii {
+        /// Line, counted from 1.
+        line: usize,
+        /// The line, escaped and shortened.
+        text: String,
+    },
+    /// A listed path does not fit every medium.
+    #[error("SHA256SUMS line {line}")]
+    Unfit {
+        /// Line, counted from 1.
+        line: usize,
+        /// Why it does not fit.
+        #[source]
+        source: ParsePathError,
+    },
+    /// Two lines name the same path, or paths that are the same on media that ignore case.
+    #[error("SHA256SUMS lists `{first}` and `{second}`, which are one file where case is ignored")]
+    Twice {
+        /// One path.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+impl SumsError {
+    /// A stable id for `haversack explain`.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "E307",
+            Self::Twice { .. } => "E308",
+            Self::NotAscii { .. } => "E309",
+            Self::Unfit { .. } => "E310",
+            Self::TooLong => "E502",
+            Self::Newer { .. } => "E520",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Newer { .. } => {
+                    "carry a newer haversack over (a bundle holds one in v1/bin/), or have the bundle built for format 1"
+                }
+                _ => "have the bundle built again with an unmodified haversack; nothing of it was used",
+            }
+            .to_owned(),
+        )
+    }
+}
+
+/// Refuses a list of a newer format by its first line alone; anything else is left to
+/// [`Sums::parse`]. This is looked at before the signature, for a newer format may sign otherwise.
+///
+/// # Errors
+/// [`SumsError::Newer`].
+pub fn check_format(list: &[u8]) -> Result<(), SumsError> {
+    let first = list.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let found = first
+        .strip_prefix(b"# haversack-bundle ")
+        .filter(|digits| digits.len() <= 9)
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .and_then(number)
+        .filter(|found| *found > u64::from(FORMAT));
+    found.map_or(Ok(()), |found| {
+        Err(SumsError::Newer {
+            found: found.to_string(),
+        })
+    })
+}
+
+impl Sums {
+    /// A list of these files. The header's counts of files are set from them.
+    ///
+    /// # Errors
+    /// When two paths are the same where case is ignored, a path is not for payload, or there are
+    /// more than a list may hold.
+    pub fn new(mut header: Header, entries: BTreeMap<RelPath, Digest>) -> Result<Self, SumsError> {
+        header.files = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        let mut folded: BTreeMap<String, &RelPath> = BTreeMap::new();
+        for path in entries.keys() {
+            check_place(path, &header).map_err(|problem| SumsError::Malformed {
+                line: 0,
+                problem,
+                text: path.to_string(),
+            })?;
+            if let Some(first) = folded.insert(path.case_folded(), path) {
+                return Err(twice(first, path));
+            }
+        }
+        if entries.len().saturating_add(HEADER_LINES) > MAX_LINES {
+            return Err(SumsError::TooLong);
+        }
+        let sums = Self { header, entries };
+        if sums.render().len() > MAX_BYTES {
+            return Err(SumsError::TooLong);
+        }
+        Ok(sums)
+    }
+
+    /// Reads a list. There is exactly one text for each list: what this accepts, [`Sums::render`]
+    /// gives back byte for byte.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(list: &[u8]) -> Result<Self, SumsError> {
+        if list.len() > MAX_BYTES {
+            return Err(SumsError::TooLong);
+        }
+        check_format(list)?;
+        let body = list
+            .strip_suffix(b"\n")
+            .ok_or_else(|| malformed(0, "the last line has no line feed", b""))?;
+        if body.split(|byte| *byte == b'\n').count() > MAX_LINES {
+            return Err(SumsError::TooLong);
+        }
+        let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
+        for (index, line) in lines.iter().enumerate() {
+            let number = index.saturating_add(1);
+            if line.iter().any(|byte| !byte.is_ascii()) {
+                return Err(SumsError::NotAscii {
+                    line: number,
+                    text: shown(line),
+                });
+            }
+            if line.iter().any(u8::is_ascii_control) {
+                let problem = "a control character (Windows line ends count as such)";
+                return Err(malformed(number, problem, line));
+            }
+        }
+        let texts: Vec<&str> = lines
+            .iter()
+            .map(|line| std::str::from_utf8(line).unwrap_or_default())
+            .collect();
+        let (head, rest) = texts
+            .split_at_checked(HEADER_LINES)
+            .ok_or_else(|| malformed(lines.len(), "the header is not complete", b""))?;
+        let header = parse_header(head)?;
+        let entries = parse_entries(rest, &header)?;
+        if u64::try_from(entries.len()).ok() != Some(header.files) {
+            let problem = format!(
+                "the header counts {} files, but {} are listed",
+                header.files,
+                entries.len()
+            );
+            return Err(malformed(8, &problem, b""));
+        }
+        Ok(Self { header, entries })
+    }
+
+    /// The text of the list: ASCII, LF, sorted bytewise by path.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let header = &self.header;
+        let base = header
+            .base
+            .map_or_else(|| "none".to_owned(), |base| base.to_string());
+        let mut text = format!(
+            "# haversack-bundle {FORMAT}\n# name {}\n# version {}\n# sequence {}\n# created {}\n# base {base}\n# volumes {} parity {}\n# files {} bytes {}\n# marking {}\n",
+            header.name,
+            header.version,
+            header.sequence,
+            header.created,
+            header.volumes,
+            header.parity,
+            header.files,
+            header.bytes,
+            header.marking,
+        );
+        for (path, digest) in &self.entries {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}  {path}", hex(digest.as_bytes()));
+        }
+        text
+    }
+
+    /// What the bundle is.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Every listed file and its digest, sorted bytewise by path.
+    #[must_use]
+    pub const fn entries(&self) -> &BTreeMap<RelPath, Digest> {
+        &self.entries
+    }
+
+    /// The identity of the bundle: the SHA-256 of this list.
+    #[must_use]
+    pub fn identity(&self) -> Digest {
+        Digest::of(self.render().as_bytes())
+    }
+}
+
+/// The volume or parity volume that a path lies in (`v1`, `p2`); none for the small files.
+#[must_use]
+pub fn volume_of(path: &RelPath) -> Option<&str> {
+    let first = path.first();
+    let digits = first.strip_prefix(['v', 'p'])?;
+    let numbered = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (first.len() < path.as_str().len() && numbered).then_some(first)
+}
+
+fn parse_header(lines: &[&str]) -> Result<Header, SumsError> {
+    const KEYS: [&str; HEADER_LINES] = [
+        "haversack-bundle",
+        "name",
+        "version",
+        "sequence",
+        "created",
+        "base",
+        "volumes",
+        "files",
+        "marking",
+    ];
+    let mut values = [""; HEADER_LINES];
+    for (index, ((line, key), value)) in lines.iter().zip(KEYS).zip(&mut values).enumerate() {
+        let rest = line
+            .strip_prefix("# ")
+            .ok_or_else(|| malformed(index.saturating_add(1), "no header line", line.as_bytes()))?;
+        let (found, text) = rest.split_once(' ').unwrap_or((rest, ""));
+        if found != key {
+            let known = KEYS.contains(&found) || index == 0;
+            return Err(if known {
+                let problem = format!("the header key `{key}` belongs here");
+                malformed(index.saturating_add(1), &problem, line.as_bytes())
+            } else {
+                SumsError::Newer {
+                    found: format!("with the header key `{}`", shown(found.as_bytes())),
+                }
+            });
+        }
+        *value = text;
+    }
+    let [
+        format,
+        name,
+        version,
+        sequence,
+        created,
+        base,
+        volumes,
+        files,
+        marking,
+    ] = values;
+    let field = |line: usize| move |error: FieldError| malformed(line, &error.to_string(), b"");
+    if format != "1" {
+        return Err(malformed(1, "no bundle format", format.as_bytes()));
+    }
+    let base = match base {
+        "none" => None,
+        text => Some(
+            strict_digest(text)
+                .ok_or_else(|| malformed(6, "`none` or a SHA-256 belongs here", text.as_bytes()))?,
+        ),
+    };
+    let (volumes, parity) = pair(volumes, "parity")
+        .and_then(|(volumes, parity)| {
+            Some((u16::try_from(volumes).ok()?, u16::try_from(parity).ok()?))
+        })
+        .filter(|(volumes, parity)| (1..=MAX_VOLUMES).contains(volumes) && *parity <= MAX_VOLUMES)
+        .ok_or_else(|| malformed(7, "`volumes N parity M` belongs here", volumes.as_bytes()))?;
+    let (files, bytes) = pair(files, "bytes")
+        .ok_or_else(|| malformed(8, "`files N bytes M` belongs here", files.as_bytes()))?;
+    Ok(Header {
+        name: name
+            .parse()
+            .map_err(|_| malformed(2, "no name of a bundle", name.as_bytes()))?,
+        version: version.parse().map_err(field(3))?,
+        sequence: sequence.parse().map_err(field(4))?,
+        created: created.parse().map_err(field(5))?,
+        base,
+        volumes,
+        parity,
+        files,
+        bytes,
+        marking: marking.parse().map_err(field(9))?,
+    })
+}
+
+fn parse_entries(lines: &[&str], header: &Header) -> Result<BTreeMap<RelPath, Digest>, SumsError> {
+    let mut entries = BTreeMap::new();
+    let mut folded: BTreeMap<String, RelPath> = BTreeMap::new();
+    let mut previous: Option<RelPath> = None;
+    for (index, line) in lines.iter().enumerate() {
+        let number = index.saturating_add(HEADER_LINES).saturating_add(1);
+        let wrong = |problem: &str| malformed(number, problem, line.as_bytes());
+        let (digest, path) = line
+            .split_once("  ")
+            .and_then(|(digest, path)| Some((strict_digest(digest)?, path)))
+            .ok_or_else(|| wrong("no `<64 lower-case hex digits>  <path>`"))?;
+        let path: RelPath = path.parse().map_err(|source| match source {
+            ParsePathError::Grammar(_) => wrong("no plain relative path"),
+            source => SumsError::Unfit {
+                line: number,
+                source,
+            },
+        })?;
+        check_place(&path, header).map_err(|problem| wrong(&problem))?;
+        if let Some(first) = folded.insert(path.case_folded(), path.clone()) {
+            return Err(twice(&first, &path));
+        }
+        if previous.is_some_and(|before| before > path) {
+            return Err(wrong("the lines are not sorted by path"));
+        }
+        previous = Some(path.clone());
+        entries.insert(path, digest);
+    }
+    Ok(entries)
+}
+
+/// Refuses paths that the format keeps for itself, and volumes that the header does not count.
+fn check_place(path: &RelPath, header: &Header) -> Result<(), String> {
+    let first = path.first();
+    if first.eq_ignore_ascii_case(SIG) || first.eq_ignore_ascii_case(SUMS) {
+        return Err("SHA256SUMS and sig/ cannot be listed".to_owned());
+    }
+    let Some(volume) = volume_of(path) else {
+        return Ok(());
+    };
+    let most = if volume.starts_with('v') {
+        header.volumes
+    } else {
+        header.parity
+    };
+    let found = volume.get(1..).and_then(number);
+    if found.is_some_and(|found| (1..=u64::from(most)).contains(&found)) {
+        Ok(())
+    } else {
+        Err(format!("the header counts no volume {volume}"))
+    }
+}
+
+fn strict_digest(text: &str) -> Option<Digest> {
+    let lower = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    lower.then(|| text.parse().ok()).flatten()
+}
+
+fn pair(text: &str, word: &str) -> Option<(u64, u64)> {
+    let (first, rest) = text.split_once(' ')?;
+    let (found, second) = rest.split_once(' ')?;
+    (found == word).then_some(())?;
+    Some((number(first)?, number(second)?))
+}
+
+fn twice(first: &RelPath, second: &RelPath) -> SumsError {
+    SumsError::Twice {
+        first: first.to_string(),
+        second: second.to_string(),
+    }
+}
+
+fn malformed(line: usize, problem: &str, text: &[u8]) -> SumsError {
+    SumsError::Malformed {
+        line,
+        problem: problem.to_owned(),
+        text: shown(text),
+    }
+}
+
+fn shown(text: &[u8]) -> String {
+    text.iter()
+        .take(160)
+        .copied()
+        .flat_map(std::ascii::escape_default)
+        .map(char::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+# haversack-bundle 1
+# name mattermost-linux
+# version 11.7.10
+# sequence 42
+# created 2026-11-23T18:00:00Z
+# base none
+# volumes 1 parity 0
+# files 2 bytes 6
+# marking UNCLASSIFIED
+ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  README.txt
+ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  v1/files/a.tar.gz
+";
+    const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    fn id(text: &str) -> &'static str {
+        Sums::parse(text.as_bytes()).map_or_else(|error| error.id(), |_| "ok")
+    }
+
+    #[test]
+    fn gives_back_what_it_reads() {
+        let sums = Sums::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(sums.render(), GOOD);
+        assert_eq!(sums.identity(), Digest::of(GOOD.as_bytes()));
+        assert_eq!(sums.header().sequence.get(), 42);
+        assert_eq!(sums.entries().len(), 2);
+        let again = Sums::new(sums.header().clone(), sums.entries().clone()).unwrap();
+        assert_eq!(again, sums);
+    }
+
+    #[test]
+    fn refuses_each_fault_with_its_id() {
+        let with = |from: &str, to: &str| GOOD.replace(from, to);
+        let path = |to: &str| with("v1/files/a.tar.gz", to);
+        for (text, expected) in [
+            (with("bundle 1", "bundle 2"), "E520"),
+            (with("# base none", "# cipher none"), "E520"),
+            (with("bundle 1", "bundle 0"), "E307"),
+            (with("bundle 1", "bundle 01"), "E307"),
+            (with("# haversack-bundle", "# other"), "E307"),
+            (with("# name mattermost-linux\n", ""), "E307"),
+            (with("# sequence 42", "# sequence 042"), "E307"),
+            (with("files 2", "files 3"), "E307"),
+            (with("volumes 1", "volumes 0"), "E307"),
+            (with("\n", "\r\n"), "E307"),
+            (with("  v1", " *v1"), "E307"),
+            (with("  v1", " v1"), "E307"),
+            (with("  v1", "   v1"), "E307"),
+            (with("ba78", "BA78"), "E307"),
+            (path("../a"), "E307"),
+            (path("/etc/passwd"), "E307"),
+            (path("v1/../a"), "E307"),
+            (path("v1//a"), "E307"),
+            (path("v1\\a"), "E307"),
+            (path("v2/a"), "E307"),
+            (path("p1/a"), "E307"),
+            (path("v01/a"), "E307"),
+            (path("v99999999999999999999/a"), "E307"),
+            (path("sig/a"), "E307"),
+            (path("SHA256SUMS"), "E307"),
+            (path("A"), "E307"),
+            (path("readme.TXT"), "E308"),
+            (path("README.txt"), "E308"),
+            (path("v1/ä"), "E309"),
+            (path("v1/nul.txt"), "E310"),
+            (path(&"v".repeat(101)), "E310"),
+            (format!("{GOOD}\n"), "E307"),
+            (format!("{GOOD}# note\n"), "E307"),
+            (format!("{GOOD}junk\n"), "E307"),
+            (GOOD.trim_end().to_owned(), "E307"),
+            (String::new(), "E307"),
+            ("# ".repeat(3 << 20), "E502"),
+            ("\n".repeat(70_000), "E502"),
+        ] {
+            let shown: String = text.chars().take(900).collect();
+            assert_eq!(id(&text), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn no_change_of_one_byte_is_read_as_the_same_list() {
+        let good = Sums::parse(GOOD.as_bytes()).unwrap();
+        for index in 0..GOOD.len() {
+            for flip in [0x01, 0x20, 0x80] {
+                let mut bytes = GOOD.as_bytes().to_vec();
+                bytes[index] ^= flip;
+                if let Ok(other) = Sums::parse(&bytes) {
+                    assert_ne!(other, good, "byte {index}");
+                    assert_eq!(other.render().as_bytes(), bytes, "byte {index}");
+                }
+            }
+        }
+        for length in 0..GOOD.len() {
+            assert!(Sums::parse(&GOOD.as_bytes()[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_too_many_files_is_refused_when_made() {
+        let header = Sums::parse(GOOD.as_bytes()).unwrap().header().clone();
+        let digest: Digest = HEX.parse().unwrap();
+        let entries = (0..65_530)
+            .map(|n| (format!("v1/{n}").parse().unwrap(), digest))
+            .collect();
+        assert_eq!(Sums::new(header, entries), Err(SumsError::TooLong));
+    }
+}
