@@ -34,17 +34,17 @@ pub use packages::needed_packages;
 pub use render::RenderError;
 pub use secrets::{OsRandom, Random, SecretError};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::bundle::contents::Contents;
 use crate::event::{Cancel, Cancelled, Observer};
 use crate::fs::{LockError, PathError};
 use crate::plan::CheckedPlan;
 use crate::types::digest::Digest;
 use crate::types::name::Name;
-use crate::types::path::RelPath;
+use crate::types::size::ByteSize;
+use crate::verify::{AuthenticBundle, VerifyError};
 
 /// What to stage, and where.
 #[derive(Debug, Clone)]
@@ -53,28 +53,6 @@ pub struct StageRequest {
     /// secrets.
     pub out: PathBuf,
 }
-
-/// A bundle whose list is authentic; every file is checked against the list while it is read.
-pub trait Source: Sync {
-    /// Name, version and identity, as `INSTALL.md` and `plan.json` show them.
-    fn label(&self) -> BundleLabel;
-    /// What each file is.
-    fn contents(&self) -> &Contents;
-    /// Copies a file to `target`, a path that does not exist, and gives its digest. Nothing
-    /// remains at `target` when the digest is not the listed one.
-    ///
-    /// # Errors
-    /// When it cannot be read or written, or is not the listed file.
-    fn copy_out(&self, path: &RelPath, target: &Path, mode: u32) -> Result<Digest, SourceError>;
-    /// Reads a file for its digest only.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is not the listed file.
-    fn check_file(&self, path: &RelPath) -> Result<(), SourceError>;
-}
-
-/// Why a file of the bundle could not be had.
-pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What names a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -130,19 +108,13 @@ pub enum StageError {
         /// The output folder.
         path: PathBuf,
         /// What is free.
-        free: crate::types::size::ByteSize,
+        free: ByteSize,
         /// What is needed.
-        needed: crate::types::size::ByteSize,
+        needed: ByteSize,
     },
-    /// A file of the bundle is not what its list says, or cannot be read.
-    #[error("cannot take {path} from the bundle")]
-    Bundle {
-        /// The file.
-        path: RelPath,
-        /// Why.
-        #[source]
-        source: SourceError,
-    },
+    /// A file of the bundle is not what its list says, or cannot be read or copied.
+    #[error(transparent)]
+    Bundle(#[from] VerifyError),
     /// A secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -168,11 +140,11 @@ impl StageError {
             Self::Unfit(_) => "E530",
             Self::Occupied(_) => "E531",
             Self::Space { .. } => "E603",
-            Self::Bundle { .. } => "E301",
+            Self::Bundle(error) => error.id(),
             Self::Secret(_) => "E532",
             Self::Render(_) => "E701",
             Self::Lock(_) => "E602",
-            Self::Path(_) => "E601",
+            Self::Path(error) => error.id(),
             Self::Cancelled(_) => "E130",
         }
     }
@@ -183,7 +155,7 @@ impl StageError {
 /// # Errors
 /// See [`StageError`]; whatever it is, an earlier tree at `out` is untouched.
 pub fn stage(
-    bundle: &dyn Source,
+    bundle: &AuthenticBundle,
     plan: &CheckedPlan,
     request: &StageRequest,
     random: &dyn Random,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::RepositoryInfo;
-use crate::event::{Cancel, Event, Observer, Step};
+use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, FolderLock, Kind};
 use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
@@ -15,10 +15,11 @@ use crate::stage::render::Renderer;
 use crate::stage::roles::is_supported;
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
-use crate::stage::{Source, StageError, StageReport, StageRequest, StagedHost, summary};
+use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::types::size::ByteSize;
+use crate::verify::{AuthenticBundle, VerifyError};
 
 /// The list of a host's folder.
 const MANIFEST: &str = "MANIFEST.sha256";
@@ -26,7 +27,7 @@ const MANIFEST: &str = "MANIFEST.sha256";
 const MAX_SECRET: u64 = 64 * 1024;
 
 pub(super) fn stage(
-    bundle: &dyn Source,
+    bundle: &AuthenticBundle,
     checked: &CheckedPlan,
     request: &StageRequest,
     random: &dyn Random,
@@ -38,7 +39,7 @@ pub(super) fn stage(
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
     let mut store = SecretStore::open(&request.out.join("secrets"), random);
-    let fitted = fit(checked, &payload)?;
+    let fitted = fit(checked, &payload, bundle.absent_volumes())?;
     let secrets = Secrets::gather(plan, &mut store)?;
     let mut hosts = Vec::new();
     for fit in &fitted {
@@ -54,7 +55,12 @@ pub(super) fn stage(
         hosts.push((fit.host, files));
     }
     let notes = summary::notes(plan, &payload);
-    let label = bundle.label();
+    let header = bundle.sums().header();
+    let label = BundleLabel {
+        name: header.name.to_string(),
+        version: header.version.as_str().to_owned(),
+        identity: bundle.identity(),
+    };
     let documents = summary::documents(&label, checked, &payload, &renderer, &notes)?;
 
     let sizes = |path: &RelPath| {
@@ -75,24 +81,25 @@ pub(super) fn stage(
         .filter(|path| !used.contains(path))
         .collect();
     let rest: u64 = unused.iter().map(|path| sizes(path)).sum();
-    observer.on(&Event::StepStarted {
+    let items = copies().count().saturating_add(unused.len());
+    let progress = Progress {
         step: Step::Stage,
-        items: u64::try_from(copies().count().saturating_add(unused.len())).unwrap_or(u64::MAX),
-        bytes: bytes.saturating_add(rest),
-    });
-
-    let work = Work {
-        bundle,
         observer,
         cancel,
     };
+    progress.started(
+        u64::try_from(items).unwrap_or(u64::MAX),
+        bytes.saturating_add(rest),
+    );
+    let work = Work { bundle, progress };
     let building = out.begin()?;
     let mut staged = Vec::new();
     for (host, files) in &hosts {
         staged.push(work.write_host(&building.folder, host, files)?);
     }
     for path in &unused {
-        work.check(path, sizes(path))?;
+        cancel.check()?;
+        bundle.check_file(path, &progress)?;
     }
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
@@ -103,7 +110,7 @@ pub(super) fn stage(
     )?;
     store.write_to(&building.folder.join("secrets"))?;
     building.finish()?;
-    observer.on(&Event::StepDone { step: Step::Stage });
+    progress.done();
     Ok(StageReport {
         out: request.out.clone(),
         bundle: label,
@@ -124,9 +131,20 @@ struct Fit<'a> {
 }
 
 /// Brings plan and bundle together, or says everything that does not fit.
-fn fit<'a>(checked: &'a CheckedPlan, payload: &Payload<'_>) -> Result<Vec<Fit<'a>>, StageError> {
+fn fit<'a>(
+    checked: &'a CheckedPlan,
+    payload: &Payload<'_>,
+    absent: &[String],
+) -> Result<Vec<Fit<'a>>, StageError> {
     let plan = checked.plan();
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = absent
+        .iter()
+        .map(|volume| {
+            format!(
+                "the volume {volume} of the bundle is not here; name the folder of its medium too"
+            )
+        })
+        .collect();
     if !is_linux(plan) {
         problems.push(format!(
             "the method `{}` cannot be staged yet; `linux` can",
@@ -190,9 +208,8 @@ pub(super) fn in_order(hosts: &[Host]) -> Vec<&Host> {
 }
 
 struct Work<'a> {
-    bundle: &'a dyn Source,
-    observer: &'a dyn Observer,
-    cancel: &'a Cancel,
+    bundle: &'a AuthenticBundle,
+    progress: Progress<'a>,
 }
 
 impl Work<'_> {
@@ -243,32 +260,15 @@ impl Work<'_> {
     }
 
     fn copy(&self, path: &RelPath, target: &Path) -> Result<Digest, StageError> {
-        self.cancel.check()?;
-        let found = self.bundle.copy_out(path, target, 0o644);
-        self.done(path);
-        found.map_err(|source| failed(path, source))
-    }
-
-    fn check(&self, path: &RelPath, _size: u64) -> Result<(), StageError> {
-        self.cancel.check()?;
-        let found = self.bundle.check_file(path);
-        self.done(path);
-        found.map_err(|source| failed(path, source))
-    }
-
-    fn done(&self, path: &RelPath) {
-        self.observer.on(&Event::ItemDone {
-            step: Step::Stage,
-            item: path.as_str(),
-            reused: false,
-        });
-    }
-}
-
-fn failed(path: &RelPath, source: crate::stage::SourceError) -> StageError {
-    StageError::Bundle {
-        path: path.clone(),
-        source,
+        self.progress.cancel.check()?;
+        self.bundle.copy_out(path, target, 0o644, &self.progress)?;
+        // What was copied is what is listed: `copy_out` compared them.
+        let listed = self.bundle.sums().entries().get(path).copied();
+        listed.ok_or_else(|| {
+            StageError::Bundle(VerifyError::NoFile {
+                path: path.to_string(),
+            })
+        })
     }
 }
 
