@@ -34,7 +34,9 @@ struct Known {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Keyring").field(&self.fingerprints()).finish()
+        f.debug_tuple("Keyring")
+            .field(&self.fingerprints())
+            .finish()
     }
 }
 

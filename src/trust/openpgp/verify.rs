@@ -157,9 +157,7 @@ impl Keyring {
         }
         let made = signature.created().ok_or(Reason::Time)?;
         let latest = now.as_secs().saturating_add(CLOCK_SKEW);
-        if made < maker.primary_created
-            || made < maker.key.created_at()
-            || made.as_secs() > latest
+        if made < maker.primary_created || made < maker.key.created_at() || made.as_secs() > latest
         {
             return Err(Reason::Time);
         }
