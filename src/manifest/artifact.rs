@@ -156,7 +156,7 @@ fn read_evidence(
         tried = true;
         match value.get_ref().as_array() {
             Some(items) => {
-                for item in items.iter() {
+                for item in items {
                     evidence.extend(read_sha256(item, context, problems));
                 }
                 tried = !items.is_empty();

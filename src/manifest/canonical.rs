@@ -41,7 +41,7 @@ fn write_value(value: &DeValue<'_>, hasher: &mut Hasher) {
         DeValue::Datetime(time) => write(hasher, 'd', &time.to_string()),
         DeValue::Array(items) => {
             write(hasher, 'a', &items.len().to_string());
-            for item in items.iter() {
+            for item in items {
                 write_value(item.get_ref(), hasher);
             }
         }

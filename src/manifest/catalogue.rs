@@ -31,7 +31,7 @@ pub struct Releases {
     /// Names of the files that `digests` are of, with `{version}` in them, by edition.
     files: BTreeMap<String, String>,
     #[serde(rename = "release")]
-    releases: Vec<Release>,
+    listed: Vec<Release>,
     /// Releases known to exist without known digests.
     #[serde(default)]
     known: Vec<Known>,
@@ -44,7 +44,7 @@ pub struct Releases {
 struct Release {
     version: semver::Version,
     #[serde(rename = "listed")]
-    _listed: Option<Datetime>,
+    _listed_on: Option<Datetime>,
     #[serde(flatten)]
     digests: BTreeMap<String, Digest>,
 }
@@ -81,13 +81,13 @@ pub fn of(component: &str) -> Option<&'static Releases> {
 impl Releases {
     /// Every version with known digests, in no particular order.
     pub fn versions(&self) -> impl Iterator<Item = &semver::Version> + Clone {
-        self.releases.iter().map(|release| &release.version)
+        self.listed.iter().map(|release| &release.version)
     }
 
     /// The digest of the file of this name, when it belongs to a listed release.
     #[must_use]
     pub fn digest_of(&self, file_name: &str) -> Option<Digest> {
-        self.releases.iter().find_map(|release| {
+        self.listed.iter().find_map(|release| {
             let version = release.version.to_string();
             release.digests.iter().find_map(|(edition, digest)| {
                 let name = self.files.get(edition)?.replace("{version}", &version);
@@ -123,9 +123,9 @@ mod tests {
         let releases: Releases = toml::from_str(MATTERMOST).unwrap();
         assert_eq!(releases.format, 1);
         assert_eq!(releases.component, "mattermost");
-        assert_eq!(releases.releases.len(), 82);
+        assert_eq!(releases.listed.len(), 82);
         assert_eq!(releases.as_of.to_string(), "2026-11-23");
-        for release in &releases.releases {
+        for release in &releases.listed {
             for edition in release.digests.keys() {
                 assert!(releases.files.contains_key(edition), "{edition}");
             }
@@ -137,7 +137,7 @@ mod tests {
     fn no_two_files_have_the_same_digest() {
         let releases = of("mattermost").unwrap();
         let mut all: Vec<_> = releases
-            .releases
+            .listed
             .iter()
             .flat_map(|release| release.digests.values())
             .collect();

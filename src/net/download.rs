@@ -1,9 +1,10 @@
 //! One file from one URL into a `.part` file, resumed where the server allows it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
@@ -36,8 +37,8 @@ pub enum Resume {
     Restart,
 }
 
-/// What came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What came. While it lives, no other thread or process takes the part for its own.
+#[derive(Debug)]
 pub struct Downloaded {
     /// Digest of the whole file.
     pub sha256: Digest,
@@ -45,6 +46,8 @@ pub struct Downloaded {
     pub size: u64,
     /// Bytes that were there from an earlier run.
     pub resumed_at: u64,
+    /// The part, locked.
+    _held: File,
 }
 
 impl Client {
@@ -270,6 +273,29 @@ impl Window {
     }
 }
 
+/// Opens a part that nobody else writes to, waiting until whoever does is done.
+///
+/// Whoever was first may have moved the finished part into place meanwhile; writing on through the old
+/// handle would change a finished file, so that the handle must still be what stands at the path.
+fn open_alone(path: &Path, cancel: &Cancel) -> Result<File, NetError> {
+    const LOOK: Duration = Duration::from_millis(50);
+    loop {
+        cancel.check()?;
+        let file = fs::open_part(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let held = file.metadata().at("examine", path)?;
+                let stands = fs::examine(path)?;
+                if stands.is_some_and(|at| (at.dev(), at.ino()) == (held.dev(), held.ino())) {
+                    return Ok(file);
+                }
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            Err(TryLockError::Error(error)) => return Err(error).at("lock", path)?,
+        }
+    }
+}
+
 /// A file under construction, with the hash of what is in it.
 struct Part {
     file: File,
@@ -287,7 +313,7 @@ impl Part {
         cancel: &Cancel,
     ) -> Result<Self, NetError> {
         let mut part = Self {
-            file: fs::open_part(path)?,
+            file: open_alone(path, cancel)?,
             path: path.to_owned(),
             hasher: Hasher::new(),
             etag: None,
@@ -336,6 +362,7 @@ impl Part {
             sha256: self.hasher.finish(),
             size,
             resumed_at,
+            _held: self.file,
         })
     }
 }

@@ -85,11 +85,7 @@ impl VerifyError {
             Self::Sums(error) => error.id(),
             Self::Limit { .. } => "E502",
             // What is wrong with the bytes counts before what is wrong with the drive.
-            Self::Content { problems } => problems
-                .iter()
-                .map(Problem::id)
-                .min()
-                .unwrap_or("E301"),
+            Self::Content { problems } => problems.iter().map(Problem::id).min().unwrap_or("E301"),
             Self::Rollback(rollback) => rollback.id(),
             Self::Base { .. } => "E512",
             Self::Policy { id, .. } => id,

@@ -92,7 +92,9 @@ pub enum Rollback {
         offered: Sequence,
     },
     /// Another bundle with the same number was accepted before.
-    #[error("{name}: two different bundles claim the number {sequence}: {offered} is offered, {have} was accepted")]
+    #[error(
+        "{name}: two different bundles claim the number {sequence}: {offered} is offered, {have} was accepted"
+    )]
     Equivocation {
         /// Name of the bundle.
         name: Name,
@@ -142,7 +144,8 @@ impl MemoryError {
             Self::Io(error) => error.hint(),
             Self::Lock(_) => None,
             Self::Malformed { .. } => Some(
-                "restore it from a backup; without it an older bundle could come in unseen".to_owned(),
+                "restore it from a backup; without it an older bundle could come in unseen"
+                    .to_owned(),
             ),
         }
     }
@@ -280,8 +283,7 @@ fn read(path: &Path) -> Result<State, MemoryError> {
         return Ok(State::empty());
     }
     let bytes = fs::read(path, MAX_BYTES)?;
-    let state: State =
-        serde_json::from_slice(&bytes).map_err(|error| malformed(path, &error))?;
+    let state: State = serde_json::from_slice(&bytes).map_err(|error| malformed(path, &error))?;
     if state.format == 1 {
         Ok(state)
     } else {
@@ -332,7 +334,9 @@ mod tests {
         assert_eq!(memory.check(&header(43), &b), Ok(Standing::Newer));
         assert_eq!(memory.check(&header(40), &b).unwrap_err().id(), "E510");
         assert_eq!(memory.check(&header(42), &b).unwrap_err().id(), "E511");
-        memory.record(&header(40), &b, Some("pump failure")).unwrap();
+        memory
+            .record(&header(40), &b, Some("pump failure"))
+            .unwrap();
         let memory = Memory::load(&state).unwrap();
         assert_eq!(memory.accepted(&header(1).name).unwrap().sequence.get(), 42);
         assert_eq!(memory.state.overrides[0].reason, "pump failure");
@@ -342,9 +346,18 @@ mod tests {
     #[test]
     fn a_broken_memory_is_never_taken_for_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
-        for text in ["", "{", "{\"format\":2,\"accepted\":{},\"overrides\":[]}", "null"] {
+        for text in [
+            "",
+            "{",
+            "{\"format\":2,\"accepted\":{},\"overrides\":[]}",
+            "null",
+        ] {
             std::fs::write(folder.path().join(FILE), text).unwrap();
-            assert_eq!(Memory::load(folder.path()).unwrap_err().id(), "E607", "{text}");
+            assert_eq!(
+                Memory::load(folder.path()).unwrap_err().id(),
+                "E607",
+                "{text}"
+            );
         }
         assert_eq!(
             Memory::none().check(&header(1), &Digest::of(b"")),

@@ -1,2 +1,427 @@
 //! Proof of a bundle: its list is signed by whom the isolated side trusts, and every byte is what
 //! the list says.
+//!
+//! The order is the point. First the signatures over the list, then the list, then what lies there,
+//! then `bundle.json` after its hash, and last the payload; nothing is parsed before it is proved.
+//! Nothing is ever written to a bundle.
+//!
+//! [`open`] gives an [`AuthenticBundle`], from which single files can be copied out, each hashed while
+//! it is copied; [`verify`] hashes everything and reports all that is wrong.
+
+mod authentic;
+mod error;
+mod inspect;
+mod memory;
+mod problem;
+mod report;
+mod structure;
+
+pub use authentic::{MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Options};
+pub use error::VerifyError;
+pub use inspect::{ArtifactSummary, ComponentSummary, Inspection, TrustSummary, inspect};
+pub use memory::{Accepted, Memory, MemoryError, Override, Rollback, Standing};
+pub use problem::Problem;
+pub use report::{Verdict, VerifyReport, Warning};
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::bundle::contents::Contents;
+use crate::bundle::stream::{StreamError, pass};
+use crate::bundle::sums::Sums;
+use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
+use crate::fs::{self, At, AtomicFile, PathError};
+use crate::pool;
+use crate::trust::directory::Trust;
+use crate::trust::judge::Signer;
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::verify::authentic::{Authentic, authenticate, read, refused};
+use crate::verify::structure::{Copy, Structure, examine};
+
+/// A bundle whose list is signed by whom this network trusts, whose files are exactly the listed ones
+/// with the right sizes, and whose `bundle.json` is good. The payload is not read yet: each file is
+/// hashed when it is used.
+#[must_use]
+#[derive(Debug)]
+pub struct AuthenticBundle {
+    authentic: Authentic,
+    threshold: u8,
+    contents: Contents,
+    copies: BTreeMap<RelPath, Vec<Copy>>,
+    absent: Vec<String>,
+}
+
+/// Opens the bundle that lies in the folders `dirs` (each holds the list, and some of its volumes).
+///
+/// # Errors
+/// When the signatures are not enough, the policy or the memory refuses it, or anything is wrong that
+/// can be seen without reading the payload.
+pub fn open(
+    dirs: &[PathBuf],
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+) -> Result<AuthenticBundle, VerifyError> {
+    let authentic = authenticate(read(dirs)?, trust, memory, options)?;
+    let found = examine(&authentic.roots, &authentic.sums)?;
+    let Structure {
+        copies,
+        absent,
+        problems,
+        contents,
+    } = found;
+    let (Some(contents), true) = (contents, problems.is_empty()) else {
+        return Err(VerifyError::Content { problems });
+    };
+    check_platform(&contents, trust)?;
+    Ok(AuthenticBundle {
+        authentic,
+        threshold: trust.policy().threshold.get(),
+        contents,
+        copies,
+        absent: absent.into_iter().collect(),
+    })
+}
+
+/// Verifies the bundle that lies in the folders `dirs`: everything that [`open`] checks, and every
+/// byte. What is wrong with the content comes in the report, all of it.
+///
+/// # Errors
+/// When the list cannot be trusted or taken in, so that there is nothing to report about.
+pub fn verify(
+    dirs: &[PathBuf],
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<VerifyReport, VerifyError> {
+    let authentic = authenticate(read(dirs)?, trust, memory, options)?;
+    let found = examine(&authentic.roots, &authentic.sums)?;
+    if let Some(contents) = &found.contents {
+        check_platform(contents, trust)?;
+    }
+    let threshold = trust.policy().threshold.get();
+    let progress = Progress {
+        step: Step::Verify,
+        observer,
+        cancel,
+    };
+    hash_all(&authentic, threshold, &found, &progress)
+}
+
+impl AuthenticBundle {
+    /// Hashes every byte of every file that is here, on all cores, and reports all that is wrong.
+    ///
+    /// # Errors
+    /// When the work was asked to stop.
+    pub fn verify_bytes(
+        &self,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<VerifyReport, VerifyError> {
+        let found = Structure {
+            copies: self.copies.clone(),
+            absent: self.absent.iter().cloned().collect(),
+            problems: Vec::new(),
+            contents: Some(self.contents.clone()),
+        };
+        let progress = Progress {
+            step: Step::Verify,
+            observer,
+            cancel,
+        };
+        hash_all(&self.authentic, self.threshold, &found, &progress)
+    }
+
+    /// Copies a file to `target` with these permission bits, hashing what passes: it is read once and
+    /// written once. The target appears only when the bytes are what was signed.
+    ///
+    /// # Errors
+    /// When the file is not here, its bytes are wrong, or the target cannot be written; nothing is
+    /// left at the target then.
+    pub fn copy_out(
+        &self,
+        path: &RelPath,
+        target: &Path,
+        mode: u32,
+        progress: &Progress<'_>,
+    ) -> Result<(), VerifyError> {
+        let mut file = AtomicFile::create(target)?;
+        self.read_through(path, Some((&mut file, target)), progress)?;
+        Ok(file.commit(mode)?)
+    }
+
+    /// Reads a file and compares its bytes with what was signed.
+    ///
+    /// # Errors
+    /// When the file is not here, cannot be read, or its bytes are wrong.
+    pub fn check_file(&self, path: &RelPath, progress: &Progress<'_>) -> Result<(), VerifyError> {
+        self.read_through(path, None, progress)
+    }
+
+    /// The bytes of a small file, after comparing them with what was signed.
+    ///
+    /// # Errors
+    /// When the file is not here, is longer than `limit`, cannot be read, or its bytes are wrong.
+    pub fn read_file(&self, path: &RelPath, limit: u64) -> Result<Vec<u8>, VerifyError> {
+        let (root, expected, size) = self.locate(path)?;
+        if size > limit {
+            return Err(VerifyError::Limit {
+                what: path.to_string(),
+                limit: "the reader",
+            });
+        }
+        let mut bytes = Vec::new();
+        root.open_file(&path.to_path())?
+            .take(size.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .at("read", &root.path().join(path.to_path()))?;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        compare(path, (expected, Some(size)), (Digest::of(&bytes), length))
+            .map_or(Ok(bytes), |problem| Err(content(problem)))
+    }
+
+    /// What each file is.
+    #[must_use]
+    pub const fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// The list.
+    #[must_use]
+    pub const fn sums(&self) -> &Sums {
+        &self.authentic.sums
+    }
+
+    /// SHA-256 of the list.
+    #[must_use]
+    pub const fn identity(&self) -> Digest {
+        self.authentic.identity
+    }
+
+    /// The trusted keys that signed, sorted by id.
+    #[must_use]
+    pub fn signers(&self) -> &[Signer] {
+        &self.authentic.judgement.signers
+    }
+
+    /// How it stands to what was accepted before.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.authentic.standing
+    }
+
+    /// Why it was accepted although the memory refuses it; what [`Memory::record`] wants to know.
+    #[must_use]
+    pub fn override_reason(&self) -> Option<&str> {
+        self.authentic.override_reason.as_deref()
+    }
+
+    /// Volumes that are not here, sorted.
+    #[must_use]
+    pub fn absent_volumes(&self) -> &[String] {
+        &self.absent
+    }
+
+    /// What a person should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.authentic.warnings
+    }
+
+    fn locate(&self, path: &RelPath) -> Result<(&fs::Root, Digest, u64), VerifyError> {
+        let copy = self.copies.get(path).and_then(|copies| copies.first());
+        let root = copy.and_then(|copy| self.authentic.roots.get(copy.root));
+        let digest = self.authentic.sums.entries().get(path);
+        // Sizes were compared with `bundle.json` when the bundle was opened.
+        match (root, digest, copy) {
+            (Some(root), Some(digest), Some(copy)) => Ok((root, *digest, copy.size)),
+            _ => Err(VerifyError::NoFile {
+                path: path.to_string(),
+            }),
+        }
+    }
+
+    fn read_through(
+        &self,
+        path: &RelPath,
+        to: Option<(&mut dyn Write, &Path)>,
+        progress: &Progress<'_>,
+    ) -> Result<(), VerifyError> {
+        let (root, expected, size) = self.locate(path)?;
+        let full = root.path().join(path.to_path());
+        let mut file = root.open_file(&path.to_path())?;
+        fs::advise_sequential(&file);
+        progress.item_started(path.as_str(), size);
+        let found = pass((&mut file, &full), to, size, path.as_str(), progress)?;
+        if let Some(problem) = compare(path, (expected, Some(size)), found) {
+            return Err(content(problem));
+        }
+        progress.item_done(path.as_str(), false);
+        Ok(())
+    }
+}
+
+fn check_platform(contents: &Contents, trust: &Trust) -> Result<(), VerifyError> {
+    let platforms = &trust.policy().platforms;
+    if platforms.is_empty() || platforms.contains(&contents.target) {
+        Ok(())
+    } else {
+        Err(refused("E521", "bundles for", platforms, &contents.target))
+    }
+}
+
+/// One copy to hash.
+struct Job<'a> {
+    path: &'a RelPath,
+    copy: Copy,
+    expected: Digest,
+    size: Option<u64>,
+}
+
+fn hash_all(
+    authentic: &Authentic,
+    threshold: u8,
+    found: &Structure,
+    progress: &Progress<'_>,
+) -> Result<VerifyReport, VerifyError> {
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (path, copies) in &found.copies {
+        let Some(expected) = authentic.sums.entries().get(path) else {
+            continue;
+        };
+        let info = found
+            .contents
+            .as_ref()
+            .and_then(|known| known.files.get(path));
+        let size = info.map(|info| info.size);
+        // A file of the wrong size is known to be wrong, and is not read.
+        let right = copies
+            .iter()
+            .filter(|copy| size.is_none_or(|size| size == copy.size));
+        jobs.extend(right.map(|copy| Job {
+            path,
+            copy: *copy,
+            expected: *expected,
+            size,
+        }));
+    }
+    // Largest first: one file is one stream, and the last to finish should be a small one.
+    jobs.sort_by(|a, b| {
+        b.copy
+            .size
+            .cmp(&a.copy.size)
+            .then_with(|| a.path.cmp(b.path))
+    });
+    let bytes = jobs
+        .iter()
+        .fold(0_u64, |sum, job| sum.saturating_add(job.copy.size));
+    progress.started(u64::try_from(jobs.len()).unwrap_or(u64::MAX), bytes);
+    let results = pool::try_map(&jobs, pool::cores(), |job| {
+        hash_one(authentic, job, progress)
+    })?;
+    progress.done();
+
+    let mut problems = found.problems.clone();
+    let (mut files_good, mut bytes_good) = (0_u64, 0_u64);
+    for (job, result) in jobs.iter().zip(results) {
+        match result {
+            None => {
+                files_good = files_good.saturating_add(1);
+                bytes_good = bytes_good.saturating_add(job.copy.size);
+            }
+            Some(problem) if problems.contains(&problem) => {}
+            Some(problem) => problems.push(problem),
+        }
+    }
+    problems.sort_by(|a, b| a.path().cmp(b.path()).then_with(|| a.id().cmp(b.id())));
+    Ok(VerifyReport {
+        report: 1,
+        verdict: report::verdict(&problems, found.absent.len()),
+        identity: authentic.identity,
+        header: authentic.sums.header().clone(),
+        target: found.contents.as_ref().map(|contents| contents.target),
+        signers: authentic.judgement.signers.clone(),
+        threshold,
+        ignored_signatures: authentic.judgement.ignored.clone(),
+        standing: authentic.standing,
+        override_reason: authentic.override_reason.clone(),
+        files_good,
+        bytes_good,
+        absent_volumes: found.absent.iter().cloned().collect(),
+        problems,
+        warnings: authentic.warnings.clone(),
+    })
+}
+
+/// What is wrong with one copy; a file that cannot be read is a problem among others.
+fn hash_one(
+    authentic: &Authentic,
+    job: &Job<'_>,
+    progress: &Progress<'_>,
+) -> Result<Option<Problem>, Cancelled> {
+    let Some(root) = authentic.roots.get(job.copy.root) else {
+        return Ok(None);
+    };
+    let name = job.path.as_str();
+    let unreadable = |error: &PathError| {
+        Some(Problem::Unreadable {
+            path: job.path.to_string(),
+            reason: error.source.to_string(),
+        })
+    };
+    progress.item_started(name, job.copy.size);
+    let mut file = match root.open_file(&job.path.to_path()) {
+        Ok(file) => file,
+        Err(error) => return Ok(unreadable(&error)),
+    };
+    fs::advise_sequential(&file);
+    let full = root.path().join(job.path.to_path());
+    let limit = job.size.unwrap_or(job.copy.size);
+    match pass((&mut file, &full), None, limit, name, progress) {
+        Ok(found) => {
+            progress.item_done(name, false);
+            Ok(compare(job.path, (job.expected, job.size), found))
+        }
+        Err(StreamError::Read(error) | StreamError::Write(error)) => Ok(unreadable(&error)),
+        Err(StreamError::Cancelled(cancelled)) => Err(cancelled),
+    }
+}
+
+/// What is wrong with a file of which digest and size were `found`.
+fn compare(
+    path: &RelPath,
+    (expected, size): (Digest, Option<u64>),
+    found: (Digest, u64),
+) -> Option<Problem> {
+    if found.0 == expected {
+        return None;
+    }
+    let path = path.to_string();
+    Some(match size {
+        Some(size) if found.1 < size => Problem::Truncated {
+            path,
+            expected: size,
+            found: found.1,
+        },
+        Some(size) if found.1 > size => Problem::Longer {
+            path,
+            expected: size,
+            found: found.1,
+        },
+        _ => Problem::Altered {
+            path,
+            expected,
+            found: found.0,
+        },
+    })
+}
+
+fn content(problem: Problem) -> VerifyError {
+    VerifyError::Content {
+        problems: vec![problem],
+    }
+}

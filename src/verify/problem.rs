@@ -135,9 +135,10 @@ impl Problem {
     pub fn hint(&self) -> Option<String> {
         Some(
             match self {
-                Self::Altered { .. } | Self::Truncated { .. } | Self::Longer { .. } | Self::Missing { .. } => {
-                    "carry this file over again from the connected side"
-                }
+                Self::Altered { .. }
+                | Self::Truncated { .. }
+                | Self::Longer { .. }
+                | Self::Missing { .. } => "carry this file over again from the connected side",
                 Self::Extra { .. } | Self::TooMany { .. } | Self::NotAscii { .. } => {
                     "find out who put it there; verify a copy without it"
                 }

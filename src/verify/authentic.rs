@@ -1,0 +1,283 @@
+//! Whose list is it: the first step, before anything else of a bundle is looked at.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::header::Created;
+use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
+use crate::fs::{At, Kind, Root};
+use crate::trust::directory::Trust;
+use crate::trust::judge::{Judgement, SignatureFile, judge};
+use crate::types::digest::Digest;
+use crate::verify::error::VerifyError;
+use crate::verify::memory::{Memory, Standing};
+use crate::verify::problem::Problem;
+use crate::verify::report::Warning;
+
+/// Longest signature file, in bytes.
+pub const MAX_SIGNATURE_FILE: u64 = 64 * 1024;
+/// Most signature files of a bundle.
+pub const MAX_SIGNATURE_FILES: usize = 64;
+
+/// What a verification depends on besides the bundle and the trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The clock, for warnings about age; no decision depends on it.
+    pub now: Option<Created>,
+    /// Accept a bundle that the memory refuses, for this reason.
+    pub allow_rollback: Option<String>,
+}
+
+/// The list and the signatures of a bundle, as they lie in its places. Nothing is checked yet.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) roots: Vec<Root>,
+    pub(crate) list: Vec<u8>,
+    pub(crate) signatures: Vec<SignatureFile>,
+}
+
+/// A list that is signed by whom this network trusts, and that its policy and memory take in.
+#[derive(Debug)]
+pub(crate) struct Authentic {
+    pub(crate) roots: Vec<Root>,
+    pub(crate) sums: Sums,
+    pub(crate) identity: Digest,
+    pub(crate) judgement: Judgement,
+    pub(crate) standing: Standing,
+    pub(crate) override_reason: Option<String>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Reads list and signatures from every place. A newer format and anything too large is refused
+/// here, before a signature is checked.
+pub(crate) fn read(dirs: &[PathBuf]) -> Result<Raw, VerifyError> {
+    let mut raw: Option<Raw> = None;
+    for dir in dirs {
+        let root = Root::open(dir)?;
+        let list = read_list(&root)?;
+        sums::check_format(&list)?;
+        if list.split(|byte| *byte == b'\n').count() > sums::MAX_LINES.saturating_add(1) {
+            return Err(SumsError::TooLong.into());
+        }
+        let signatures = read_signatures(&root)?;
+        match &mut raw {
+            None => {
+                raw = Some(Raw {
+                    roots: vec![root],
+                    list,
+                    signatures,
+                });
+            }
+            Some(first) if first.list == list => {
+                first.roots.push(root);
+                for one in signatures {
+                    if !first.signatures.contains(&one) {
+                        first.signatures.push(one);
+                    }
+                }
+            }
+            Some(first) => {
+                let problem = Problem::OtherBundle {
+                    path: dir.display().to_string(),
+                    expected: Digest::of(&first.list).label(),
+                    found: Digest::of(&list).label(),
+                };
+                return Err(VerifyError::Content {
+                    problems: vec![problem],
+                });
+            }
+        }
+    }
+    raw.ok_or_else(|| VerifyError::NoBundle {
+        path: PathBuf::new(),
+    })
+}
+
+/// Judges the signatures first, and only then reads the list and holds it against policy and memory.
+pub(crate) fn authenticate(
+    raw: Raw,
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+) -> Result<Authentic, VerifyError> {
+    let judgement = judge(trust, &raw.list, &raw.signatures)?;
+    let sums = Sums::parse(&raw.list)?;
+    let identity = Digest::of(&raw.list);
+    check_policy(&sums, trust)?;
+    if let Some(base) = sums.header().base {
+        return Err(VerifyError::Base { base });
+    }
+    let (standing, override_reason) = match memory.check(sums.header(), &identity) {
+        Ok(standing) => (standing, None),
+        Err(rollback) => match &options.allow_rollback {
+            Some(reason) => (Standing::Overridden, Some(reason.clone())),
+            None => return Err(rollback.into()),
+        },
+    };
+    let warnings = warnings(&sums, trust, memory, options.now);
+    Ok(Authentic {
+        roots: raw.roots,
+        sums,
+        identity,
+        judgement,
+        standing,
+        override_reason,
+        warnings,
+    })
+}
+
+fn read_list(root: &Root) -> Result<Vec<u8>, VerifyError> {
+    let path = Path::new(SUMS);
+    if !root.has(path)? {
+        return Err(VerifyError::NoBundle {
+            path: root.path().to_owned(),
+        });
+    }
+    let Ok(file) = root.open_file(path) else {
+        let problem = Problem::NotPlain {
+            path: SUMS.to_owned(),
+            what: "no regular file that can be opened",
+        };
+        return Err(VerifyError::Content {
+            problems: vec![problem],
+        });
+    };
+    let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
+    let mut list = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut list)
+        .at("read", &root.path().join(SUMS))?;
+    if list.len() > sums::MAX_BYTES {
+        return Err(SumsError::TooLong.into());
+    }
+    Ok(list)
+}
+
+fn read_signatures(root: &Root) -> Result<Vec<SignatureFile>, VerifyError> {
+    let limit = |what: String| VerifyError::Limit {
+        what,
+        limit: "64 signatures of 64 KiB each",
+    };
+    let Some(folder) = root.folder(SIG)? else {
+        return Ok(Vec::new());
+    };
+    let found = folder.walk(MAX_SIGNATURE_FILES)?;
+    if found.more {
+        return Err(limit("sig/".to_owned()));
+    }
+    let mut files = Vec::new();
+    for entry in found.entries {
+        let Some(name) = entry.path.to_str().filter(|name| is_signature_name(name)) else {
+            continue;
+        };
+        if entry.kind != Kind::File {
+            continue;
+        }
+        if entry.size > MAX_SIGNATURE_FILE {
+            return Err(limit(format!("sig/{name}")));
+        }
+        let mut bytes = Vec::new();
+        folder
+            .open_file(&entry.path)?
+            .take(MAX_SIGNATURE_FILE)
+            .read_to_end(&mut bytes)
+            .at("read", &folder.path().join(name))?;
+        files.push(SignatureFile {
+            name: name.to_owned(),
+            bytes,
+        });
+    }
+    Ok(files)
+}
+
+/// Whether a file directly below `sig/` may have this name.
+pub(crate) fn is_signature_name(name: &str) -> bool {
+    let stem = name
+        .rsplit_once('.')
+        .filter(|(_, extension)| matches!(*extension, "sig" | "sshsig" | "p7s"))
+        .map_or("", |(stem, _)| stem);
+    stem.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && stem.len() <= 100
+        && stem
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | '-'))
+}
+
+fn check_policy(sums: &Sums, trust: &Trust) -> Result<(), VerifyError> {
+    let header = sums.header();
+    let policy = trust.policy();
+    if !policy.names.is_empty() && !policy.names.contains(&header.name) {
+        return Err(refused(
+            "E524",
+            "bundles named",
+            &policy.names,
+            &header.name,
+        ));
+    }
+    let marking = header.marking.as_str();
+    if !policy.markings.is_empty() && !policy.markings.iter().any(|one| one == marking) {
+        return Err(refused("E525", "the marking", &policy.markings, &marking));
+    }
+    Ok(())
+}
+
+/// The refusal of a field by the policy.
+pub(crate) fn refused<T: ToString>(
+    id: &'static str,
+    what: &'static str,
+    allowed: &[T],
+    found: &dyn ToString,
+) -> VerifyError {
+    let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
+    VerifyError::Policy {
+        id,
+        what,
+        allowed: allowed.into_iter().collect::<Vec<_>>().join(", "),
+        found: found.to_string(),
+    }
+}
+
+fn warnings(sums: &Sums, trust: &Trust, memory: &Memory, now: Option<Created>) -> Vec<Warning> {
+    const DAY: i64 = 86_400;
+    let mut found = Vec::new();
+    let Some(now) = now else { return found };
+    let created = sums.header().created;
+    let newest = memory
+        .newest()
+        .map_or(created, |newest| newest.max(created));
+    if now < newest {
+        let text = format!("the clock of this host ({now}) is behind the newest bundle ({newest})");
+        found.push(Warning { id: "W901", text });
+        return found;
+    }
+    let days = now.epoch().saturating_sub(created.epoch()) / DAY;
+    let fresh = trust.policy().fresh_days;
+    if days > i64::from(fresh) {
+        let text = format!("the bundle is {days} days old; this network wants at most {fresh}");
+        found.push(Warning { id: "W902", text });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_signatures_may_lie_in_sig() {
+        for good in [
+            "0a1b2c3d4e5f6071.sig",
+            "0a1b2c3d4e5f6071.sshsig",
+            "org.p7s",
+            "a.b.sig",
+        ] {
+            assert!(is_signature_name(good), "{good}");
+        }
+        for bad in [
+            "sig", ".sig", "x.sh", "x.SIG", "-x.sig", "x y.sig", "a/x.sig", "x.sig\n", "",
+        ] {
+            assert!(!is_signature_name(bad), "{bad:?}");
+        }
+    }
+}

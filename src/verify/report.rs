@@ -1,0 +1,109 @@
+//! The result of a verification, for people and for files. Its body depends on the bundle, the trust
+//! and the memory only: no time, no host, no path of this machine.
+
+use serde::Serialize;
+
+use crate::bundle::header::Header;
+use crate::trust::judge::{Ignored, Signer};
+use crate::types::digest::Digest;
+use crate::types::target::Target;
+use crate::verify::memory::Standing;
+use crate::verify::problem::Problem;
+
+/// What came out in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every listed file is here, and every byte is what was signed.
+    Good,
+    /// Everything that is here is good, but volumes are not here.
+    Incomplete,
+    /// Something is wrong.
+    Bad,
+    /// Nothing wrong was found, but not everything could be read.
+    Unreadable,
+}
+
+/// Something a person should know, and that no decision was made by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// A stable id.
+    pub id: &'static str,
+    /// One sentence.
+    pub text: String,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Format of this report: 1.
+    pub report: u32,
+    /// What came out.
+    pub verdict: Verdict,
+    /// SHA-256 of `SHA256SUMS`.
+    pub identity: Digest,
+    /// What the bundle is.
+    pub header: Header,
+    /// What it is for; none when `bundle.json` is wrong.
+    pub target: Option<Target>,
+    /// Trusted keys that signed.
+    pub signers: Vec<Signer>,
+    /// How many of them the policy asks for.
+    pub threshold: u8,
+    /// Signature files that did not count.
+    pub ignored_signatures: Vec<Ignored>,
+    /// How it stands to what was accepted before.
+    pub standing: Standing,
+    /// Why it was accepted although the memory refuses it.
+    pub override_reason: Option<String>,
+    /// Files whose every byte was hashed and is good.
+    pub files_good: u64,
+    /// Bytes of these files.
+    pub bytes_good: u64,
+    /// Volumes that are not here.
+    pub absent_volumes: Vec<String>,
+    /// What is wrong, sorted by path.
+    pub problems: Vec<Problem>,
+    /// What a person should know.
+    pub warnings: Vec<Warning>,
+}
+
+impl VerifyReport {
+    /// The id of the worst problem, such as `E301`; `E801` when volumes are missing; none when all is
+    /// good. The first digit is the exit class.
+    #[must_use]
+    pub fn id(&self) -> Option<&'static str> {
+        let worst = self.problems.iter().map(Problem::id).min();
+        worst.or((self.verdict == Verdict::Incomplete).then_some("E801"))
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self.problems.first() {
+            Some(problem) => problem.hint(),
+            None if self.verdict == Verdict::Incomplete => Some(format!(
+                "insert {} and run the same command again with all places",
+                self.absent_volumes.join(", ")
+            )),
+            None => None,
+        }
+    }
+}
+
+/// What came out, from what was found.
+pub(crate) fn verdict(problems: &[Problem], absent: usize) -> Verdict {
+    if problems.is_empty() {
+        return if absent == 0 {
+            Verdict::Good
+        } else {
+            Verdict::Incomplete
+        };
+    }
+    let unreadable = |problem: &Problem| matches!(problem, Problem::Unreadable { .. });
+    if problems.iter().all(unreadable) {
+        Verdict::Unreadable
+    } else {
+        Verdict::Bad
+    }
+}

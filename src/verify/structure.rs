@@ -1,0 +1,217 @@
+//! What lies in the places of an authentic bundle, held against its list; no payload is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
+use crate::bundle::sums::{MAX_LINES, SIG, SUMS, Sums, volume_of};
+use crate::fs::{At, Entry, Kind, Root};
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::verify::authentic::is_signature_name;
+use crate::verify::error::VerifyError;
+use crate::verify::problem::Problem;
+
+/// Most files and folders that are looked at in one place.
+const MAX_ENTRIES: usize = MAX_LINES * 2;
+
+/// One copy of a listed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Copy {
+    /// Which place it lies in.
+    pub(crate) root: usize,
+    /// Its size there.
+    pub(crate) size: u64,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Structure {
+    /// The copies of each listed file that is here.
+    pub(crate) copies: BTreeMap<RelPath, Vec<Copy>>,
+    /// Volumes that are not here, sorted.
+    pub(crate) absent: BTreeSet<String>,
+    /// What is wrong, in the order of the places and paths.
+    pub(crate) problems: Vec<Problem>,
+    /// The content of `bundle.json`, when it is good.
+    pub(crate) contents: Option<Contents>,
+}
+
+/// Walks every place and compares it with the list; then reads `bundle.json`, checks its hash, and
+/// compares it with list and sizes.
+pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyError> {
+    let mut found = Structure {
+        copies: BTreeMap::new(),
+        absent: BTreeSet::new(),
+        problems: Vec::new(),
+        contents: None,
+    };
+    let mut volumes = BTreeSet::new();
+    for (index, root) in roots.iter().enumerate() {
+        let walked = root.walk(MAX_ENTRIES)?;
+        if walked.more {
+            let path = root.path().display().to_string();
+            found.problems.push(Problem::TooMany { path });
+        }
+        for entry in walked.entries {
+            if entry.kind == Kind::Folder && entry.path.components().count() == 1 {
+                volumes.extend(entry.path.to_str().map(str::to_owned));
+            }
+            match judge(&entry, sums) {
+                Seen::Fine => {}
+                Seen::Listed(path) => {
+                    let copy = Copy {
+                        root: index,
+                        size: entry.size,
+                    };
+                    found.copies.entry(path).or_default().push(copy);
+                }
+                Seen::Wrong(problem) => found.problems.push(problem),
+            }
+        }
+    }
+    for path in sums.entries().keys() {
+        if found.copies.contains_key(path) {
+            continue;
+        }
+        match volume_of(path) {
+            Some(volume) if !volumes.contains(volume) => {
+                found.absent.insert(volume.to_owned());
+            }
+            _ => found.problems.push(Problem::Missing {
+                path: path.to_string(),
+            }),
+        }
+    }
+    read_contents(roots, sums, &mut found)?;
+    Ok(found)
+}
+
+enum Seen {
+    Fine,
+    Listed(RelPath),
+    Wrong(Problem),
+}
+
+fn judge(entry: &Entry, sums: &Sums) -> Seen {
+    let path = shown(&entry.path);
+    let what = match entry.kind {
+        Kind::Folder => return Seen::Fine,
+        Kind::Symlink => "a symbolic link",
+        Kind::Special => "a pipe, socket or device",
+        Kind::File if !entry.sole_name => "a file with a second name (hard link)",
+        Kind::File => "",
+    };
+    if !what.is_empty() {
+        return Seen::Wrong(Problem::NotPlain { path, what });
+    }
+    let text = entry.path.to_str().unwrap_or_default();
+    let signature = text
+        .strip_prefix(SIG)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .is_some_and(is_signature_name);
+    if text == SUMS || signature {
+        return Seen::Fine;
+    }
+    match text.parse::<RelPath>() {
+        Ok(listed) if sums.entries().contains_key(&listed) => Seen::Listed(listed),
+        _ if entry
+            .path
+            .as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|byte| !(0x20..0x7f).contains(byte)) =>
+        {
+            Seen::Wrong(Problem::NotAscii { path })
+        }
+        _ => Seen::Wrong(Problem::Extra { path }),
+    }
+}
+
+fn read_contents(roots: &[Root], sums: &Sums, found: &mut Structure) -> Result<(), VerifyError> {
+    let disagrees =
+        |text: &str| Problem::Contents(contents::ContentsError::Disagrees(text.to_owned()));
+    let Some((path, expected)) = sums
+        .entries()
+        .iter()
+        .find(|(path, _)| path.as_str() == BUNDLE_JSON)
+    else {
+        found.problems.push(disagrees("bundle.json is not listed"));
+        return Ok(());
+    };
+    let Some(copy) = found.copies.get(path).and_then(|copies| copies.first()) else {
+        return Ok(());
+    };
+    let Some(root) = roots.get(copy.root) else {
+        return Ok(());
+    };
+    if copy.size > contents::MAX_BYTES {
+        return Err(VerifyError::Limit {
+            what: BUNDLE_JSON.to_owned(),
+            limit: "16 MiB",
+        });
+    }
+    let mut bytes = Vec::new();
+    root.open_file(&path.to_path())?
+        .take(contents::MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .at("read", &root.path().join(BUNDLE_JSON))?;
+    let digest = Digest::of(&bytes);
+    if digest != *expected {
+        // Its other copies, and its bytes once more, are hashed with everything else.
+        found.problems.push(Problem::Altered {
+            path: path.to_string(),
+            expected: *expected,
+            found: digest,
+        });
+        return Ok(());
+    }
+    let own_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let parsed = Contents::parse(&bytes)
+        .and_then(|contents| contents.compare(sums, own_size).map(|()| contents));
+    match parsed {
+        Ok(contents) => {
+            compare_sizes(&contents, found);
+            found.contents = Some(contents);
+        }
+        Err(error) => found.problems.push(Problem::Contents(error)),
+    }
+    Ok(())
+}
+
+fn compare_sizes(contents: &Contents, found: &mut Structure) {
+    for (path, copies) in &found.copies {
+        let Some(info) = contents.files.get(path) else {
+            continue;
+        };
+        for copy in copies {
+            let (path, expected) = (path.to_string(), info.size);
+            match copy.size.cmp(&expected) {
+                std::cmp::Ordering::Equal => {}
+                std::cmp::Ordering::Less => found.problems.push(Problem::Truncated {
+                    path,
+                    expected,
+                    found: copy.size,
+                }),
+                std::cmp::Ordering::Greater => found.problems.push(Problem::Longer {
+                    path,
+                    expected,
+                    found: copy.size,
+                }),
+            }
+        }
+    }
+}
+
+/// A foreign path that is safe to print: everything but plain ASCII is escaped, and it is shortened.
+fn shown(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let escaped = bytes
+        .iter()
+        .take(300)
+        .copied()
+        .flat_map(std::ascii::escape_default);
+    escaped.map(char::from).collect()
+}
