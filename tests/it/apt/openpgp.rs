@@ -1,4 +1,4 @@
-//! OpenPGP verdicts over keys and signatures that gpg made, in states that are hard to come by.
+//! Verdicts over keys and signatures that gpg made, in states that are hard to come by.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +15,10 @@ pub(crate) struct Gpg {
 impl Gpg {
     pub(crate) fn new() -> Self {
         // The path of gpg-agent's socket must be short.
-        let home = tempfile::Builder::new().prefix("g").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new()
+            .prefix("g")
+            .tempdir_in("/tmp")
+            .unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(home.path(), mode).unwrap();
         Self { home }
@@ -25,7 +28,14 @@ impl Gpg {
         let output = Command::new("gpg")
             .arg("--homedir")
             .arg(self.home.path())
-            .args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""])
+            .args([
+                "--batch",
+                "--yes",
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "",
+            ])
             .args(arguments)
             .stdin(Stdio::null())
             .output()
@@ -41,7 +51,10 @@ impl Gpg {
         self.run(&[&time, "--quick-gen-key", name, kind, "sign", life]);
         let listed = self.run(&["--with-colons", "--list-keys", name]);
         let listed = String::from_utf8(listed).unwrap();
-        let row = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
+        let row = listed
+            .lines()
+            .find(|line| line.starts_with("fpr:"))
+            .unwrap();
         row.split(':').nth(9).unwrap().parse().unwrap()
     }
 
@@ -115,7 +128,11 @@ fn good_signatures_of_every_form_are_accepted() {
             let signed = gpg.sign(name, CLEAR, "20260102T000000", &file);
             let proven = keyring.verify_clear_signed(&signed, now).unwrap();
             assert_eq!(proven.signers, std::slice::from_ref(&fingerprint));
-            assert!(proven.text.starts_with("Origin: test\n- dashes\nline with spaces\nSHA256:"));
+            assert!(
+                proven
+                    .text
+                    .starts_with("Origin: test\n- dashes\nline with spaces\nSHA256:")
+            );
         }
     }
 }
@@ -125,12 +142,19 @@ fn changed_cut_and_surrounded_texts_are_refused() {
     let gpg = Gpg::new();
     gpg.key("a@example", "ed25519", "20260101T000000", "0");
     let keyring = Keyring::parse(&gpg.export("a@example")).unwrap();
-    let signed = gpg.sign("a@example", CLEAR, "20260102T000000", &gpg.path("data", DATA));
+    let signed = gpg.sign(
+        "a@example",
+        CLEAR,
+        "20260102T000000",
+        &gpg.path("data", DATA),
+    );
     let signed = String::from_utf8(signed).unwrap();
     let now = time("2026-02-01T00:00:00Z");
     assert!(keyring.verify_clear_signed(signed.as_bytes(), now).is_ok());
     let changed = signed.replace("Origin: test", "Origin: evil");
-    let error = keyring.verify_clear_signed(changed.as_bytes(), now).unwrap_err();
+    let error = keyring
+        .verify_clear_signed(changed.as_bytes(), now)
+        .unwrap_err();
     assert_eq!(reason(error), Reason::Bad);
     for broken in [
         format!("Origin: evil\n\n{signed}"),
@@ -139,7 +163,9 @@ fn changed_cut_and_surrounded_texts_are_refused() {
         signed.replace("-----BEGIN PGP SIGNATURE-----", ""),
         String::new(),
     ] {
-        let error = keyring.verify_clear_signed(broken.as_bytes(), now).unwrap_err();
+        let error = keyring
+            .verify_clear_signed(broken.as_bytes(), now)
+            .unwrap_err();
         assert!(matches!(error, OpenPgpError::Malformed(_)), "{error}");
     }
 }
@@ -162,8 +188,14 @@ fn wrong_expired_revoked_and_weak_keys_are_named_as_such() {
 
     // A foreign signature beside a good one is ignored, in either order.
     let own = sign("good@example", "20260102T000000");
-    for both in [[own.clone(), foreign.clone()].concat(), [foreign, own].concat()] {
-        assert_eq!(keyring.verify_detached(&both, DATA, now).unwrap(), std::slice::from_ref(&good));
+    for both in [
+        [own.clone(), foreign.clone()].concat(),
+        [foreign, own].concat(),
+    ] {
+        assert_eq!(
+            keyring.verify_detached(&both, DATA, now).unwrap(),
+            std::slice::from_ref(&good)
+        );
     }
 
     let expired = Keyring::parse(&gpg.export("old@example")).unwrap();
@@ -177,14 +209,22 @@ fn wrong_expired_revoked_and_weak_keys_are_named_as_such() {
     assert_eq!(renewed.fingerprints(), std::slice::from_ref(&old));
     let late = sign("old@example", "20251201T000000");
     for signature in [signature, late] {
-        assert_eq!(renewed.verify_detached(&signature, DATA, now).unwrap(), std::slice::from_ref(&old));
+        assert_eq!(
+            renewed.verify_detached(&signature, DATA, now).unwrap(),
+            std::slice::from_ref(&old)
+        );
     }
 
     // SHA-1 does not count, whatever date the signature claims.
     gpg.key("ancient@example", "rsa2048", "20100101T000000", "0");
     let weak = gpg.sign(
         "ancient@example",
-        &["--digest-algo", "SHA1", "--allow-weak-digest-algos", "--detach-sign"],
+        &[
+            "--digest-algo",
+            "SHA1",
+            "--allow-weak-digest-algos",
+            "--detach-sign",
+        ],
         "20120102T000000",
         &file,
     );
@@ -201,9 +241,15 @@ fn wrong_expired_revoked_and_weak_keys_are_named_as_such() {
 
     let listed = gpg.run(&["--with-colons", "--list-keys", "gone@example"]);
     let listed = String::from_utf8(listed).unwrap();
-    let row = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
+    let row = listed
+        .lines()
+        .find(|line| line.starts_with("fpr:"))
+        .unwrap();
     let fingerprint = row.split(':').nth(9).unwrap();
-    let certificate = gpg.home.path().join(format!("openpgp-revocs.d/{fingerprint}.rev"));
+    let certificate = gpg
+        .home
+        .path()
+        .join(format!("openpgp-revocs.d/{fingerprint}.rev"));
     let revocation = std::fs::read_to_string(certificate).unwrap();
     let revocation = revocation.replace(":-----BEGIN", "-----BEGIN");
     let path = gpg.path("revocation", revocation.as_bytes());
@@ -226,14 +272,33 @@ fn keys_that_may_not_sign_are_refused() {
     ]);
     let listed = gpg.run(&["--with-colons", "--list-keys", "certify@example"]);
     let listed = String::from_utf8(listed).unwrap();
-    let row = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
+    let row = listed
+        .lines()
+        .find(|line| line.starts_with("fpr:"))
+        .unwrap();
     let primary = row.split(':').nth(9).unwrap().to_owned();
     let time_of_subkey = "--faked-system-time=20260102T000000!";
-    gpg.run(&[time_of_subkey, "--quick-add-key", &primary, "rsa2048", "sign", "30d"]);
-    let signature = gpg.sign("certify@example", BINARY, "20260103T000000", &gpg.path("data", DATA));
+    gpg.run(&[
+        time_of_subkey,
+        "--quick-add-key",
+        &primary,
+        "rsa2048",
+        "sign",
+        "30d",
+    ]);
+    let signature = gpg.sign(
+        "certify@example",
+        BINARY,
+        "20260103T000000",
+        &gpg.path("data", DATA),
+    );
     let keyring = Keyring::parse(&gpg.export("certify@example")).unwrap();
     let signers = keyring.verify_detached(&signature, DATA, time("2026-01-10T00:00:00Z"));
-    assert_eq!(signers.unwrap(), [primary.parse().unwrap()], "the primary key is named");
+    assert_eq!(
+        signers.unwrap(),
+        [primary.parse().unwrap()],
+        "the primary key is named"
+    );
     let error = keyring.verify_detached(&signature, DATA, time("2026-03-10T00:00:00Z"));
     assert_eq!(reason(error.unwrap_err()), Reason::NotForSigning);
 }
@@ -252,8 +317,16 @@ fn pinned_certificates_must_be_there() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(Keyring::parse(&keyring.to_binary()).unwrap().fingerprints(), all);
-    for bad in [&b""[..], b"text", &bytes[..1000], b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxx"] {
+    assert_eq!(
+        Keyring::parse(&keyring.to_binary()).unwrap().fingerprints(),
+        all
+    );
+    for bad in [
+        &b""[..],
+        b"text",
+        &bytes[..1000],
+        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxx",
+    ] {
         assert!(matches!(Keyring::parse(bad), Err(OpenPgpError::Keyring(_))));
     }
 }

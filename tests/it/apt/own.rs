@@ -64,7 +64,11 @@ impl Repository {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
-        let output = Command::new(program).args(arguments).current_dir(self.root()).output().unwrap();
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(self.root())
+            .output()
+            .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {errors}");
         output.stdout
@@ -109,7 +113,9 @@ impl Repository {
     fn sign_text(&self, release: &[u8]) {
         let path = self.root().join("dists/stable/Release");
         std::fs::write(&path, release).unwrap();
-        let signed = self.gpg.sign(SIGNER, &["--clear-sign"], "20260102T000000", &path);
+        let signed = self
+            .gpg
+            .sign(SIGNER, &["--clear-sign"], "20260102T000000", &path);
         std::fs::write(self.root().join("dists/stable/InRelease"), signed).unwrap();
     }
 
@@ -127,11 +133,20 @@ impl Repository {
     }
 
     fn resolve(&self, packages: &[&str]) -> Result<Resolved, AptError> {
-        resolve(vec![self.spec()], packages, Base::Nothing, ExpiredIndex::Refuse)
+        resolve(
+            vec![self.spec()],
+            packages,
+            Base::Nothing,
+            ExpiredIndex::Refuse,
+        )
     }
 
     fn chosen(&self, packages: &[&str]) -> Vec<String> {
-        names(&self.resolve(packages).unwrap_or_else(|error| panic!("{error}")))
+        names(
+            &self
+                .resolve(packages)
+                .unwrap_or_else(|error| panic!("{error}")),
+        )
     }
 
     /// What apt would install, as `name=version`, sorted; `None` when it refuses.
@@ -145,7 +160,11 @@ impl Repository {
         let key = root.join("key.gpg");
         std::fs::write(&key, self.gpg.export(SIGNER)).unwrap();
         let sources = root.join("own.list");
-        let line = format!("deb [signed-by={}] file:{} stable main\n", key.display(), self.root().display());
+        let line = format!(
+            "deb [signed-by={}] file:{} stable main\n",
+            key.display(),
+            self.root().display()
+        );
         std::fs::write(&sources, line).unwrap();
         let apt = |arguments: &[&str]| {
             let mut command = Command::new("apt-get");
@@ -159,9 +178,16 @@ impl Repository {
                 ("Dir::Etc::sourceparts", "empty"),
                 ("Dir::Etc::sourcelist", "own.list"),
             ] {
-                command.arg("-o").arg(format!("{name}={}", root.join(path).display()));
+                command
+                    .arg("-o")
+                    .arg(format!("{name}={}", root.join(path).display()));
             }
-            command.args(["-o", "Acquire::Languages=none", "-o", "APT::Sandbox::User=root"]);
+            command.args([
+                "-o",
+                "Acquire::Languages=none",
+                "-o",
+                "APT::Sandbox::User=root",
+            ]);
             command.args(["-o", "APT::Install-Recommends=false", "-qq", "-y"]);
             command.args(arguments).output().unwrap()
         };
@@ -208,7 +234,9 @@ fn resolve(
 
 fn names(resolved: &Resolved) -> Vec<String> {
     let all = resolved.repositories.iter().flat_map(|one| &one.packages);
-    let mut names: Vec<String> = all.map(|one| format!("{}={}", one.name, one.version)).collect();
+    let mut names: Vec<String> = all
+        .map(|one| format!("{}={}", one.name, one.version))
+        .collect();
     names.sort();
     names
 }
@@ -244,8 +272,14 @@ fn choices_are_those_of_apt() {
         "Package: half\nDepends: second, nowhere",
     ]);
     for (asked, expected) in [
-        (&["alternatives"][..], &["alternatives=1.0", "second=1.0"][..]),
-        (&["alternatives", "third"], &["alternatives=1.0", "third=1.0"]),
+        (
+            &["alternatives"][..],
+            &["alternatives=1.0", "second=1.0"][..],
+        ),
+        (
+            &["alternatives", "third"],
+            &["alternatives=1.0", "third=1.0"],
+        ),
         (&["virtual"], &["provides2=1.0", "virtual=1.0"]),
         (&["any-good"], &["any-good=1.0", "runtime=1.0"]),
         (&["two"], &["two=1.0"]),
@@ -257,7 +291,11 @@ fn choices_are_those_of_apt() {
         (&["dead"], &["dead=1.0", "third=1.0"]),
     ] {
         assert_eq!(repository.chosen(asked), expected, "{asked:?}");
-        assert_eq!(repository.apts_choice(asked).unwrap(), expected, "{asked:?}");
+        assert_eq!(
+            repository.apts_choice(asked).unwrap(),
+            expected,
+            "{asked:?}"
+        );
     }
 }
 
@@ -295,14 +333,20 @@ fn what_cannot_be_met_is_explained_by_its_chain() {
     let chain = "postgresql (1.0) -> postgresql-15 (15.20) -> libfoo (>= 2) | libbar: \
         no version fits; offered: libfoo (1.0)";
     assert!(error.contains(chain), "{error}");
-    let error = repository.resolve(&["left", "right"]).unwrap_err().to_string();
+    let error = repository
+        .resolve(&["left", "right"])
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("left 1.0 -> Conflicts: right"), "{error}");
     let error = repository.resolve(&["nothing-like-it"]).unwrap_err();
     assert!(matches!(error, AptError::Unknown { .. }), "{error}");
     let error = repository.resolve(&["mail"]).unwrap_err().to_string();
     assert!(error.contains("mail1, mail2"), "{error}");
     let error = repository.resolve(&["libfoo=2"]).unwrap_err().to_string();
-    assert!(error.contains("this version is not offered, but 1.0"), "{error}");
+    assert!(
+        error.contains("this version is not offered, but 1.0"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -318,8 +362,11 @@ fn the_more_preferred_repository_wins_over_the_newer_version() {
     };
     let resolved = resolve(pair(500), &["app"], Base::Nothing, ExpiredIndex::Refuse).unwrap();
     assert_eq!(names(&resolved), ["app=1.0", "tool=2.0"]);
-    let rows: Vec<(&str, usize)> =
-        resolved.repositories.iter().map(|one| (one.name.as_str(), one.packages.len())).collect();
+    let rows: Vec<(&str, usize)> = resolved
+        .repositories
+        .iter()
+        .map(|one| (one.name.as_str(), one.packages.len()))
+        .collect();
     assert_eq!(rows, [("new", 1), ("old", 1)]);
     let resolved = resolve(pair(600), &["app"], Base::Nothing, ExpiredIndex::Refuse).unwrap();
     assert_eq!(names(&resolved), ["app=1.0", "tool=1.0"]);
@@ -332,12 +379,19 @@ fn the_base_counts_as_installed_and_is_upgraded_where_needed() {
         "Package: lib\nVersion: 2.0",
         "Package: tool",
     ]);
-    let status = b"Package: lib\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n\n\
+    let status =
+        b"Package: lib\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n\n\
         Package: tool\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n\n\
         Package: app\nStatus: deinstall ok config-files\nVersion: 0.5\nArchitecture: amd64\n"
-        .to_vec();
+            .to_vec();
     let base = Base::Status(status);
-    let resolved = resolve(vec![repository.spec()], &["app"], base, ExpiredIndex::Refuse).unwrap();
+    let resolved = resolve(
+        vec![repository.spec()],
+        &["app"],
+        base,
+        ExpiredIndex::Refuse,
+    )
+    .unwrap();
     assert_eq!(names(&resolved), ["app=1.0", "lib=2.0"]);
 }
 
@@ -352,14 +406,22 @@ fn both_forms_of_signature_and_both_packings_are_read() {
     let resolved = repository.resolve(&["app"]).unwrap();
     assert_eq!(
         index(&resolved),
-        ["apt/own/dists/stable/InRelease", "apt/own/dists/stable/main/binary-amd64/Packages.xz"]
+        [
+            "apt/own/dists/stable/InRelease",
+            "apt/own/dists/stable/main/binary-amd64/Packages.xz"
+        ]
     );
-    assert_eq!(resolved.repositories[0].keyring.path.to_string(), "evidence/keys/own.gpg");
+    assert_eq!(
+        resolved.repositories[0].keyring.path.to_string(),
+        "evidence/keys/own.gpg"
+    );
 
     repository.publish(&repository.packages(), &["gz"]);
     let stable = repository.root().join("dists/stable");
     let form = &["--detach-sign", "--armor"];
-    let signature = repository.gpg.sign(SIGNER, form, "20260102T000000", &stable.join("Release"));
+    let signature = repository
+        .gpg
+        .sign(SIGNER, form, "20260102T000000", &stable.join("Release"));
     std::fs::remove_file(stable.join("InRelease")).unwrap();
     let error = repository.resolve(&["app"]).unwrap_err();
     assert!(matches!(error, AptError::NoRelease { .. }), "{error}");
@@ -382,8 +444,13 @@ fn both_forms_of_signature_and_both_packings_are_read() {
 fn tampered_foreign_and_expired_indexes_are_refused() {
     let repository = Repository::new(&["Package: app"]);
     let inline = repository.root().join("dists/stable/InRelease");
-    let list = repository.root().join("dists/stable/main/binary-amd64/Packages.xz");
-    let (good_index, good_list) = (std::fs::read(&inline).unwrap(), std::fs::read(&list).unwrap());
+    let list = repository
+        .root()
+        .join("dists/stable/main/binary-amd64/Packages.xz");
+    let (good_index, good_list) = (
+        std::fs::read(&inline).unwrap(),
+        std::fs::read(&list).unwrap(),
+    );
 
     let text = String::from_utf8(good_index.clone()).unwrap();
     std::fs::write(&inline, text.replace("Suite: stable", "Suite: stablf")).unwrap();
@@ -413,17 +480,20 @@ fn tampered_foreign_and_expired_indexes_are_refused() {
     let error = resolve(vec![spec], &["app"], Base::Nothing, ExpiredIndex::Refuse).unwrap_err();
     assert!(matches!(error, AptError::Signature { .. }), "{error}");
 
-    let valid = String::from_utf8(
-        std::fs::read(repository.root().join("dists/stable/Release")).unwrap(),
-    )
-    .unwrap();
+    let valid =
+        String::from_utf8(std::fs::read(repository.root().join("dists/stable/Release")).unwrap())
+            .unwrap();
     let expired = format!("Valid-Until: Mon, 02 Feb 2026 00:00:00 UTC\n{valid}");
     repository.sign_text(expired.as_bytes());
     let error = repository.resolve(&["app"]).unwrap_err();
     assert!(matches!(error, AptError::Expired { .. }), "{error}");
     let spec = vec![repository.spec()];
     let resolved = resolve(spec, &["app"], Base::Nothing, ExpiredIndex::Accept).unwrap();
-    assert!(resolved.notes[0].contains("was valid until 2026-02-02T00:00:00Z"), "{:?}", resolved.notes);
+    assert!(
+        resolved.notes[0].contains("was valid until 2026-02-02T00:00:00Z"),
+        "{:?}",
+        resolved.notes
+    );
 }
 
 #[test]
@@ -443,23 +513,50 @@ fn hostile_lists_are_expected_errors() {
     let nul = good.replace("Description: test", "Description: \0");
     assert_eq!(syntax(nul.into_bytes()), "the file holds a NUL byte");
     let name = good.replace("Package: app", "Package: ../app");
-    assert_eq!(syntax(name.into_bytes()), "the stanza has no name of a package");
+    assert_eq!(
+        syntax(name.into_bytes()),
+        "the stanza has no name of a package"
+    );
     let twice = good.replace("Version: 1.0", "Version: 1.0\nVersion: 2.0");
-    assert_eq!(syntax(twice.into_bytes()), "the field comes twice in one stanza");
+    assert_eq!(
+        syntax(twice.into_bytes()),
+        "the field comes twice in one stanza"
+    );
 
-    for filename in ["../../etc/passwd", "/etc/passwd", "pool/../../x.deb", "pool/a b.deb", ""] {
+    for filename in [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "pool/../../x.deb",
+        "pool/a b.deb",
+        "",
+    ] {
         let list = good.replace("Filename: pool/0.deb", &format!("Filename: {filename}"));
         assert_ne!(list, good);
         repository.publish(list.as_bytes(), &["xz"]);
         let error = repository.resolve(&["app"]).unwrap_err();
-        assert!(matches!(error, AptError::Path { .. }), "{filename}: {error}");
+        assert!(
+            matches!(error, AptError::Path { .. }),
+            "{filename}: {error}"
+        );
     }
     let list = good.replace("Description: test", "Depends: a b c");
     repository.publish(list.as_bytes(), &["xz"]);
     let error = repository.resolve(&["app"]).unwrap_err();
     assert!(matches!(error, AptError::Relation { .. }), "{error}");
-    let lines: Vec<&str> = good.lines().filter(|line| !line.starts_with("SHA256")).collect();
+    let lines: Vec<&str> = good
+        .lines()
+        .filter(|line| !line.starts_with("SHA256"))
+        .collect();
     repository.publish((lines.join("\n") + "\n").as_bytes(), &["xz"]);
     let error = repository.resolve(&["app"]).unwrap_err();
-    assert!(matches!(error, AptError::Incomplete { field: "SHA256", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            AptError::Incomplete {
+                field: "SHA256",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
