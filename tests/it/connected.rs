@@ -1,4 +1,11 @@
 //! From manifest to lock to store, against an upstream on the loopback interface.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::too_many_lines,
+    reason = "tests fail by panicking, and tables are long"
+)]
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -65,10 +72,25 @@ impl Bench {
     }
 
     fn resolve_seen(&self, manifest: &str, observer: &dyn Observer) -> Result<Lock, ResolveError> {
+        // The fixed time that the signatures of the fixtures are judged at.
+        let now = "2026-11-23T18:00:00Z".parse().unwrap();
+        self.resolve_with(manifest, now, observer)
+    }
+
+    fn resolve_at(&self, manifest: &str, now: jiff::Timestamp) -> Result<Lock, ResolveError> {
+        self.resolve_with(manifest, now, &Silent)
+    }
+
+    fn resolve_with(
+        &self,
+        manifest: &str,
+        now: jiff::Timestamp,
+        observer: &dyn Observer,
+    ) -> Result<Lock, ResolveError> {
         let manifest = Manifest::parse(manifest, "m.toml").unwrap_or_else(|e| panic!("{e}"));
         let options = Options {
             system_root: "/".into(),
-            now: "2026-11-23T18:00:00Z".parse().unwrap(),
+            now,
             jobs: TWO,
         };
         let web = Web::new(self.client.clone(), Cancel::new());
@@ -1102,4 +1124,34 @@ fn the_manifest_of_the_real_upstreams_says_what_the_publishers_do() {
             file_name: "minio.RELEASE.2025-09-07T16-13-09Z".to_owned(),
         }]
     );
+}
+
+/// Debian itself, as this machine's own apt knows it: a real closure from signed metadata, fetched.
+#[test]
+fn packages_of_this_machines_own_sources_are_locked_and_fetched() {
+    let text = head()
+        + "version = \"1\"\n[apt]\nbase = \"essential\"\n[[apt.repository]]\nname = \"base\"\nfrom = \"system\"\n\
+           [[apt.packages]]\ncomponent = \"nginx\"\ninstall = [\"nginx\"]\n";
+    let bench = Bench::new();
+    let lock = bench.resolve_at(&text, jiff::Timestamp::now()).unwrap();
+    let packages: Vec<_> = lock
+        .repositories
+        .iter()
+        .flat_map(|repository| &repository.packages)
+        .collect();
+    let nginx = packages
+        .iter()
+        .find(|package| package.name == "nginx")
+        .unwrap();
+    assert_eq!(nginx.because, "asked for");
+    assert_eq!(nginx.needed_by, ["nginx".parse().unwrap()]);
+    let read = Lock::parse(&lock.to_toml(), "m.lock").unwrap();
+    assert_eq!(read.to_toml(), lock.to_toml());
+    assert_eq!(lock.differences(&read), []);
+    let report = bench.fetch(&lock).unwrap();
+    assert_eq!(report.fetched_files, packages.len() as u64);
+    let bytes: u64 = packages.iter().map(|package| package.file.size).sum();
+    assert_eq!(report.fetched_bytes, bytes);
+    // A second run finds everything.
+    assert_eq!(bench.fetch(&lock).unwrap().fetched_files, 0);
 }

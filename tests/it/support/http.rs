@@ -1,4 +1,9 @@
 //! An upstream on the loopback interface: static files, and misbehaviour on demand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -246,14 +251,16 @@ fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io:
             again(Behaviour::CutAfter(at, times - 1));
             part(stream, &file, range.unwrap_or(0), Some(at))
         }
-        (Some(Behaviour::IgnoreRange(at)), None)
-        | (Some(Behaviour::WrongRange(at)), None)
-        | (Some(Behaviour::RefuseRange(at)), None)
-            if lock(&state.log)
-                .iter()
-                .filter(|line| line.contains(&request.path))
-                .count()
-                == 1 =>
+        (
+            Some(
+                Behaviour::IgnoreRange(at) | Behaviour::WrongRange(at) | Behaviour::RefuseRange(at),
+            ),
+            None,
+        ) if lock(&state.log)
+            .iter()
+            .filter(|line| line.contains(&request.path))
+            .count()
+            == 1 =>
         {
             part(stream, &file, 0, Some(at))
         }
