@@ -4,3 +4,4 @@ pub(crate) mod documents;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod quickstart;
+pub(crate) mod bundles;
