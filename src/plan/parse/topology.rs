@@ -54,6 +54,7 @@ pub(super) fn read(
         .table("defaults")
         .map(Defaults::read)
         .unwrap_or_default();
+    let before = reader.count();
     let sections = root.tables("host", MAX_HOSTS);
     let given = !sections.is_empty();
     let mut seen = Seen::default();
@@ -62,6 +63,8 @@ pub(super) fn read(
         .filter_map(|section| host(reader, section, &defaults, &mut seen))
         .collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    // A host that cannot be read may be the one with the missing role.
+    let sound = reader.count() == before;
     match method {
         Some(Method::Linux) if root.is_absent("host") => {
             root.missing(
@@ -69,16 +72,16 @@ pub(super) fn read(
                 "add a [[host]] with name, address, distro and roles",
             );
         }
-        Some(Method::Linux) if given && !seen.roles.contains_key(&Role::App) => {
+        Some(Method::Linux) if sound && given && !seen.roles.contains_key(&Role::App) => {
             root.missing("host.roles", "give one host the role \"app\"");
         }
-        Some(Method::Docker) if given && !seen.roles.contains_key(&Role::Docker) => {
+        Some(Method::Docker) if sound && given && !seen.roles.contains_key(&Role::Docker) => {
             root.missing("host.roles", "give one host the role \"docker\"");
         }
         _ => {}
     }
     let storage = storage(root, method, &hosts);
-    let database = database(root, method, &hosts);
+    let database = database(root, method, &hosts, sound);
     let registry = root.table("registry").and_then(registry);
     let kubernetes = root.table("kubernetes").map(kubernetes);
     if method == Some(Method::Kubernetes) && root.is_absent("kubernetes") {
@@ -245,7 +248,7 @@ fn roles(
     seen: &mut Seen,
 ) -> Option<BTreeSet<Role>> {
     let list = section.word_list::<Role>("roles");
-    if section.is_absent("roles") || list.as_ref().is_some_and(Vec::is_empty) {
+    if section.is_absent("roles") || section.is_empty_list("roles") {
         section.missing("roles", "add roles = [\"app\"] with what the host runs");
     }
     let mut roles = BTreeSet::new();
@@ -526,6 +529,7 @@ fn database(
     root: &mut Section<'_, '_, '_>,
     method: Option<Method>,
     hosts: &[Host],
+    sound: bool,
 ) -> Option<Database> {
     let own = hosts
         .iter()
@@ -539,7 +543,9 @@ fn database(
             (Some(name), _) => DatabaseServer::Host(name),
             (None, Some(Method::Docker)) => DatabaseServer::Compose,
             (None, _) => {
-                no_database(root);
+                if sound {
+                    no_database(root);
+                }
                 return None;
             }
         };
@@ -561,7 +567,8 @@ fn database(
         (None, Some(own)) => Some(DatabaseServer::Host(host.unwrap_or(own))),
         (None, None) if method == Some(Method::Docker) => Some(DatabaseServer::Compose),
         (None, None) => {
-            if section.is_absent("dsn_host")
+            if sound
+                && section.is_absent("dsn_host")
                 && section.is_absent("host")
                 && section.is_absent("dsn")
             {
