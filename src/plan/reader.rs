@@ -13,7 +13,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::plan::problem::{Collector, Place, ProblemId, Problems, SECRET_WORDS};
+use crate::plan::problem::{Collector, MAX_PROBLEMS, Place, ProblemId, Problems, SECRET_WORDS};
 use crate::plan::words::Word;
 
 /// Longest text of one value, in bytes.
@@ -414,6 +414,12 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
                     format!("`{}` is a secret", self.key(&shown)),
                     ProblemId::SecretInFile.hint(),
                 );
+                continue;
+            }
+            if self.reader.count() >= MAX_PROBLEMS {
+                // Counted, not shown: looking for a near word would only cost time.
+                let (id, span) = (ProblemId::UnknownKey, key.span());
+                self.reader.problem(id, span, "", "");
                 continue;
             }
             let known: Vec<&str> = self.asked.iter().copied().collect();

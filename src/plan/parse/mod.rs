@@ -1,6 +1,8 @@
 //! From the text of a deployment file to a [`Deployment`], or to all of its problems.
 
+mod database;
 mod options;
+mod storage;
 mod topology;
 
 use toml::de::DeTable;

@@ -1,4 +1,8 @@
 //! Deployment files and certificates for tests.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot prepare its files has failed"
+)]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
