@@ -242,8 +242,8 @@ impl<'a> Collector<'a> {
         });
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub(super) const fn count(&self) -> usize {
+        self.found.len().saturating_add(self.more)
     }
 
     /// The problems sorted by place; `None` when there are none.

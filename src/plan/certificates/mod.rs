@@ -276,11 +276,13 @@ fn check_path(
         None,
     );
     let found = match verified {
-        Ok(_) => return,
-        // Found with a better message above.
-        Err(Error::RequiredEkuNotFoundContext(_)) => return,
-        Err(
-            Error::CertExpired { .. } | Error::CertNotValidYet { .. } | Error::InvalidCertValidity,
+        // Purpose and dates were reported above with a better message.
+        Ok(_)
+        | Err(
+            Error::RequiredEkuNotFoundContext(_)
+            | Error::CertExpired { .. }
+            | Error::CertNotValidYet { .. }
+            | Error::InvalidCertValidity,
         ) => return,
         Err(Error::UnknownIssuer) => {
             "the chain does not lead from the certificate to the authority; \

@@ -111,290 +111,288 @@ const E: Severity = Severity::Error;
 const W: Severity = Severity::Warning;
 const I: Severity = Severity::Info;
 
-fn cases() -> Vec<Case> {
-    vec![
-        case("ARCH-001", W, &[("10.20.0.10", "8.8.8.8")], &[]),
-        case(
-            "ARCH-002",
-            E,
-            &[("+", "[database]\nversion = 13")],
-            &[("+", "[database]\nversion = 14")],
-        ),
-        case("ARCH-004", W, &[PRODUCTION], &[PRODUCTION, NFS]),
-        case(
-            "ARCH-005",
-            W,
-            &[PRODUCTION, ("\"proxy\", ", "")],
-            &[PRODUCTION],
-        ),
-        case(
-            "ARCH-006",
-            E,
-            &[TEAM, ("+", "[monitoring]\nhosts = [\"10.20.9.5\"]")],
-            &[("+", "[monitoring]\nhosts = [\"10.20.9.5\"]")],
-        ),
-        case(
-            "ARCH-009",
-            W,
-            &[IL5, ("+", "[mobile]\nenabled = true")],
-            &[IL5, ("+", "[mobile]\nenabled = true\nmdm = true")],
-        ),
-        case(
-            "ARCH-010",
-            E,
-            &[("+", "[auth]\nproviders = [\"google\"]")],
-            &[("+", "[auth]\nproviders = [\"openid\"]")],
-        ),
-        case(
-            "ARCH-011",
-            E,
-            &[("+", "[push]\nmode = \"hosted\"")],
-            &[("+", "[push]\nmode = \"off\"")],
-        ),
-        case(
-            "ARCH-012",
-            W,
-            &[PUSH_ROLE, ("+", "[push]\nmode = \"proxy\"")],
-            &[PUSH_ROLE, ("+", "[push]\nmode = \"proxy\"\negress = true")],
-        ),
-        case(
-            "ARCH-014",
-            E,
-            &[
-                NO_DB,
-                ("+", "[database]\ndsn_host = \"x.rds.amazonaws.com\""),
-            ],
-            &[NO_DB, ("+", "[database]\ndsn_host = \"db.mm.internal\"")],
-        ),
-        case(
-            "ARCH-015",
-            E,
-            &[("+", "[database]\nengine = \"mysql\"")],
-            &[("+", "[database]\nengine = \"postgres\"")],
-        ),
-        case("ARCH-016", I, &[HA, THREE_APPS, NFS], &[HA, THREE_APPS, S3]),
-        case("ARCH-017", E, &[HA, THREE_APPS], &[HA, THREE_APPS, S3]),
-        case(
-            "ARCH-033",
-            W,
-            &[("+", "[limits]\nusers = 2000")],
-            &[("+", "[limits]\nusers = 1999")],
-        ),
-        Case {
-            id: "E502",
-            level: E,
-            fails: (
-                &[],
-                With::Bundle(&[("mattermost", "11.7.9"), ("nginx", "1.22.1-9")]),
-            ),
-            passes: (
-                &[],
-                With::Bundle(&[
-                    ("mattermost", "11.7.9"),
-                    ("nginx", "1.22.1-9"),
-                    ("postgresql", "17.5-1"),
-                ]),
-            ),
-        },
-        case(
-            "E503",
-            W,
-            &[
-                ("dns = [\"10.20.0.2\"]", ""),
-                ("+", "[smtp]\nhost = \"mail.mm.internal\""),
-            ],
-            &[("+", "[smtp]\nhost = \"mail.mm.internal\"")],
-        ),
-        case(
-            "PORT-024",
-            E,
-            &[(
-                "+",
-                "[ldap]\nhost = \"10.20.0.40\"\nbase_dn = \"dc=mm\"\nport = 636\nsecurity = \"starttls\"",
-            )],
-            &[(
-                "+",
-                "[ldap]\nhost = \"10.20.0.40\"\nbase_dn = \"dc=mm\"\nport = 389\nsecurity = \"starttls\"",
-            )],
-        ),
-        case(
-            "PORT-025",
-            W,
-            &[("+", "[smtp]\nhost = \"10.20.0.50\"\nport = 10025")],
-            &[("+", "[smtp]\nhost = \"10.20.0.50\"\nport = 465")],
-        ),
-        case("PORT-026", W, &[S3_PLAIN], &[S3]),
-        case(
-            "PORT-027",
-            W,
-            &[IL5],
-            &[IL5, ("+", "[proxy]\nrate_limit = 50")],
-        ),
-        case("PORT-028", E, &[IL5, (", banner = \"SECRET\"", "")], &[IL5]),
-        case("PORT-029", W, &[("10.30.0.0/16", "0.0.0.0/0")], &[]),
-        case("PORT-030", W, &[("10.30.0.0/16", "10.20.0.0/16")], &[]),
-        case("METHOD-040", E, &[TWO_APPS, S3], &[HA, THREE_APPS, S3]),
-        case(
-            "METHOD-041",
-            E,
-            &[HA, THREE_APPS, S3],
-            &[
-                HA,
-                THREE_APPS,
-                S3,
-                NO_DB,
-                ("+", "[database]\ndsn_host = \"10.20.0.20\""),
-            ],
-        ),
-        case(
-            "METHOD-043",
-            E,
-            &[
-                DOCKER,
-                DOCKER_ROLE,
-                ("+", "[policy]\ncontainers = \"prohibited\""),
-            ],
-            &[("+", "[policy]\ncontainers = \"prohibited\"")],
-        ),
-        case(
-            "METHOD-046",
-            E,
-            &[DOCKER, DOCKER_ROLE, HA],
-            &[DOCKER, DOCKER_ROLE],
-        ),
-        case(
-            "METHOD-048",
-            E,
-            &[
-                DOCKER,
-                DOCKER_ROLE,
-                ("+", "[policy]\nbusiness_continuity = true"),
-            ],
-            &[DOCKER, DOCKER_ROLE],
-        ),
-        case(
-            "METHOD-050",
-            I,
-            &[("+", "[policy]\nha_planned = true")],
-            &[NFS, ("+", "[policy]\nha_planned = true")],
-        ),
-        case(
-            "METHOD-051",
-            E,
-            &[DOCKER, DOCKER_ROLE, ("+", "[policy]\nstig = true")],
-            &[("+", "[policy]\nstig = true")],
-        ),
-        case("E501", E, &[DOCKER, DOCKER_ROLE], &[]),
-        case("E504", E, &[REPLICA], &[]),
-        Case {
-            id: "DB-052",
-            level: E,
-            fails: (
-                &[("+", "[database]\nversion = 17")],
-                With::Bundle(&[("postgresql", "15+248")]),
-            ),
-            passes: (
-                &[("+", "[database]\nversion = 17")],
-                With::Bundle(&[("postgresql", "17.5-1.pgdg120+1")]),
-            ),
-        },
-        case(
-            "DB-053",
-            W,
-            &[("+", "[database]\nversion = 14")],
-            &[("+", "[database]\nversion = 17")],
-        ),
-        case(
-            "DB-056",
-            W,
-            &[PRODUCTION],
-            &[
-                PRODUCTION,
-                NO_DB,
-                ("+", "[database]\ndsn_host = \"10.20.0.20\""),
-            ],
-        ),
-        case(
-            "DB-058",
-            E,
-            &[("+", "[database]\nuser = \"postgres\"")],
-            &[("+", "[database]\nuser = \"mmuser\"")],
-        ),
-        case(
-            "DB-068",
-            W,
-            &[("+", "[database]\nsslmode = \"require\"")],
-            &[("+", "[database]\nsslmode = \"verify-full\"")],
-        ),
-        case(
-            "DB-069",
-            W,
-            &[("+", "[backup]\nenabled = false")],
-            &[("+", "[backup]\nat = \"03:00\"")],
-        ),
-        case(
-            "DB-071",
-            W,
-            &[HA, THREE_APPS, S3],
-            &[HA, THREE_APPS, S3, REPLICA],
-        ),
-        case(
-            "DB-072",
-            E,
-            &[("+", "[database]\nmax_connections = 119")],
-            &[("+", "[database]\nmax_connections = 120")],
-        ),
-        case("FILES-074", W, &[MINIO_ROLE], &[MINIO_ROLE, MINIO_STORAGE]),
-        case(
-            "FILES-076",
-            E,
-            &[(
-                "kind = \"local\"",
-                "kind = \"s3\"\nbucket = \"mattermost\"\nendpoint = \"https://s3.amazonaws.com\"",
-            )],
-            &[S3],
-        ),
-        case(
-            "FILES-078",
-            W,
-            &[IL5, S3],
-            &[IL5, S3, ("bucket =", "encrypted_at_rest = true\nbucket =")],
-        ),
-        case("FILES-083", W, &[NFS, ("10.20.0.30", "10.30.0.30")], &[NFS]),
-        case("FILES-084", W, &[HA, THREE_APPS, NFS], &[NFS]),
-        case("FILES-088", W, &[MINIO_ROLE, MINIO_STORAGE], &[S3]),
-        case(
-            "PROXY-103",
-            E,
-            &[("[tls]", "[tls]\nsource = \"letsencrypt\"")],
-            &[("[tls]", "[tls]\nsource = \"internal-ca\"")],
-        ),
-        case(
-            "PROXY-104",
-            W,
-            &[("[tls]", "[tls]\nsource = \"commercial\"")],
+const CASES: &[Case] = &[
+    case("ARCH-001", W, &[("10.20.0.10", "8.8.8.8")], &[]),
+    case(
+        "ARCH-002",
+        E,
+        &[("+", "[database]\nversion = 13")],
+        &[("+", "[database]\nversion = 14")],
+    ),
+    case("ARCH-004", W, &[PRODUCTION], &[PRODUCTION, NFS]),
+    case(
+        "ARCH-005",
+        W,
+        &[PRODUCTION, ("\"proxy\", ", "")],
+        &[PRODUCTION],
+    ),
+    case(
+        "ARCH-006",
+        E,
+        &[TEAM, ("+", "[monitoring]\nhosts = [\"10.20.9.5\"]")],
+        &[("+", "[monitoring]\nhosts = [\"10.20.9.5\"]")],
+    ),
+    case(
+        "ARCH-009",
+        W,
+        &[IL5, ("+", "[mobile]\nenabled = true")],
+        &[IL5, ("+", "[mobile]\nenabled = true\nmdm = true")],
+    ),
+    case(
+        "ARCH-010",
+        E,
+        &[("+", "[auth]\nproviders = [\"google\"]")],
+        &[("+", "[auth]\nproviders = [\"openid\"]")],
+    ),
+    case(
+        "ARCH-011",
+        E,
+        &[("+", "[push]\nmode = \"hosted\"")],
+        &[("+", "[push]\nmode = \"off\"")],
+    ),
+    case(
+        "ARCH-012",
+        W,
+        &[PUSH_ROLE, ("+", "[push]\nmode = \"proxy\"")],
+        &[PUSH_ROLE, ("+", "[push]\nmode = \"proxy\"\negress = true")],
+    ),
+    case(
+        "ARCH-014",
+        E,
+        &[
+            NO_DB,
+            ("+", "[database]\ndsn_host = \"x.rds.amazonaws.com\""),
+        ],
+        &[NO_DB, ("+", "[database]\ndsn_host = \"db.mm.internal\"")],
+    ),
+    case(
+        "ARCH-015",
+        E,
+        &[("+", "[database]\nengine = \"mysql\"")],
+        &[("+", "[database]\nengine = \"postgres\"")],
+    ),
+    case("ARCH-016", I, &[HA, THREE_APPS, NFS], &[HA, THREE_APPS, S3]),
+    case("ARCH-017", E, &[HA, THREE_APPS], &[HA, THREE_APPS, S3]),
+    case(
+        "ARCH-033",
+        W,
+        &[("+", "[limits]\nusers = 2000")],
+        &[("+", "[limits]\nusers = 1999")],
+    ),
+    Case {
+        id: "E502",
+        level: E,
+        fails: (
             &[],
+            With::Bundle(&[("mattermost", "11.7.9"), ("nginx", "1.22.1-9")]),
         ),
-        Case {
-            id: "PROXY-105",
-            level: E,
-            fails: (&[PRODUCTION], With::SelfSigned),
-            passes: (&[PRODUCTION], With::Nothing),
-        },
-        Case {
-            id: "PROXY-106",
-            level: E,
-            fails: (&[], With::OtherName),
-            passes: (&[], With::Nothing),
-        },
-        Case {
-            id: "PROXY-113",
-            level: W,
-            fails: (&[], With::PublicCrl),
-            passes: (&[], With::InternalCrl),
-        },
-    ]
-}
+        passes: (
+            &[],
+            With::Bundle(&[
+                ("mattermost", "11.7.9"),
+                ("nginx", "1.22.1-9"),
+                ("postgresql", "17.5-1"),
+            ]),
+        ),
+    },
+    case(
+        "E503",
+        W,
+        &[
+            ("dns = [\"10.20.0.2\"]", ""),
+            ("+", "[smtp]\nhost = \"mail.mm.internal\""),
+        ],
+        &[("+", "[smtp]\nhost = \"mail.mm.internal\"")],
+    ),
+    case(
+        "PORT-024",
+        E,
+        &[(
+            "+",
+            "[ldap]\nhost = \"10.20.0.40\"\nbase_dn = \"dc=mm\"\nport = 636\nsecurity = \"starttls\"",
+        )],
+        &[(
+            "+",
+            "[ldap]\nhost = \"10.20.0.40\"\nbase_dn = \"dc=mm\"\nport = 389\nsecurity = \"starttls\"",
+        )],
+    ),
+    case(
+        "PORT-025",
+        W,
+        &[("+", "[smtp]\nhost = \"10.20.0.50\"\nport = 10025")],
+        &[("+", "[smtp]\nhost = \"10.20.0.50\"\nport = 465")],
+    ),
+    case("PORT-026", W, &[S3_PLAIN], &[S3]),
+    case(
+        "PORT-027",
+        W,
+        &[IL5],
+        &[IL5, ("+", "[proxy]\nrate_limit = 50")],
+    ),
+    case("PORT-028", E, &[IL5, (", banner = \"SECRET\"", "")], &[IL5]),
+    case("PORT-029", W, &[("10.30.0.0/16", "0.0.0.0/0")], &[]),
+    case("PORT-030", W, &[("10.30.0.0/16", "10.20.0.0/16")], &[]),
+    case("METHOD-040", E, &[TWO_APPS, S3], &[HA, THREE_APPS, S3]),
+    case(
+        "METHOD-041",
+        E,
+        &[HA, THREE_APPS, S3],
+        &[
+            HA,
+            THREE_APPS,
+            S3,
+            NO_DB,
+            ("+", "[database]\ndsn_host = \"10.20.0.20\""),
+        ],
+    ),
+    case(
+        "METHOD-043",
+        E,
+        &[
+            DOCKER,
+            DOCKER_ROLE,
+            ("+", "[policy]\ncontainers = \"prohibited\""),
+        ],
+        &[("+", "[policy]\ncontainers = \"prohibited\"")],
+    ),
+    case(
+        "METHOD-046",
+        E,
+        &[DOCKER, DOCKER_ROLE, HA],
+        &[DOCKER, DOCKER_ROLE],
+    ),
+    case(
+        "METHOD-048",
+        E,
+        &[
+            DOCKER,
+            DOCKER_ROLE,
+            ("+", "[policy]\nbusiness_continuity = true"),
+        ],
+        &[DOCKER, DOCKER_ROLE],
+    ),
+    case(
+        "METHOD-050",
+        I,
+        &[("+", "[policy]\nha_planned = true")],
+        &[NFS, ("+", "[policy]\nha_planned = true")],
+    ),
+    case(
+        "METHOD-051",
+        E,
+        &[DOCKER, DOCKER_ROLE, ("+", "[policy]\nstig = true")],
+        &[("+", "[policy]\nstig = true")],
+    ),
+    case("E501", E, &[DOCKER, DOCKER_ROLE], &[]),
+    case("E504", E, &[REPLICA], &[]),
+    Case {
+        id: "DB-052",
+        level: E,
+        fails: (
+            &[("+", "[database]\nversion = 17")],
+            With::Bundle(&[("postgresql", "15+248")]),
+        ),
+        passes: (
+            &[("+", "[database]\nversion = 17")],
+            With::Bundle(&[("postgresql", "17.5-1.pgdg120+1")]),
+        ),
+    },
+    case(
+        "DB-053",
+        W,
+        &[("+", "[database]\nversion = 14")],
+        &[("+", "[database]\nversion = 17")],
+    ),
+    case(
+        "DB-056",
+        W,
+        &[PRODUCTION],
+        &[
+            PRODUCTION,
+            NO_DB,
+            ("+", "[database]\ndsn_host = \"10.20.0.20\""),
+        ],
+    ),
+    case(
+        "DB-058",
+        E,
+        &[("+", "[database]\nuser = \"postgres\"")],
+        &[("+", "[database]\nuser = \"mmuser\"")],
+    ),
+    case(
+        "DB-068",
+        W,
+        &[("+", "[database]\nsslmode = \"require\"")],
+        &[("+", "[database]\nsslmode = \"verify-full\"")],
+    ),
+    case(
+        "DB-069",
+        W,
+        &[("+", "[backup]\nenabled = false")],
+        &[("+", "[backup]\nat = \"03:00\"")],
+    ),
+    case(
+        "DB-071",
+        W,
+        &[HA, THREE_APPS, S3],
+        &[HA, THREE_APPS, S3, REPLICA],
+    ),
+    case(
+        "DB-072",
+        E,
+        &[("+", "[database]\nmax_connections = 119")],
+        &[("+", "[database]\nmax_connections = 120")],
+    ),
+    case("FILES-074", W, &[MINIO_ROLE], &[MINIO_ROLE, MINIO_STORAGE]),
+    case(
+        "FILES-076",
+        E,
+        &[(
+            "kind = \"local\"",
+            "kind = \"s3\"\nbucket = \"mattermost\"\nendpoint = \"https://s3.amazonaws.com\"",
+        )],
+        &[S3],
+    ),
+    case(
+        "FILES-078",
+        W,
+        &[IL5, S3],
+        &[IL5, S3, ("bucket =", "encrypted_at_rest = true\nbucket =")],
+    ),
+    case("FILES-083", W, &[NFS, ("10.20.0.30", "10.30.0.30")], &[NFS]),
+    case("FILES-084", W, &[HA, THREE_APPS, NFS], &[NFS]),
+    case("FILES-088", W, &[MINIO_ROLE, MINIO_STORAGE], &[S3]),
+    case(
+        "PROXY-103",
+        E,
+        &[("[tls]", "[tls]\nsource = \"letsencrypt\"")],
+        &[("[tls]", "[tls]\nsource = \"internal-ca\"")],
+    ),
+    case(
+        "PROXY-104",
+        W,
+        &[("[tls]", "[tls]\nsource = \"commercial\"")],
+        &[],
+    ),
+    Case {
+        id: "PROXY-105",
+        level: E,
+        fails: (&[PRODUCTION], With::SelfSigned),
+        passes: (&[PRODUCTION], With::Nothing),
+    },
+    Case {
+        id: "PROXY-106",
+        level: E,
+        fails: (&[], With::OtherName),
+        passes: (&[], With::Nothing),
+    },
+    Case {
+        id: "PROXY-113",
+        level: W,
+        fails: (&[], With::PublicCrl),
+        passes: (&[], With::InternalCrl),
+    },
+];
 
 fn edited(edits: Edits) -> String {
     let mut text = BASE.to_owned();
@@ -486,7 +484,7 @@ fn the_base_deployment_has_no_findings() {
 
 #[test]
 fn each_rule_reports_its_failing_case_and_lets_its_passing_case_pass() {
-    for case in cases() {
+    for case in CASES {
         let found = findings(case.fails.0, case.fails.1);
         let level = found
             .iter()
@@ -510,9 +508,9 @@ fn every_checked_rule_has_a_pair_of_cases() {
         .filter(|rule| matches!(rule.kind, Kind::Checked(_)))
         .map(|rule| rule.id)
         .collect();
-    let covered: BTreeSet<&str> = cases().iter().map(|case| case.id).collect();
+    let covered: BTreeSet<&str> = CASES.iter().map(|case| case.id).collect();
     assert_eq!(covered, checked);
-    assert_eq!(cases().len(), checked.len());
+    assert_eq!(CASES.len(), checked.len());
 }
 
 #[test]

@@ -5,3 +5,4 @@ pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod quickstart;
 pub(crate) mod bundles;
+pub(crate) mod deployments;
