@@ -1,0 +1,230 @@
+//! Each generated file against the program that will read it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::staged::{Staged, run, said, tool};
+
+#[test]
+fn every_script_passes_shellcheck_and_a_posix_shell() {
+    let staged = Staged::new();
+    let mut scripts: Vec<_> = ["install.sh", "verify.sh", "rollback.sh"]
+        .map(|name| staged.host().join(name))
+        .into();
+    for entry in fs::read_dir(staged.rootfs("/usr/local/sbin")).unwrap() {
+        scripts.push(entry.unwrap().path());
+    }
+    assert_eq!(scripts.len(), 6);
+    for script in &scripts {
+        let text = fs::read_to_string(script).unwrap();
+        assert!(text.starts_with("#!/bin/sh\n"), "{}", script.display());
+        run(Command::new("sh").arg("-n").arg(script));
+    }
+    run(tool("shellcheck", "shellcheck")
+        .args(["--shell=sh", "--severity=style"])
+        .args(&scripts));
+}
+
+#[test]
+fn every_unit_is_understood_by_systemd_and_hardened() {
+    let staged = Staged::new();
+    let root = staged.path("unitroot");
+    let units = root.join("etc/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    fs::create_dir_all(root.join("usr/lib/systemd")).unwrap();
+    run(Command::new("cp")
+        .args(["-a", "/lib/systemd/system"])
+        .arg(root.join("usr/lib/systemd/")));
+    // What the units name must exist: programs, environment files, users.
+    for program in [
+        "opt/mattermost/bin/mattermost",
+        "opt/mattermost-push-proxy/bin/mattermost-push-proxy",
+        "usr/local/bin/minio",
+        "usr/local/sbin/mattermost-backup",
+        // Units of the system that the copied folder names.
+        "bin/true",
+    ] {
+        let path = root.join(program);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy("/bin/true", &path).unwrap();
+    }
+    let mut checked = Vec::new();
+    for entry in fs::read_dir(staged.rootfs("/etc/systemd/system")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::copy(&path, units.join(&name)).unwrap();
+        checked.push(name);
+    }
+    checked.sort();
+    assert_eq!(
+        checked,
+        [
+            "mattermost-backup.service",
+            "mattermost-backup.timer",
+            "mattermost-push-proxy.service",
+            "mattermost.service",
+            "minio.service"
+        ]
+    );
+    fs::write(
+        units.join("postgresql.service"),
+        "[Service]\nExecStart=/bin/true\n",
+    )
+    .unwrap();
+    let root_option = format!("--root={}", root.display());
+    for unit in &checked {
+        let out = run(tool("systemd-analyze", "systemd").args([
+            "verify",
+            "--man=no",
+            &root_option,
+            unit,
+        ]));
+        // systemd 252 ends with 0 on unknown keys and only says so.
+        let noise = |line: &&str| !line.is_empty() && line.contains(unit.as_str());
+        assert_eq!(
+            said(&out).lines().filter(noise).collect::<Vec<_>>(),
+            [""; 0]
+        );
+        if Path::new(unit).extension().is_some_and(|e| e == "service") {
+            // The threshold is on a scale to 100: exposure 2.0.
+            run(tool("systemd-analyze", "systemd").args([
+                "security",
+                "--offline=true",
+                "--threshold=20",
+                &root_option,
+                unit,
+            ]));
+        }
+    }
+    let text = staged.text("/etc/systemd/system/mattermost.service");
+    assert!(
+        text.contains("\nIPAddressAllow=localhost 10.20.0.2/32 10.20.0.10/32"),
+        "{text}"
+    );
+    assert!(text.contains("\nAfter=network-online.target nss-lookup.target time-sync.target postgresql.service minio.service\n"), "{text}");
+}
+
+#[test]
+fn nginx_takes_the_site() {
+    let staged = Staged::new();
+    let folder = staged.path("nginx");
+    fs::create_dir_all(&folder).unwrap();
+    let site = staged
+        .text("/etc/nginx/sites-available/mattermost")
+        .replace(
+            "/etc/nginx/ssl/mattermost",
+            &staged
+                .rootfs("/etc/nginx/ssl/mattermost")
+                .display()
+                .to_string(),
+        )
+        .replace("/var/log/nginx", &folder.display().to_string())
+        // The ports of the host may be taken; only the syntax is checked here.
+        .replace("listen 80;", "listen 127.0.0.1:18080;")
+        .replace("listen 443 ssl http2;", "listen 127.0.0.1:18443 ssl http2;");
+    assert!(site.contains("127.0.0.1:18443 ssl http2;"), "{site}");
+    let temp = folder.display();
+    let config = format!(
+        "daemon off;\npid {temp}/pid;\nerror_log {temp}/error.log;\nevents {{}}\nhttp {{\n\
+         client_body_temp_path {temp}/b; proxy_temp_path {temp}/p; fastcgi_temp_path {temp}/f;\n\
+         uwsgi_temp_path {temp}/u; scgi_temp_path {temp}/s;\n{site}\n}}\n"
+    );
+    fs::write(folder.join("nginx.conf"), config).unwrap();
+    let out = run(tool("nginx", "nginx")
+        .arg("-t")
+        .arg("-c")
+        .arg(folder.join("nginx.conf")));
+    assert!(!said(&out).contains("[warn]"), "{}", said(&out));
+}
+
+#[test]
+fn apt_understands_the_package_sources() {
+    let staged = Staged::new();
+    let sources = staged.text("/etc/apt/sources.list.d/haversack-base.sources");
+    let folder = staged.path("apt");
+    fs::create_dir_all(folder.join("sources.d")).unwrap();
+    fs::create_dir_all(folder.join("lists/partial")).unwrap();
+    fs::write(folder.join("sources.d/haversack-base.sources"), &sources).unwrap();
+    let out = run(tool("apt-get", "apt")
+        .args(["update", "--print-uris"])
+        .args(["-o", "Dir::Etc::sourcelist=/dev/null"])
+        .args([
+            "-o",
+            &format!("Dir::Etc::sourceparts={}/sources.d", folder.display()),
+        ])
+        .args([
+            "-o",
+            &format!("Dir::State::lists={}/lists", folder.display()),
+        ]));
+    let found: Vec<_> = said(&out)
+        .lines()
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "'file:/opt/haversack/apt/base/dists/bookworm/InRelease'",
+            "'file:/opt/haversack/apt/base/dists/bookworm-security/InRelease'",
+            // Neither translations nor anything else that the bundle does not hold.
+            "'file:/opt/haversack/apt/base/dists/bookworm/main/binary-amd64/Packages.xz'",
+            "'file:/opt/haversack/apt/base/dists/bookworm/main/binary-all/Packages.xz'",
+            "'file:/opt/haversack/apt/base/dists/bookworm-security/main/binary-amd64/Packages.xz'",
+            "'file:/opt/haversack/apt/base/dists/bookworm-security/main/binary-all/Packages.xz'"
+        ]
+    );
+    assert_eq!(
+        sources
+            .matches("Signed-By: /usr/share/keyrings/haversack-base.asc")
+            .count(),
+        2
+    );
+    assert_eq!(sources.matches("Check-Valid-Until: no").count(), 1);
+    assert!(!sources.to_lowercase().contains("trusted"));
+}
+
+#[test]
+fn the_configuration_is_what_mattermost_publishes_types_for() {
+    let staged = Staged::new();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/types-check");
+    fs::create_dir_all(&project).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/types-check");
+    for file in ["package.json", "package-lock.json", "tsconfig.json"] {
+        fs::copy(source.join(file), project.join(file)).unwrap();
+    }
+    if !project.join("node_modules/typescript/bin/tsc").exists() {
+        run(tool("npm", "npm").current_dir(&project).args([
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+        ]));
+    }
+    let check = |config: &str| {
+        let text = format!(
+            "import type {{AdminConfig}} from '@mattermost/types/config';\n\
+             type Part<T> = {{[K in keyof T]?: T[K] extends object ? (T[K] extends unknown[] ? T[K] : Part<T[K]>) : T[K]}};\n\
+             export const config: Part<AdminConfig> = {config};\n"
+        );
+        fs::write(project.join("config.ts"), text).unwrap();
+        tool("node", "nodejs")
+            .current_dir(&project)
+            .arg("node_modules/typescript/bin/tsc")
+            .arg("--project")
+            .arg(".")
+            .output()
+            .unwrap()
+    };
+    let config = staged.text("/opt/mattermost/config/config.json");
+    let out = check(&config);
+    assert!(out.status.success(), "{}", said(&out));
+    // The check can fail: a key that the server does not know, and a value of the wrong type.
+    let wrong = config.replace("\"EnableLinkPreviews\"", "\"EnableLinkPreview\"");
+    assert!(said(&check(&wrong)).contains("EnableLinkPreview"));
+    let wrong = config.replace("\"MaxFileSize\": 50000000", "\"MaxFileSize\": \"50000000\"");
+    assert!(
+        said(&check(&wrong)).contains("Type 'string' is not assignable to type 'number'"),
+        "{}",
+        said(&check(&wrong))
+    );
+}

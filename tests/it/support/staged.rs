@@ -1,0 +1,343 @@
+//! A small signed bundle, a deployment with its certificates, and the tree staged from both.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use haversack::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo};
+use haversack::bundle::{Item, PackRequest, Source, pack, sign};
+use haversack::event::{Cancel, Silent};
+use haversack::plan::{Context, Plan};
+use haversack::stage::{OsRandom, StageError, StageReport, StageRequest, stage};
+use haversack::store::Store;
+use haversack::trust::directory::Trust;
+use haversack::trust::key::SigningKey;
+use haversack::trust::policy::Policy;
+use haversack::types::target::{Arch, Distribution, Target};
+use haversack::verify::{AuthenticBundle, Memory, Options, open};
+
+/// The deployment of the tests: everything on one host.
+pub(crate) const DEPLOYMENT: &str = r##"
+format  = 1
+url     = "https://chat.mm.internal"
+method  = "linux"
+edition = "enterprise"
+classification = { level = "il5", banner = "SECRET//NOFORN", color = "#c8102e" }
+
+[tls]
+cert = "chat.pem"
+key  = "chat.key"
+ca   = "ca.pem"
+
+[network]
+users = ["10.30.0.0/16"]
+admin = ["10.20.9.0/28"]
+dns   = ["10.20.0.2"]
+ntp   = ["10.20.0.2"]
+
+[[host]]
+name      = "mm1"
+address   = "10.20.0.10"
+distro    = "debian-12"
+memory_gb = 8
+roles     = ["proxy", "app", "db", "minio", "push"]
+
+[storage]
+kind   = "s3"
+host   = "mm1"
+bucket = "mattermost"
+
+[push]
+mode = "proxy"
+host = "mm1"
+
+[backup]
+at   = "02:30"
+keep = 14
+"##;
+
+/// A folder with bundle, deployment and staged tree.
+pub(crate) struct Staged {
+    folder: tempfile::TempDir,
+    bundle: AuthenticBundle,
+    pub(crate) report: StageReport,
+}
+
+impl Staged {
+    /// Packs, signs, opens and stages.
+    pub(crate) fn new() -> Self {
+        Self::with(DEPLOYMENT, &packages()).unwrap()
+    }
+
+    /// As [`Self::new`], for a deployment and the packages of the bundle.
+    pub(crate) fn with(deployment: &str, packages: &[(&str, &str)]) -> Result<Self, StageError> {
+        let folder = tempfile::Builder::new()
+            .prefix("haversack-stage-")
+            .tempdir()
+            .unwrap();
+        let bundle = bundle(folder.path(), packages);
+        write_deployment(folder.path(), deployment);
+        let report = stage_into(folder.path(), &bundle, &folder.path().join("staged"))?;
+        Ok(Self {
+            folder,
+            bundle,
+            report,
+        })
+    }
+
+    /// Stages once more into `name`.
+    pub(crate) fn again(&self, name: &str) -> Result<StageReport, StageError> {
+        stage_into(self.folder.path(), &self.bundle, &self.path(name))
+    }
+
+    /// A path in the test's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The staged tree.
+    pub(crate) fn out(&self) -> PathBuf {
+        self.path("staged")
+    }
+
+    /// The folder of the one host.
+    pub(crate) fn host(&self) -> PathBuf {
+        self.out().join("mm1")
+    }
+
+    /// A file that will stand at `path` on the host.
+    pub(crate) fn rootfs(&self, path: &str) -> PathBuf {
+        self.host().join(format!("rootfs{path}"))
+    }
+
+    /// The text of such a file.
+    pub(crate) fn text(&self, path: &str) -> String {
+        std::fs::read_to_string(self.rootfs(path)).unwrap()
+    }
+
+    /// A secret that was made.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.out().join("secrets").join(name)).unwrap();
+        text.trim_end().to_owned()
+    }
+}
+
+/// Packages that the deployment needs.
+pub(crate) fn packages() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("ca-certificates", "20230311+deb12u1"),
+        ("curl", "7.88.1-10+deb12u14"),
+        ("locales", "2.36-9+deb12u13"),
+        ("nftables", "1.0.6-2+deb12u2"),
+        ("nginx", "1.22.1-9+deb12u11"),
+        ("postgresql-15", "15.20-0+deb12u1"),
+    ]
+}
+
+fn stage_into(
+    folder: &Path,
+    bundle: &AuthenticBundle,
+    out: &Path,
+) -> Result<StageReport, StageError> {
+    let loaded = haversack::plan::load(&folder.join("deployment.toml")).unwrap();
+    let context = Context {
+        now: jiff::Timestamp::now(),
+        supply: Vec::new(),
+        accepted: Vec::new(),
+    };
+    let plan = Plan::new(loaded)
+        .check(&context)
+        .unwrap_or_else(|refused| panic!("{:#?}", refused.findings));
+    let request = StageRequest {
+        out: out.to_owned(),
+    };
+    stage(bundle, &plan, &request, &OsRandom, &Silent, &Cancel::new())
+}
+
+fn write_deployment(folder: &Path, text: &str) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::write(folder.join("deployment.toml"), text).unwrap();
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.distinguished_name
+        .push(DnType::CommonName, "Test Authority");
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(vec!["chat.mm.internal".to_owned()]).unwrap();
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    leaf.distinguished_name
+        .push(DnType::CommonName, "chat.mm.internal");
+    let now = std::time::SystemTime::now();
+    let day = std::time::Duration::from_secs(86_400);
+    leaf.not_before = (now - day).into();
+    leaf.not_after = (now + 365 * day).into();
+    let pem = leaf.signed_by(&key, &issuer).unwrap().pem();
+    for (name, text, mode) in [
+        ("chat.pem", pem, 0o644),
+        ("chat.key", key.serialize_pem(), 0o600),
+        ("ca.pem", ca_pem, 0o644),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
+    let store = Store::open(&folder.join("store")).unwrap();
+    let mut items = vec![
+        item(
+            "evidence/keys/base.asc",
+            FileKind::Evidence,
+            b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+        ),
+        item(
+            "evidence/manifest.toml",
+            FileKind::Evidence,
+            b"format = 1\n",
+        ),
+        index("v1/apt/base/dists/bookworm/InRelease"),
+        index("v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz"),
+        program(
+            "mattermost",
+            "mattermost-11.7.10-linux-amd64.tar.gz",
+            &archive(folder, "mattermost"),
+        ),
+        program(
+            "push-proxy",
+            "mattermost-push-proxy-linux-amd64.tar.gz",
+            &archive(folder, "mattermost-push-proxy"),
+        ),
+        program(
+            "minio",
+            "minio.RELEASE.2025-10-15T17-29-55Z",
+            b"\x7fELF minio",
+        ),
+        program(
+            "minio",
+            "minio.RELEASE.2025-10-15T17-29-55Z.minisig",
+            b"signature",
+        ),
+    ];
+    for (package, version) in packages {
+        let path = format!("v1/apt/base/pool/main/{package}_{version}_amd64.deb");
+        let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
+        made.info.package = Some((*package).to_owned());
+        made.info.version = Some((*version).to_owned());
+        items.push(made);
+    }
+    let request = PackRequest {
+        name: "mattermost-linux".parse().unwrap(),
+        version: "11.7.10".parse().unwrap(),
+        sequence: "1".parse().unwrap(),
+        created: "2026-11-23T18:00:00Z".parse().unwrap(),
+        marking: "UNCLASSIFIED".parse().unwrap(),
+        target: Target {
+            distribution: Distribution::Debian12,
+            arch: Arch::Amd64,
+        },
+        items,
+        repositories: vec![RepositoryInfo {
+            name: "base".parse().unwrap(),
+            uri: "http://deb.example.internal/debian".parse().unwrap(),
+            keyring: "evidence/keys/base.asc".parse().unwrap(),
+            suites: vec![
+                suite("bookworm", None),
+                suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
+            ],
+        }],
+    };
+    let dir = folder.join("bundle");
+    let _ = pack(&dir, &request, &store, &Silent, &Cancel::new()).unwrap();
+    let key = SigningKey::generate().unwrap();
+    let _ = sign(&dir, &key).unwrap();
+    let keys = vec![("builder.pem".to_owned(), key.verifying_key().clone())];
+    let trust = Trust::new(keys, Policy::default(), Path::new("trust")).unwrap();
+    open(&[dir], &trust, &Memory::none(), &Options::default()).unwrap()
+}
+
+fn suite(name: &str, valid_until: Option<&str>) -> SuiteInfo {
+    SuiteInfo {
+        suite: name.to_owned(),
+        components: vec!["main".to_owned()],
+        date: "Mon, 23 Nov 2026 09:00:00 UTC".to_owned(),
+        valid_until: valid_until.map(ToOwned::to_owned),
+    }
+}
+
+fn item(path: &str, kind: FileKind, bytes: &[u8]) -> Item {
+    Item {
+        path: path.parse().unwrap(),
+        source: Source::Bytes(bytes.to_vec()),
+        info: FileInfo {
+            size: u64::try_from(bytes.len()).unwrap(),
+            kind,
+            components: Vec::new(),
+            version: None,
+            package: None,
+            stand_in: false,
+            url: None,
+            vouched: Vec::new(),
+        },
+    }
+}
+
+fn index(path: &str) -> Item {
+    item(path, FileKind::AptIndex, path.as_bytes())
+}
+
+fn program(component: &str, name: &str, bytes: &[u8]) -> Item {
+    let path = format!("v1/files/{component}/{name}");
+    let mut made = item(&path, FileKind::Artifact, bytes);
+    made.info.components = vec![component.parse().unwrap()];
+    made.info.version = Some("11.7.10".to_owned());
+    made.info.stand_in = true;
+    made
+}
+
+fn archive(folder: &Path, top: &str) -> Vec<u8> {
+    let root = folder.join("archive").join(top);
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::write(root.join("bin").join(top), "#!/bin/sh\n").unwrap();
+    let out = run(Command::new("tar")
+        .args(["-cz", "-C"])
+        .arg(folder.join("archive"))
+        .arg(top));
+    out.stdout
+}
+
+/// Runs a tool; that it is not installed fails the test with what to install.
+pub(crate) fn tool(program: &str, package: &str) -> Command {
+    let found = std::env::var_os("PATH").is_some_and(|paths| {
+        std::env::split_paths(&paths)
+            .chain(["/usr/sbin".into(), "/sbin".into()])
+            .any(|folder| folder.join(program).exists())
+    });
+    assert!(found, "{program} is not here: apt-get install {package}");
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C.UTF-8");
+    command.env(
+        "PATH",
+        "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/sbin",
+    );
+    command
+}
+
+/// Runs a command that must end with 0.
+pub(crate) fn run(command: &mut Command) -> Output {
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{command:?}\n{}", said(&out));
+    out
+}
+
+/// What a command wrote.
+pub(crate) fn said(out: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    )
+}
