@@ -423,3 +423,22 @@ fn files_that_cannot_be_read_say_why() {
     assert_eq!(found, ["10:8 E212", "11:7 E212", "12:6 E212"]);
     assert!(error.to_string().contains("3 problems"), "{error}");
 }
+
+#[test]
+fn a_file_cut_or_changed_anywhere_gives_problems_and_no_panic() {
+    for (at, _) in ONE_SERVER.char_indices() {
+        let (head, tail) = ONE_SERVER.split_at(at);
+        for text in [
+            head.to_owned(),
+            tail.to_owned(),
+            format!("{head}\"{tail}"),
+            format!("{head}\u{e9}\u{0}{tail}"),
+            format!("{head}[[{tail}"),
+        ] {
+            if let Err(problems) = plan::parse(&text) {
+                assert!(!problems.shown.is_empty(), "{text}");
+                assert!(!problems.to_string().is_empty());
+            }
+        }
+    }
+}
