@@ -12,7 +12,12 @@ use super::relation::{self, Alternative, Operator};
 pub(super) fn prove(chosen: &[&Record<'_>], base: &[&Record<'_>], arch: &str) -> Vec<String> {
     let mut present: BTreeMap<&str, Vec<Present<'_>>> = BTreeMap::new();
     let mut problems = Vec::new();
-    let everything = || chosen.iter().map(|one| (*one, true)).chain(base.iter().map(|one| (*one, false)));
+    let everything = || {
+        chosen
+            .iter()
+            .map(|one| (*one, true))
+            .chain(base.iter().map(|one| (*one, false)))
+    };
     for (record, is_chosen) in everything() {
         let own = Present {
             version: Some(record.version),
@@ -111,7 +116,11 @@ impl Proof<'_> {
             Some((name, arch)) if arch == self.arch || arch == "native" => (name, false),
             _ => (one.name, false),
         };
-        let here = self.present.get(name).map(Vec::as_slice).unwrap_or_default();
+        let here = self
+            .present
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         here.iter().filter(move |found| {
             let version = match (one.version, found.version) {
                 (None, _) => true,
@@ -154,23 +163,45 @@ mod tests {
     fn accepts_a_closed_set() {
         let chosen = "Package: aa\nVersion: 1\nDepends: bb (>= 2) | zz, vv (= 3), py:any\nConflicts: aa, mm\n\n\
             Package: cc\nVersion: 1\nProvides: vv (= 3), mm2\n\nPackage: py\nVersion: 3\nMulti-Arch: allowed\n";
-        assert_eq!(problems(chosen, "Package: bb\nVersion: 2\n"), Vec::<String>::new());
+        assert_eq!(
+            problems(chosen, "Package: bb\nVersion: 2\n"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn finds_each_kind_of_hole() {
         let cases = [
-            ("Package: aa\nVersion: 1\nDepends: bb (>= 2)\n", "Package: bb\nVersion: 1\n",
-             "aa 1 -> Depends: bb (>= 2): nothing that is chosen satisfies it"),
-            ("Package: aa\nVersion: 1\nPre-Depends: py:any\n", "Package: py\nVersion: 1\n",
-             "aa 1 -> Pre-Depends: py:any: nothing that is chosen satisfies it"),
-            ("Package: aa\nVersion: 1\nDepends: vv (>= 1)\n", "Package: bb\nVersion: 1\nProvides: vv\n",
-             "aa 1 -> Depends: vv (>= 1): nothing that is chosen satisfies it"),
-            ("Package: aa\nVersion: 1\nConflicts: vv\n", "Package: bb\nVersion: 1\nProvides: vv\n",
-             "aa 1 -> Conflicts: vv: but bb 1 is there"),
-            ("Package: aa\nVersion: 1\n", "Package: bb\nVersion: 1\nBreaks: aa (<< 2)\n",
-             "bb 1 -> Breaks: aa (<< 2): but aa 1 is there"),
-            ("Package: aa\nVersion: 1\n", "Package: aa\nVersion: 2\n", "aa is there in two versions"),
+            (
+                "Package: aa\nVersion: 1\nDepends: bb (>= 2)\n",
+                "Package: bb\nVersion: 1\n",
+                "aa 1 -> Depends: bb (>= 2): nothing that is chosen satisfies it",
+            ),
+            (
+                "Package: aa\nVersion: 1\nPre-Depends: py:any\n",
+                "Package: py\nVersion: 1\n",
+                "aa 1 -> Pre-Depends: py:any: nothing that is chosen satisfies it",
+            ),
+            (
+                "Package: aa\nVersion: 1\nDepends: vv (>= 1)\n",
+                "Package: bb\nVersion: 1\nProvides: vv\n",
+                "aa 1 -> Depends: vv (>= 1): nothing that is chosen satisfies it",
+            ),
+            (
+                "Package: aa\nVersion: 1\nConflicts: vv\n",
+                "Package: bb\nVersion: 1\nProvides: vv\n",
+                "aa 1 -> Conflicts: vv: but bb 1 is there",
+            ),
+            (
+                "Package: aa\nVersion: 1\n",
+                "Package: bb\nVersion: 1\nBreaks: aa (<< 2)\n",
+                "bb 1 -> Breaks: aa (<< 2): but aa 1 is there",
+            ),
+            (
+                "Package: aa\nVersion: 1\n",
+                "Package: aa\nVersion: 2\n",
+                "aa is there in two versions",
+            ),
         ];
         for (chosen, base, problem) in cases {
             assert_eq!(problems(chosen, base), [problem]);

@@ -142,7 +142,9 @@ impl<'u, 'a> Walk<'u, 'a> {
     }
 
     fn state_mut(&mut self, id: PackageId) -> &mut State {
-        self.states.get_mut(id.index()).expect("one state a package")
+        self.states
+            .get_mut(id.index())
+            .expect("one state a package")
     }
 
     fn current(&self, id: PackageId) -> Option<VersionId> {
@@ -259,7 +261,8 @@ impl<'u, 'a> Walk<'u, 'a> {
             .filter(|group| group.first().is_some_and(|one| self.important(one.kind)))
             .filter(|group| was_protected || !self.holds_installed(group, id))
             .collect();
-        let negative = |group: &&[Relation<'a>]| group.first().is_some_and(|one| one.kind.is_negative());
+        let negative =
+            |group: &&[Relation<'a>]| group.first().is_some_and(|one| one.kind.is_negative());
         let (forbidden, asked): (Vec<_>, Vec<_>) = wanted.into_iter().partition(negative);
 
         let mut conflicts = Conflicts::default();
@@ -667,8 +670,7 @@ impl<'u, 'a> Walk<'u, 'a> {
         let (mut installed, mut new) = (Vec::new(), Vec::new());
         for one in group {
             let chosen = |id| chosen(self, id);
-            let mut found: Vec<VersionId> =
-                self.universe.matching(one, asking, &chosen).collect();
+            let mut found: Vec<VersionId> = self.universe.matching(one, asking, &chosen).collect();
             found.sort_by_cached_key(|version| self.rank(*version, one.target));
             found.dedup();
             for version in found {
@@ -713,7 +715,9 @@ impl<'u, 'a> Walk<'u, 'a> {
     fn drop_unneeded(&mut self, asked: &[VersionId]) {
         let universe = self.universe;
         let mut needed = vec![false; self.states.len()];
-        let roots = asked.iter().map(|version| universe.version(*version).package);
+        let roots = asked
+            .iter()
+            .map(|version| universe.version(*version).package);
         let mut open: Vec<PackageId> = roots.chain(self.installed.iter().copied()).collect();
         while let Some(id) = open.pop() {
             let Some(flag) = needed.get_mut(id.index()) else {

@@ -111,7 +111,11 @@ impl<'a> Reader<'a> {
                         return Ok(Some(Item::End));
                     }
                 }
-                Some(_) => return self.field(start, line).map(|field| Some(Item::Field(field))),
+                Some(_) => {
+                    return self
+                        .field(start, line)
+                        .map(|field| Some(Item::Field(field)));
+                }
             }
         }
         Ok(std::mem::take(&mut self.inside).then_some(Item::End))
@@ -204,7 +208,10 @@ mod tests {
     fn reads_stanzas_with_comments_and_continuations() {
         let text = b"# head\n\nA: 1\n# inside\nB:\n two\n  three\n\n \t\n\nC : x\r\nD:y";
         assert_eq!(read(b"\n\n# only\n").unwrap(), Vec::<Vec<_>>::new());
-        assert_eq!(read(text).unwrap_err().what, "the name of the field is none");
+        assert_eq!(
+            read(text).unwrap_err().what,
+            "the name of the field is none"
+        );
         let text = b"# head\n\nA: 1\n# inside\nB:\n two\n  three\n\n \t\n\nC: x\r\nD:y";
         assert_eq!(
             read(text).unwrap(),

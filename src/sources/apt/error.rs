@@ -28,7 +28,9 @@ pub enum AptError {
     #[error(transparent)]
     File(#[from] PathError),
     /// The signed index of a suite is not there.
-    #[error("repository `{repository}` has no signed index: neither {inline} nor {plain} with Release.gpg is there")]
+    #[error(
+        "repository `{repository}` has no signed index: neither {inline} nor {plain} with Release.gpg is there"
+    )]
     NoRelease {
         /// Name of the repository.
         repository: String,
@@ -57,7 +59,9 @@ pub enum AptError {
         what: String,
     },
     /// The signed index has run out.
-    #[error("{url} was valid until {valid_until} only; somebody may be keeping you on an old state: take a fresh mirror, or accept expired indexes for this repository on purpose")]
+    #[error(
+        "{url} was valid until {valid_until} only; somebody may be keeping you on an old state: take a fresh mirror, or accept expired indexes for this repository on purpose"
+    )]
     Expired {
         /// Which index.
         url: SafeUrl,
@@ -81,7 +85,9 @@ pub enum AptError {
         url: SafeUrl,
     },
     /// A package list is not what the signed index says.
-    #[error("{url}: expected sha256 {expected}, {expected_size} bytes; found sha256 {found}, {found_size} bytes; the mirror may be in the middle of an update, or damaged")]
+    #[error(
+        "{url}: expected sha256 {expected}, {expected_size} bytes; found sha256 {found}, {found_size} bytes; the mirror may be in the middle of an update, or damaged"
+    )]
     Mismatch {
         /// Which list.
         url: SafeUrl,

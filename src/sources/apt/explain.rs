@@ -105,7 +105,11 @@ fn chain(universe: &Universe<'_>, from: VersionId, hopeless: &HashSet<VersionId>
             at = next;
             continue;
         }
-        return format!("{text} -> {}: {}", show(universe, group), offered(universe, group));
+        return format!(
+            "{text} -> {}: {}",
+            show(universe, group),
+            offered(universe, group)
+        );
     }
     format!("{text} -> …")
 }
@@ -132,8 +136,14 @@ fn offered(universe: &Universe<'_>, group: &[Relation<'_>]) -> String {
             all.push(universe.show(*version));
         }
         for (owner, version) in &package.providers {
-            let version = version.map(|version| format!(" = {version}")).unwrap_or_default();
-            all.push(format!("{}{version} of {}", package.name, universe.show(*owner)));
+            let version = version
+                .map(|version| format!(" = {version}"))
+                .unwrap_or_default();
+            all.push(format!(
+                "{}{version} of {}",
+                package.name,
+                universe.show(*owner)
+            ));
         }
     }
     if all.is_empty() {

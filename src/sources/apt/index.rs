@@ -126,11 +126,19 @@ fn signed_index(
         let proven = keyring
             .verify_clear_signed(&bytes, now)
             .map_err(|source| refused(repository, &inline, source))?;
-        let notes = proven.rejected.iter().map(|one| {
-            format!("{inline}: a signature beside the good ones does not count: {one}")
-        });
+        let notes = proven
+            .rejected
+            .iter()
+            .map(|one| format!("{inline}: a signature beside the good ones does not count: {one}"));
         return Ok(Signed {
-            files: vec![keep(context, repository, suite, "InRelease", &inline, &bytes)?],
+            files: vec![keep(
+                context,
+                repository,
+                suite,
+                "InRelease",
+                &inline,
+                &bytes,
+            )?],
             notes: notes.collect(),
             text: proven.text,
             signers: proven.signers,
@@ -155,7 +163,14 @@ fn signed_index(
         .map_err(|source| refused(repository, &detached, source))?;
     let files = vec![
         keep(context, repository, suite, "Release", &plain, &bytes)?,
-        keep(context, repository, suite, "Release.gpg", &detached, &signature)?,
+        keep(
+            context,
+            repository,
+            suite,
+            "Release.gpg",
+            &detached,
+            &signature,
+        )?,
     ];
     let text = String::from_utf8(bytes).map_err(|_| AptError::Release {
         url: plain.clone(),
@@ -233,7 +248,11 @@ fn fetch_list(
             what: format!("the list has {size} bytes; at most {MAX_PACKED} are read"),
         });
     }
-    let by_hash = dists(repository, suite, &format!("{folder}/by-hash/SHA256/{digest}"))?;
+    let by_hash = dists(
+        repository,
+        suite,
+        &format!("{folder}/by-hash/SHA256/{digest}"),
+    )?;
     let bytes = match context.store.read(&digest, size)? {
         Some(bytes) => {
             if release.by_hash {

@@ -71,7 +71,11 @@ impl RepositorySpec {
         let path = format!("apt/{}/{name}", self.name);
         path.parse().map_err(|source| AptError::Path {
             repository: self.name.to_string(),
-            name: name.chars().take(240).flat_map(char::escape_default).collect(),
+            name: name
+                .chars()
+                .take(240)
+                .flat_map(char::escape_default)
+                .collect(),
             source,
         })
     }

@@ -66,8 +66,16 @@ impl<'a> Record<'a> {
         };
         key.copy_from_slice(field.name);
         key.make_ascii_lowercase();
-        let [pre_depends, depends, conflicts, breaks, recommends, suggests, replaces, enhances] =
-            &mut self.relations;
+        let [
+            pre_depends,
+            depends,
+            conflicts,
+            breaks,
+            recommends,
+            suggests,
+            replaces,
+            enhances,
+        ] = &mut self.relations;
         let place = match &*key {
             b"package" => &mut self.name,
             b"version" => &mut self.version,
@@ -201,17 +209,26 @@ mod tests {
             panic!("{found:?}")
         };
         assert_eq!(first.source_package(), ("foo", "1.0"));
-        assert_eq!((first.name, first.version, first.priority), ("libfoo1", "1.0+b1", 2));
+        assert_eq!(
+            (first.name, first.version, first.priority),
+            ("libfoo1", "1.0+b1", 2)
+        );
         assert_eq!(first.relations[1], "libc6 (>= 2),\n zlib1g");
         assert!(first.allowed && !first.essential);
-        assert_eq!((gone.name, gone.status), ("gone", "deinstall ok config-files"));
+        assert_eq!(
+            (gone.name, gone.status),
+            ("gone", "deinstall ok config-files")
+        );
     }
 
     #[test]
     fn refuses_stanzas_that_are_no_packages() {
         for (text, what) in [
             (&b"Version: 1\n"[..], "the stanza has no name of a package"),
-            (b"Package: ../x\nVersion: 1\n", "the stanza has no name of a package"),
+            (
+                b"Package: ../x\nVersion: 1\n",
+                "the stanza has no name of a package",
+            ),
             (b"Package: aa\n", "the package has no version"),
             (b"Package: aa\nVersion: 1 2\n", "the version is none"),
             (

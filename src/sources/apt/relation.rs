@@ -114,7 +114,9 @@ fn parse_one<'a>(text: &'a str, arch: &str) -> Result<Option<Alternative<'a>>, R
     let mut profiles = None;
     while let Some(inner) = rest.strip_prefix('<') {
         let (inside, after) = inner.split_once('>').ok_or_else(wrong)?;
-        let holds = inside.split_ascii_whitespace().all(|one| one.starts_with('!'));
+        let holds = inside
+            .split_ascii_whitespace()
+            .all(|one| one.starts_with('!'));
         profiles = Some(profiles.unwrap_or(false) || holds);
         rest = after.trim_ascii_start();
     }
@@ -154,7 +156,9 @@ fn parse_version(text: &str) -> Option<(Operator, &str)> {
 }
 
 fn applies_to(list: &str, arch: &str) -> bool {
-    let matches = |one: &str| one == arch || one == "any" || one == "linux-any" || one == format!("any-{arch}");
+    let matches = |one: &str| {
+        one == arch || one == "any" || one == "linux-any" || one == format!("any-{arch}")
+    };
     let mut names = list.split_ascii_whitespace().peekable();
     if names.peek().is_some_and(|first| first.starts_with('!')) {
         !names.any(|one| matches(one.trim_start_matches('!')))
@@ -184,7 +188,13 @@ mod tests {
     fn reads_what_the_policy_allows() {
         assert_eq!(
             shown("libc6 (>= 2.36), a1|bb (<< 1) | cc:any(=1:2-3) , python3:any\n (> 3)"),
-            ["libc6 >= 2.36", "a1 |", "bb << 1 |", "cc:any = 1:2-3", "python3:any >= 3"]
+            [
+                "libc6 >= 2.36",
+                "a1 |",
+                "bb << 1 |",
+                "cc:any = 1:2-3",
+                "python3:any >= 3"
+            ]
         );
         assert_eq!(shown(" "), Vec::<String>::new());
         assert_eq!(shown("aa,"), ["aa"]);
@@ -193,7 +203,9 @@ mod tests {
     #[test]
     fn leaves_out_other_architectures_and_build_profiles() {
         assert_eq!(
-            shown("aa [amd64], bb [i386 arm64], cc [!amd64], dd [!i386], ee <!nocheck>, ff <cross>"),
+            shown(
+                "aa [amd64], bb [i386 arm64], cc [!amd64], dd [!i386], ee <!nocheck>, ff <cross>"
+            ),
             ["aa", "dd", "ee"]
         );
         assert_eq!(shown("aa | bb [i386], cc [i386] | dd"), ["aa", "dd"]);
@@ -201,7 +213,17 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_relation() {
-        for bad in ["a b", "aa (", "aa (1)", "aa (>= )", "aa [amd64", "../x", "a$b", "aa (=> 1)", "aa (>= 1 2)"] {
+        for bad in [
+            "a b",
+            "aa (",
+            "aa (1)",
+            "aa (>= )",
+            "aa [amd64",
+            "../x",
+            "a$b",
+            "aa (=> 1)",
+            "aa (>= 1 2)",
+        ] {
             assert!(parse(bad, "amd64").is_err(), "{bad}");
         }
     }

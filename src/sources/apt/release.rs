@@ -86,12 +86,15 @@ impl Release {
     /// its users and its folders say `main`; what is in the list decides.
     pub(super) fn folder(&self, component: &str, arch: &str) -> Option<String> {
         let plain = component.rsplit('/').next().unwrap_or(component);
-        [component, plain].into_iter().map(str::to_owned).find(|one| {
-            ["xz", "gz"].iter().any(|ending| {
-                let path = format!("{one}/binary-{arch}/Packages.{ending}");
-                self.files.contains_key(&path)
+        [component, plain]
+            .into_iter()
+            .map(str::to_owned)
+            .find(|one| {
+                ["xz", "gz"].iter().any(|ending| {
+                    let path = format!("{one}/binary-{arch}/Packages.{ending}");
+                    self.files.contains_key(&path)
+                })
             })
-        })
     }
 }
 
@@ -109,7 +112,10 @@ fn files(value: &str) -> Result<BTreeMap<String, (Digest, u64)>, String> {
         let mut parts = line.split_ascii_whitespace();
         let row = (parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(digest), Some(size), Some(path), None) = row else {
-            return Err(format!("its SHA256 section has the line `{}`", shorten(line)));
+            return Err(format!(
+                "its SHA256 section has the line `{}`",
+                shorten(line)
+            ));
         };
         let digest = digest
             .parse()
@@ -129,7 +135,10 @@ fn files(value: &str) -> Result<BTreeMap<String, (Digest, u64)>, String> {
 }
 
 fn shorten(text: &str) -> String {
-    text.chars().take(160).flat_map(char::escape_default).collect()
+    text.chars()
+        .take(160)
+        .flat_map(char::escape_default)
+        .collect()
 }
 
 /// Dates are those of RFC 5322, with `UTC` or `GMT` for the zone.
@@ -168,7 +177,10 @@ mod tests {
         assert!(release.by_hash && !release.separate_all);
         assert_eq!(release.files.len(), 2);
         assert_eq!(release.folder("main", "amd64").as_deref(), Some("main"));
-        assert_eq!(release.folder("updates/main", "amd64").as_deref(), Some("main"));
+        assert_eq!(
+            release.folder("updates/main", "amd64").as_deref(),
+            Some("main")
+        );
         assert_eq!(release.folder("contrib", "amd64"), None);
         assert_eq!(
             release.valid_until().unwrap().unwrap().to_string(),
@@ -182,7 +194,10 @@ mod tests {
         for (bad, why) in [
             (good.replace("SHA256:", "SHA1:"), "no SHA256 section"),
             (good.replace("Date: Sat, 21", "Date: Xyz, 99"), "is no date"),
-            (good.replace(" 0 main/binary", " x main/binary"), "has the line"),
+            (
+                good.replace(" 0 main/binary", " x main/binary"),
+                "has the line",
+            ),
             (format!("{good}\nOrigin: other\n"), "more than one stanza"),
             (
                 format!("{good} {DIGEST} 1 main/source/Sources.xz\n"),

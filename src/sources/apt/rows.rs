@@ -1,10 +1,10 @@
 //! The closure as rows of the lock.
 
+use super::RepositorySpec;
 use super::error::AptError;
 use super::index::Context;
 use super::packages::Record;
 use super::solve::Chosen;
-use super::RepositorySpec;
 use crate::lock::{LockedFile, Package, Repository, Suite};
 
 /// The repositories with their indexes and packages, sorted.
@@ -44,7 +44,10 @@ pub(super) fn rows(
 
 fn keyring(context: &Context<'_>, repository: &RepositorySpec) -> Result<LockedFile, AptError> {
     // apt tells the two forms apart by the ending (sources.list(5), Signed-By).
-    let armored = repository.keyring.trim_ascii_start().starts_with(b"-----BEGIN");
+    let armored = repository
+        .keyring
+        .trim_ascii_start()
+        .starts_with(b"-----BEGIN");
     let ending = if armored { "asc" } else { "gpg" };
     let path = format!("evidence/keys/{}.{ending}", repository.name);
     Ok(LockedFile {
@@ -67,10 +70,13 @@ fn package(repository: &RepositorySpec, chosen: Chosen<'_>) -> Result<Package, A
         field,
     };
     let path = repository.path(record.filename)?;
-    let url = repository.uri.join(record.filename).map_err(|source| AptError::Url {
-        place: format!("Filename of {} ({})", record.name, record.version),
-        source,
-    })?;
+    let url = repository
+        .uri
+        .join(record.filename)
+        .map_err(|source| AptError::Url {
+            place: format!("Filename of {} ({})", record.name, record.version),
+            source,
+        })?;
     Ok(Package {
         name: record.name.to_owned(),
         version: record.version.to_owned(),

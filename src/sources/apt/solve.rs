@@ -67,9 +67,7 @@ pub(super) fn solve<'a>(
 }
 
 /// Runs work that goes deep.
-fn on_big_stack<T: Send>(
-    work: impl FnOnce() -> Result<T, AptError> + Send,
-) -> Result<T, AptError> {
+fn on_big_stack<T: Send>(work: impl FnOnce() -> Result<T, AptError> + Send) -> Result<T, AptError> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("closure".to_owned())
@@ -79,7 +77,9 @@ fn on_big_stack<T: Send>(
             Ok(thread) => thread.join().unwrap_or_else(|panic| {
                 std::panic::resume_unwind(panic);
             }),
-            Err(error) => Err(AptError::System(format!("no thread can be started: {error}"))),
+            Err(error) => Err(AptError::System(format!(
+                "no thread can be started: {error}"
+            ))),
         }
     })
 }
@@ -95,7 +95,11 @@ fn wanted<'r>(
         let mut versions = Vec::new();
         for text in &wanted.packages {
             let version = find(universe, text, notes).map_err(|why| AptError::Unknown {
-                package: text.chars().take(120).flat_map(char::escape_default).collect(),
+                package: text
+                    .chars()
+                    .take(120)
+                    .flat_map(char::escape_default)
+                    .collect(),
                 component: wanted.component.to_string(),
                 why,
             })?;
@@ -107,25 +111,26 @@ fn wanted<'r>(
 }
 
 /// The version that `name` or `name=version` stands for.
-fn find(
-    universe: &Universe<'_>,
-    text: &str,
-    notes: &mut Vec<String>,
-) -> Result<VersionId, String> {
+fn find(universe: &Universe<'_>, text: &str, notes: &mut Vec<String>) -> Result<VersionId, String> {
     let (name, version) = match text.split_once('=') {
         Some((name, version)) => (name, Some(version)),
         None => (text, None),
     };
-    let id = universe
-        .find(name)
-        .ok_or_else(|| "no repository offers it; check its name, the suites and the architecture".to_owned())?;
+    let id = universe.find(name).ok_or_else(|| {
+        "no repository offers it; check its name, the suites and the architecture".to_owned()
+    })?;
     let package = universe.package(id);
     if let Some(version) = version {
         let same = |one: &&VersionId| universe.version(**one).record.version == version;
         return package.versions.iter().find(same).copied().ok_or_else(|| {
             let offered = package.versions.iter();
-            let offered: Vec<&str> = offered.map(|one| universe.version(*one).record.version).collect();
-            format!("this version is not offered, but {}", list_or_none(&offered))
+            let offered: Vec<&str> = offered
+                .map(|one| universe.version(*one).record.version)
+                .collect();
+            format!(
+                "this version is not offered, but {}",
+                list_or_none(&offered)
+            )
         });
     }
     if let Some(candidate) = universe.candidate(id) {
@@ -140,14 +145,25 @@ fn find(
     providers.sort();
     providers.dedup();
     match providers.as_slice() {
-        [] => Err("no repository offers it; check its name, the suites and the architecture".to_owned()),
+        [] => Err(
+            "no repository offers it; check its name, the suites and the architecture".to_owned(),
+        ),
         [only] => {
-            notes.push(format!("{name} is provided by {} only, which is taken", universe.show(*only)));
+            notes.push(format!(
+                "{name} is provided by {} only, which is taken",
+                universe.show(*only)
+            ));
             Ok(*only)
         }
         several => {
-            let names: Vec<&str> = several.iter().map(|one| universe.version(*one).record.name).collect();
-            Err(format!("it is a name that several packages provide; ask for one of {}", names.join(", ")))
+            let names: Vec<&str> = several
+                .iter()
+                .map(|one| universe.version(*one).record.name)
+                .collect();
+            Err(format!(
+                "it is a name that several packages provide; ask for one of {}",
+                names.join(", ")
+            ))
         }
     }
 }
@@ -167,7 +183,13 @@ fn essential(request: &Request, universe: &Universe<'_>) -> Result<Vec<VersionId
         .filter_map(|id| universe.candidate(id))
         .filter(|version| universe.version(*version).record.essential)
         .collect();
-    let outcome = choose(request, universe, &asked, Recommends::Ignore, &mut Vec::new())?;
+    let outcome = choose(
+        request,
+        universe,
+        &asked,
+        Recommends::Ignore,
+        &mut Vec::new(),
+    )?;
     Ok(outcome.install.into_iter().flatten().collect())
 }
 
@@ -250,12 +272,25 @@ fn rows<'a>(
         }
         // Of several repositories with the same bytes the most preferred one, then the first.
         let offering = entry.lists.iter().filter_map(|list| lists.get(*list));
-        let best = offering.reduce(|best, next| if next.priority > best.priority { next } else { best });
+        let best = offering.reduce(|best, next| {
+            if next.priority > best.priority {
+                next
+            } else {
+                best
+            }
+        });
         let Some(list) = best else { continue };
-        let because = outcome.because.get(entry.package.index()).copied().flatten();
+        let because = outcome
+            .because
+            .get(entry.package.index())
+            .copied()
+            .flatten();
         let needed_by = if needed_by.is_empty() {
             // Upgraded along with others: everybody gets it.
-            wanted.iter().map(|(component, _)| (*component).clone()).collect()
+            wanted
+                .iter()
+                .map(|(component, _)| (*component).clone())
+                .collect()
         } else {
             needed_by
         };

@@ -183,7 +183,10 @@ impl<'a> Universe<'a> {
         for record in records {
             let mut status = record.status.split_ascii_whitespace();
             let (want, state) = (status.next(), status.nth(1));
-            let installed = matches!(state, Some("installed" | "triggers-awaited" | "triggers-pending"));
+            let installed = matches!(
+                state,
+                Some("installed" | "triggers-awaited" | "triggers-pending")
+            );
             if !installed || !self.fits(record) || record.version.is_empty() {
                 continue;
             }
@@ -224,11 +227,15 @@ impl<'a> Universe<'a> {
     }
 
     pub(super) fn package(&self, id: PackageId) -> &Package<'a> {
-        self.packages.get(id.0).expect("ids come from this universe")
+        self.packages
+            .get(id.0)
+            .expect("ids come from this universe")
     }
 
     pub(super) fn version(&self, id: VersionId) -> &Version<'a> {
-        self.versions.get(id.0).expect("ids come from this universe")
+        self.versions
+            .get(id.0)
+            .expect("ids come from this universe")
     }
 
     /// `name (version)`.
@@ -241,8 +248,7 @@ impl<'a> Universe<'a> {
     pub(super) fn groups(&self, id: VersionId) -> impl Iterator<Item = &[Relation<'a>]> {
         let version = self.version(id);
         let all = self.relations.get(version.first..version.end);
-        all.unwrap_or_default()
-            .chunk_by(|before, _| before.or)
+        all.unwrap_or_default().chunk_by(|before, _| before.or)
     }
 
     /// The versions that satisfy a relation of package `asking`, among those that `chosen` picks for
@@ -303,11 +309,15 @@ impl<'a> Universe<'a> {
     }
 
     fn package_mut(&mut self, id: PackageId) -> &mut Package<'a> {
-        self.packages.get_mut(id.0).expect("ids come from this universe")
+        self.packages
+            .get_mut(id.0)
+            .expect("ids come from this universe")
     }
 
     fn version_mut(&mut self, id: VersionId) -> &mut Version<'a> {
-        self.versions.get_mut(id.0).expect("ids come from this universe")
+        self.versions
+            .get_mut(id.0)
+            .expect("ids come from this universe")
     }
 
     fn name(&mut self, name: &'a str) -> PackageId {
@@ -402,8 +412,8 @@ impl<'a> Universe<'a> {
                     Some(_) => continue,
                 };
                 let name = self.native(one.name);
-                let itself = name == record.name
-                    && version.is_none_or(|version| version == record.version);
+                let itself =
+                    name == record.name && version.is_none_or(|version| version == record.version);
                 if itself {
                     continue;
                 }

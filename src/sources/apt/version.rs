@@ -33,9 +33,15 @@ impl<'a> Parts<'a> {
 fn compare_part(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
-        let words = compare_words(take(&mut a, |byte| !byte.is_ascii_digit()), take(&mut b, |byte| !byte.is_ascii_digit()));
+        let words = compare_words(
+            take(&mut a, |byte| !byte.is_ascii_digit()),
+            take(&mut b, |byte| !byte.is_ascii_digit()),
+        );
         let order = words.then_with(|| {
-            compare_numbers(take(&mut a, u8::is_ascii_digit), take(&mut b, u8::is_ascii_digit))
+            compare_numbers(
+                take(&mut a, u8::is_ascii_digit),
+                take(&mut b, u8::is_ascii_digit),
+            )
         });
         if order.is_ne() {
             return order;
@@ -91,14 +97,34 @@ mod tests {
     #[test]
     fn orders_as_the_policy_says() {
         let sorted = [
-            "1.0~~", "1.0~~a", "1.0~", "1.0", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0+dfsg-1", "1.0.1",
-            "1.1", "1.9", "1.10", "1.10a", "1.10+", "2", "1:0.1", "2:0",
+            "1.0~~",
+            "1.0~~a",
+            "1.0~",
+            "1.0",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1.1",
+            "1.0+dfsg-1",
+            "1.0.1",
+            "1.1",
+            "1.9",
+            "1.10",
+            "1.10a",
+            "1.10+",
+            "2",
+            "1:0.1",
+            "2:0",
         ];
         for pair in sorted.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Ordering::Less, "{pair:?}");
             assert_eq!(compare(pair[1], pair[0]), Ordering::Greater, "{pair:?}");
         }
-        for (a, b) in [("1.0", "0:1.0"), ("1.0-0", "1.0"), ("1.00", "1.0"), ("01", "1")] {
+        for (a, b) in [
+            ("1.0", "0:1.0"),
+            ("1.0-0", "1.0"),
+            ("1.00", "1.0"),
+            ("01", "1"),
+        ] {
             assert_eq!(compare(a, b), Ordering::Equal, "{a} {b}");
         }
     }
