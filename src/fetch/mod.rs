@@ -6,6 +6,7 @@
 //! not stop the others, so that one run tells everything that is wrong, and what came is kept.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use serde::Serialize;
@@ -65,8 +66,7 @@ pub enum FileError {
 }
 
 /// A file that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {error}")]
+#[derive(Debug)]
 pub struct Failure {
     /// The file.
     pub path: RelPath,
@@ -105,6 +105,18 @@ pub enum FetchError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            // These name the file themselves.
+            FileError::Source(SourceError::Fetch { .. }) | FileError::Size { .. } => {
+                self.error.fmt(f)
+            }
+            error => write!(f, "{}: {error}", self.path),
+        }
+    }
 }
 
 impl FileError {

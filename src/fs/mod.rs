@@ -185,6 +185,20 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
     sync_parent(to)
 }
 
+/// Exchanges what stands at two paths of one file system in one step (`renameat2(2)` with
+/// `RENAME_EXCHANGE`) and syncs both folders.
+///
+/// # Errors
+/// When one of them is absent, or the file system cannot do it.
+pub fn exchange(one: &Path, other: &Path) -> Result<(), PathError> {
+    let here = rustix::fs::CWD;
+    rustix::fs::renameat_with(here, one, here, other, rustix::fs::RenameFlags::EXCHANGE)
+        .map_err(io::Error::from)
+        .at("exchange", one)?;
+    sync_parent(one)?;
+    sync_parent(other)
+}
+
 /// Makes a symbolic link. The target is not examined.
 ///
 /// # Errors

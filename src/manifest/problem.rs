@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// Most problems that one report lists.
-pub const MAX_PROBLEMS: usize = 100;
+pub(super) const MAX_PROBLEMS: usize = 100;
 /// Longest piece of a line that is shown, in characters.
 const SHOWN_LINE: usize = 120;
 
@@ -13,7 +13,7 @@ const SHOWN_LINE: usize = 120;
 pub struct ManifestProblems {
     /// The file, as the user named it.
     pub file_name: String,
-    /// At least one, at most [`MAX_PROBLEMS`].
+    /// At least one, at most 100.
     pub problems: Vec<Problem>,
 }
 
@@ -131,9 +131,8 @@ fn locate(text: &str, place: Range<usize>, message: String, help: Option<String>
         .get(..marked)
         .map_or(1, |piece| piece.chars().count())
         .clamp(1, SHOWN_LINE);
-    let shown: String = left
+    let shown: String = hide_credentials(&format!("{left}{rest}"))
         .chars()
-        .chain(rest.chars())
         .take(SHOWN_LINE)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
@@ -159,6 +158,32 @@ fn locate(text: &str, place: Range<usize>, message: String, help: Option<String>
     }
 }
 
+/// The line with stars for the user name and password of URLs, one a character, so that a report can be
+/// shown and kept.
+fn hide_credentials(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\''))
+            .unwrap_or(after.len());
+        let (authority, tail) = after.split_at_checked(end).unwrap_or((after, ""));
+        match authority.rsplit_once('@') {
+            Some((user, host)) => {
+                shown.push_str(&"*".repeat(user.chars().count()));
+                shown.push('@');
+                shown.push_str(host);
+            }
+            None => shown.push_str(authority),
+        }
+        rest = tail;
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// The nearest character boundary at or before `at`.
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
@@ -179,6 +204,17 @@ mod tests {
         assert_eq!(
             problems.finish("m.toml").to_string(),
             "m.toml: 1 problem\nm.toml:2:8: bad name\n  2 | name = \"äö\" # x\n    |        ^^^^"
+        );
+    }
+
+    #[test]
+    fn never_shows_credentials() {
+        let mut problems = Problems::new("url = \"https://me:hunter2@example.org/a@b\"");
+        problems.add(6..41, "bad");
+        assert_eq!(
+            problems.finish("m").problems[0].excerpt,
+            "  1 | url = \"https://**********@example.org/a@b\"\n    |       ".to_owned()
+                + &"^".repeat(35)
         );
     }
 

@@ -4,7 +4,7 @@ use super::catalogue;
 
 /// A version could not be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VersionError {
+pub(super) enum VersionError {
     /// The requirement is no semantic version requirement.
     #[error("`{0}` is neither a version nor a version requirement such as `~11.7`")]
     Requirement(String),
@@ -74,7 +74,7 @@ fn newest<'v>(
 /// A placeholder that is not known, or a brace that is not closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no placeholder here; known are {1}")]
-pub struct PlaceholderError(String, String);
+pub(super) struct PlaceholderError(String, String);
 
 /// `text` with `{name}` replaced for every given name.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> Result<String, PlaceholderError> {

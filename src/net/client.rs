@@ -148,11 +148,7 @@ impl Client {
         answer
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
-            .map_err(|source| NetError::Broken {
-                url: url.clone(),
-                at: 0,
-                source: Some(source),
-            })?;
+            .map_err(|source| NetError::of_body(url, 0, self.options.min_rate, source))?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
             return Err(too_long());
         }
@@ -206,8 +202,8 @@ pub(super) fn refuse_html(
     headers: &HeaderMap,
     begin: &[u8],
 ) -> Result<(), NetError> {
-    let name = url.file_name().to_ascii_lowercase();
-    if name.ends_with(".html") || name.ends_with(".htm") {
+    let ending = url.file_name().rsplit('.').next().unwrap_or_default();
+    if ending.eq_ignore_ascii_case("html") || ending.eq_ignore_ascii_case("htm") {
         return Ok(());
     }
     let declared = header(headers, &CONTENT_TYPE).is_some_and(|kind| {

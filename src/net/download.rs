@@ -120,6 +120,9 @@ impl Client {
                 status: answer.status().as_u16(),
             });
         }
+        if part.len() == 0 {
+            refuse_html(url, answer.headers(), &[])?;
+        }
         let announced =
             content_length(answer.headers()).map(|rest| rest.saturating_add(part.len()));
         if let (Some(found), Some(size)) = (announced, expected.size)
@@ -133,9 +136,6 @@ impl Client {
         }
         if announced.is_some_and(|length| length > expected.limit) {
             return Err(too_long(url, expected.limit));
-        }
-        if part.len() == 0 {
-            refuse_html(url, answer.headers(), &[])?;
         }
         let etag = header(answer.headers(), &ETAG).filter(|tag| tag.starts_with('"'));
         part.etag = etag.map(ToOwned::to_owned);
@@ -167,13 +167,9 @@ impl Client {
         let mut window = Window::new(part.len());
         loop {
             cancel.check()?;
-            let count = answer
-                .read(&mut buffer)
-                .map_err(|source| NetError::Broken {
-                    url: url.clone(),
-                    at: part.len(),
-                    source: Some(source),
-                })?;
+            let count = answer.read(&mut buffer).map_err(|source| {
+                NetError::of_body(url, part.len(), self.options.min_rate, source)
+            })?;
             if count == 0 {
                 break;
             }

@@ -198,6 +198,25 @@ impl NetError {
         )
     }
 
+    /// Sorts a failure to read a body, `at` bytes into the file.
+    pub(super) fn of_body(url: &SafeUrl, at: u64, rate: u64, source: io::Error) -> Self {
+        let url = url.clone();
+        let inner = source
+            .get_ref()
+            .map(|inner| -> &(dyn Error + 'static) { inner });
+        let timed_out = source.kind() == io::ErrorKind::TimedOut
+            || inner.is_some_and(|inner| {
+                find::<reqwest::Error>(inner).is_some_and(reqwest::Error::is_timeout)
+            });
+        if timed_out {
+            let rate = ByteSize(rate);
+            Self::Slow { url, rate, at }
+        } else {
+            let source = Some(source);
+            Self::Broken { url, at, source }
+        }
+    }
+
     /// Sorts a failure to send a request.
     pub(super) fn of_request(url: &SafeUrl, error: reqwest::Error) -> Self {
         let url = url.clone();

@@ -8,7 +8,7 @@ use super::error::NetError;
 use crate::event::{Cancel, Cancelled};
 
 /// Longest wait between two attempts.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// How often a waiting thread looks whether it was asked to stop.
 const LOOK: Duration = Duration::from_millis(50);
 /// Most attempts for one file, with progress or not.

@@ -132,8 +132,8 @@ fn agree(wish: &Wish, stated: &[Stated]) -> Result<(), ResolveError> {
         None => Ok(()),
         Some(second) => Err(ResolveError::Disagree {
             file: wish.path.file_name().to_owned(),
-            first: first.claim.clone(),
-            second: second.claim.clone(),
+            first: Box::new(first.claim.clone()),
+            second: Box::new(second.claim.clone()),
         }),
     }
 }
@@ -245,8 +245,8 @@ fn disagreement(
     };
     ResolveError::Disagree {
         file: wish.path.file_name().to_owned(),
-        first: first.clone(),
-        second: Claim { who, sha256: found },
+        first: Box::new(first.clone()),
+        second: Box::new(Claim { who, sha256: found }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::event::Cancelled;
 use crate::fs::PathError;
+use crate::sources::apt::AptError;
 use crate::sources::documents::DocumentError;
 use crate::sources::http::SourceError;
 use crate::store::StoreError;
@@ -65,9 +66,9 @@ pub enum ResolveError {
         /// The file.
         file: String,
         /// One claim.
-        first: Claim,
+        first: Box<Claim>,
         /// The other.
-        second: Claim,
+        second: Box<Claim>,
     },
     /// A checksum document, signature or key does not exist.
     #[error("{what} does not exist at {url}")]
@@ -123,6 +124,9 @@ pub enum ResolveError {
         #[source]
         source: OpenPgpError,
     },
+    /// The package repositories do not give what is wanted.
+    #[error(transparent)]
+    Apt(Box<AptError>),
     /// A file cannot be had.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -135,6 +139,15 @@ pub enum ResolveError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<AptError> for ResolveError {
+    fn from(error: AptError) -> Self {
+        match error {
+            AptError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Apt(Box::new(error)),
+        }
+    }
 }
 
 impl ResolveError {
@@ -152,6 +165,7 @@ impl ResolveError {
             Self::Key { .. } => "E412",
             Self::Signature { source, .. } if is_expired(source) => "E407",
             Self::Signature { .. } => "E413",
+            Self::Apt(error) => id_of_apt(error),
             Self::Source(error) => error.id(),
             Self::Cancelled(_) => "E130",
         }
@@ -186,6 +200,7 @@ impl ResolveError {
             Self::Signature { .. } => {
                 "do not use this file; compare the signing key with the publisher's announcement"
             }
+            Self::Apt(error) => return hint_of_apt(error),
             Self::Source(error) => return error.hint(),
             Self::Place { .. } => "move the manifest to a folder without white space in its path",
             _ => return None,
@@ -212,6 +227,53 @@ fn id_of_document(error: &DocumentError) -> &'static str {
 
 fn hint_of_document(error: &DocumentError) -> Option<String> {
     net_error(error).and_then(crate::net::NetError::hint)
+}
+
+/// `E414` an index is not proven, `E415` it has run out, `E220` packages cannot be had, `E221` the
+/// sources of this system do not fit, `E710` a repository contradicts itself.
+fn id_of_apt(error: &AptError) -> &'static str {
+    match error {
+        AptError::Document(error) => id_of_document(error),
+        AptError::Store(_) | AptError::File(_) => "E601",
+        AptError::Cancelled(_) => "E130",
+        AptError::NoRelease { .. } | AptError::Missing { .. } => "E706",
+        AptError::Signature { source, .. } if is_expired(source) => "E407",
+        AptError::Signature { .. } => "E414",
+        AptError::Expired { .. } => "E415",
+        AptError::Unknown { .. } | AptError::Unsatisfiable { .. } => "E220",
+        AptError::System(_) | AptError::Url { .. } => "E221",
+        AptError::Path { .. } => "E310",
+        _ => "E710",
+    }
+}
+
+fn hint_of_apt(error: &AptError) -> Option<String> {
+    let text = match error {
+        AptError::Document(error) => return hint_of_document(error),
+        AptError::NoRelease { .. } | AptError::NoPackages { .. } => {
+            "check uri, suites and components of the repository in the manifest"
+        }
+        AptError::Signature { .. } => {
+            "compare the key with the one that the repository's publisher announces; publishers renew and replace keys"
+        }
+        AptError::Expired { .. } => {
+            "use a mirror that is up to date; for an archive that is not updated any more, state accept-expired = \"why\" in [apt]"
+        }
+        AptError::Missing { .. } | AptError::Mismatch { .. } => {
+            "the mirror is being updated or is damaged: run the same command again in some minutes, or use another mirror"
+        }
+        AptError::Unknown { .. } => {
+            "check the name of the package, and that the repository that has it is in the manifest"
+        }
+        AptError::Unsatisfiable { .. } => {
+            "add the repository that has what is missing, or ask for other packages"
+        }
+        AptError::System(_) | AptError::Syntax { .. } | AptError::Url { .. } => {
+            "correct the apt sources of this machine, or state the repository in the manifest in place of from = \"system\""
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 fn is_expired(error: &OpenPgpError) -> bool {

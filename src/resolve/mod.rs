@@ -5,6 +5,7 @@
 //! must be checked over it, or nobody states its digest. Checksum documents, signatures and key files
 //! are kept in the store and named in the lock, so that they travel with the bundle.
 
+mod apt;
 mod artifact;
 mod error;
 mod evidence;
@@ -86,7 +87,10 @@ pub fn resolve(
     })?;
     give_own_places(&mut artifacts)?;
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-    let repositories = Vec::new();
+    let repositories = match &manifest.apt {
+        Some(wish) => apt::resolve(manifest, wish, &keys, options, &means)?,
+        None => Vec::new(),
+    };
     observer.on(&Event::StepDone {
         step: Step::Resolve,
     });

@@ -1,1 +1,166 @@
 //! From bundle and checked plan to a staged tree: one folder a host, ready to install.
+//!
+//! [`stage`] renders every file in memory, copies what hosts need from the bundle (each byte is
+//! read once, hashed on the way, and written once), reads what no host needs once for its hash, so
+//! that staging is also a full verification, and puts the finished tree in place in one step.
+//!
+//! ```text
+//! OUT/
+//!   plan.json PLAN.txt INSTALL.md
+//!   secrets/                 0700; made once, kept by every later stage
+//!   HOST/
+//!     install.sh verify.sh rollback.sh perms.tsv MANIFEST.sha256
+//!     artifacts/             upstream's files under their own names; apt/NAME/{dists,pool}
+//!     rootfs/                the generated files at their absolute paths
+//! ```
+//!
+//! The same bundle, deployment and secrets give the same bytes.
+
+mod config;
+mod facts;
+mod host;
+pub mod packages;
+mod payload;
+mod quote;
+mod render;
+mod roles;
+pub mod secrets;
+mod site;
+mod summary;
+mod tree;
+mod write;
+
+pub use packages::needed_packages;
+pub use render::RenderError;
+pub use secrets::{OsRandom, Random, SecretError};
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::event::{Cancel, Cancelled, Observer};
+use crate::fs::{LockError, PathError};
+use crate::plan::CheckedPlan;
+use crate::types::digest::Digest;
+use crate::types::name::Name;
+use crate::types::size::ByteSize;
+use crate::verify::{AuthenticBundle, VerifyError};
+
+/// What to stage, and where.
+#[derive(Debug, Clone)]
+pub struct StageRequest {
+    /// The staged tree: absent, empty, or an earlier staged tree, which is replaced but for its
+    /// secrets.
+    pub out: PathBuf,
+}
+
+/// What names a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BundleLabel {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its list.
+    pub identity: Digest,
+}
+
+/// What was staged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageReport {
+    /// Where.
+    pub out: PathBuf,
+    /// The bundle.
+    pub bundle: BundleLabel,
+    /// The hosts, in the order of installation.
+    pub hosts: Vec<StagedHost>,
+    /// Names of the secrets that were made now; those that were kept are not listed.
+    pub secrets_made: Vec<String>,
+    /// Files of the bundle that no host needs; each was read and checked.
+    pub only_checked: usize,
+    /// Sentences that the installer should read; they are in `INSTALL.md` too.
+    pub notes: Vec<String>,
+}
+
+/// One host of the staged tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StagedHost {
+    /// Its name, which is its folder.
+    pub name: Name,
+    /// How many files its folder holds.
+    pub files: usize,
+    /// SHA-256 of its `MANIFEST.sha256`.
+    pub manifest: Digest,
+}
+
+/// Why nothing was staged. The output folder is then what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// Bundle and plan do not fit together; every reason.
+    #[error("the bundle does not fit the deployment:\n  - {}", .0.join("\n  - "))]
+    Unfit(Vec<String>),
+    /// The output folder holds something else.
+    #[error("{} is not empty and no staged tree (it has no plan.json); name another folder", .0.display())]
+    Occupied(PathBuf),
+    /// Not enough space.
+    #[error("{} has {free} free, {needed} are needed", path.display())]
+    Space {
+        /// The output folder.
+        path: PathBuf,
+        /// What is free.
+        free: ByteSize,
+        /// What is needed.
+        needed: ByteSize,
+    },
+    /// A file of the bundle is not what its list says, or cannot be read or copied.
+    #[error(transparent)]
+    Bundle(#[from] VerifyError),
+    /// A secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A generated file.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Another run works there.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A file or folder.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl StageError {
+    /// The stable message id.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Unfit(_) => "E530",
+            Self::Occupied(_) => "E531",
+            Self::Space { .. } => "E603",
+            Self::Bundle(error) => error.id(),
+            Self::Secret(_) => "E532",
+            Self::Render(_) => "E701",
+            Self::Lock(_) => "E602",
+            Self::Path(error) => error.id(),
+            Self::Cancelled(_) => "E130",
+        }
+    }
+}
+
+/// Stages a bundle for a plan.
+///
+/// # Errors
+/// See [`StageError`]; whatever it is, an earlier tree at `out` is untouched.
+pub fn stage(
+    bundle: &AuthenticBundle,
+    plan: &CheckedPlan,
+    request: &StageRequest,
+    random: &dyn Random,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<StageReport, StageError> {
+    write::stage(bundle, plan, request, random, observer, cancel)
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use pgp::composed::{PublicOrSecret, SignedPublicKey};
 use pgp::packet::{Signature, SignatureType};
+use pgp::ser::Serialize as _;
 use pgp::types::{KeyDetails as _, Timestamp as PgpTime};
 use rpgpie::certificate::{Certificate, Checked};
 use rpgpie::key::ComponentKeyPub;
@@ -97,6 +98,17 @@ impl Keyring {
     pub fn with(mut self, other: Self) -> Self {
         self.certificates.extend(other.certificates);
         self
+    }
+
+    /// The certificates in binary form, one after the other.
+    #[must_use]
+    pub fn to_binary(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for known in &self.certificates {
+            // Writing to memory fails for no certificate that was read.
+            let _ = known.raw.to_writer(&mut bytes);
+        }
+        bytes
     }
 
     /// The key that made a signature: its primary fingerprint and the key to verify with.

@@ -1,0 +1,289 @@
+//! Everything that one host gets: files, programs, packages, scripts.
+
+use std::collections::BTreeSet;
+
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::bundle::contents::RepositoryInfo;
+use crate::plan::Plan;
+use crate::plan::address::HostName;
+use crate::plan::deployment::{Host, Role};
+use crate::plan::flow::port;
+use crate::stage::facts;
+use crate::stage::payload::{Copy, Layout, Payload, Program, keyring_extension};
+use crate::stage::render::{RenderError, Renderer, values};
+use crate::stage::roles;
+use crate::stage::site::Secrets;
+use crate::stage::tree::{PUBLIC, Tree};
+use crate::types::path::RelPath;
+
+/// What the files of a host are made from.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) host: &'a Host,
+    pub(super) payload: &'a Payload<'a>,
+    pub(super) secrets: &'a Secrets,
+    pub(super) renderer: &'a Renderer,
+    /// Major version of PostgreSQL; 0 without a database host.
+    pub(super) major: u16,
+}
+
+/// One host, ready to be written.
+pub(super) struct HostFiles {
+    /// `rootfs/` and `perms.tsv`.
+    pub(super) tree: Tree,
+    /// `install.sh` and its like: name and text, executable.
+    pub(super) scripts: Vec<(&'static str, Vec<u8>)>,
+    /// What is copied from the bundle.
+    pub(super) copies: Vec<Copy>,
+}
+
+/// A program as `install.sh` names it.
+#[derive(Serialize)]
+struct ProgramValues {
+    kind: &'static str,
+    target: &'static str,
+    artifact: String,
+    unit: &'static str,
+    top: &'static str,
+    keep: &'static [&'static str],
+}
+
+/// Plans every file of a host.
+pub(super) fn build(
+    scene: &Scene<'_>,
+    programs: &[(Program, RelPath)],
+    packages: &[String],
+    repositories: &[RepositoryInfo],
+) -> Result<HostFiles, RenderError> {
+    let mut tree = Tree::default();
+    let mut copies = Vec::new();
+    for repository in repositories {
+        add_source(scene, &mut tree, repository)?;
+        copies.extend(scene.payload.repository_files(repository));
+        let name = &repository.name;
+        copies.push(Copy {
+            from: repository.keyring.clone(),
+            to: format!(
+                "rootfs/usr/share/keyrings/haversack-{name}.{}",
+                keyring_extension(repository)
+            ),
+        });
+    }
+    for (_, path) in programs {
+        copies.push(Copy {
+            from: path.clone(),
+            to: format!("artifacts/{}", path.file_name()),
+        });
+    }
+    roles::add_all(scene, &mut tree)?;
+    let values = script_values(scene, programs, packages, repositories);
+    let mut scripts = Vec::new();
+    for name in ["install.sh", "verify.sh", "rollback.sh"] {
+        scripts.push((name, scene.renderer.render(name, &values)?));
+    }
+    Ok(HostFiles {
+        tree,
+        scripts,
+        copies,
+    })
+}
+
+fn add_source(
+    scene: &Scene<'_>,
+    tree: &mut Tree,
+    repository: &RepositoryInfo,
+) -> Result<(), RenderError> {
+    let suites: Vec<Value> = repository
+        .suites
+        .iter()
+        .map(|suite| {
+            values! {
+                suite => suite.suite,
+                components => suite.components,
+                expires => suite.valid_until.is_some(),
+                valid_until => suite.valid_until.clone().unwrap_or_default(),
+            }
+        })
+        .collect();
+    let values = values! {
+        name => repository.name,
+        arch => scene.payload.contents.target.arch.as_str(),
+        keyring_extension => keyring_extension(repository),
+        suites,
+    };
+    let name = &repository.name;
+    tree.package_file(
+        &format!("/etc/apt/sources.list.d/haversack-{name}.sources"),
+        scene.renderer.render("common/apt.sources", &values)?,
+    );
+    tree.copied_package_file(&format!(
+        "/usr/share/keyrings/haversack-{name}.{}",
+        keyring_extension(repository)
+    ));
+    Ok(())
+}
+
+/// Units that run on a host when all is well, in the order in which they start.
+pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
+    let host = scene.host;
+    let mut units = Vec::new();
+    if host.has(Role::Db) {
+        units.push(database_unit(scene.major));
+        if scene.plan.deployment.backup.enabled.is_on() {
+            units.push("mattermost-backup.timer".to_owned());
+        }
+    }
+    for (role, unit) in [
+        (Role::Minio, "minio.service"),
+        (Role::Push, "mattermost-push-proxy.service"),
+        (Role::App, "mattermost.service"),
+        (Role::Proxy, "nginx.service"),
+    ] {
+        if host.has(role) {
+            units.push(unit.to_owned());
+        }
+    }
+    units.push("nftables.service".to_owned());
+    units
+}
+
+/// The unit of Debian's cluster `main`. The umbrella unit `postgresql.service` only starts it, and
+/// stays active when it fails.
+pub(super) fn database_unit(major: u16) -> String {
+    format!("postgresql@{major}-main.service")
+}
+
+fn script_values(
+    scene: &Scene<'_>,
+    programs: &[(Program, RelPath)],
+    packages: &[String],
+    repositories: &[RepositoryInfo],
+) -> Value {
+    let Scene { plan, host, .. } = scene;
+    let deployment = &plan.deployment;
+    let target = scene.payload.contents.target;
+    let (id, version) = host.distribution.os_release();
+    let programs: Vec<ProgramValues> = programs
+        .iter()
+        .map(|(program, path)| {
+            let (kind, top, keep) = match program.layout {
+                Layout::Archive { top, keep } => ("archive", top, keep),
+                Layout::Binary => ("binary", "", &[][..]),
+            };
+            ProgramValues {
+                kind,
+                target: program.target,
+                artifact: path.file_name().to_owned(),
+                unit: program.unit,
+                top,
+                keep,
+            }
+        })
+        .collect();
+    let site = deployment.site.host().to_string();
+    let site_port = deployment.site.port();
+    let upload = deployment.limits.upload;
+    let admin: Vec<String> = deployment
+        .network
+        .admin
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let ntp: Vec<String> = deployment
+        .network
+        .ntp
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let minio = facts::service_name(plan, host);
+    let redirect_expected = format!("301 {}/haversack", deployment.site);
+    let base = values! {
+        host => values! { name => host.name, address => host.address },
+        roles => host.roles,
+        site => values! {
+            host => site,
+            url => deployment.site,
+            upload_mib => upload.megabytes(),
+            max_file_size => upload.max_file_size(),
+        },
+        os => format!("{id} {version}"),
+        arch => target.arch.as_str(),
+        own_addresses => [host.address],
+        newest_index => newest_index(repositories),
+        repositories => repositories.iter().map(|r| r.name.to_string()).collect::<Vec<_>>(),
+        packages,
+        programs,
+        users => roles::users(host),
+        hosts_lines => hosts_lines(plan),
+        units => units(scene),
+        needs_locale => host.has(Role::Db),
+        has_ntp => !ntp.is_empty(),
+        ntp,
+        admin_nets => admin,
+        backup => deployment.backup.enabled.is_on(),
+    };
+    let services = values! {
+        db => roles::database_values(scene),
+        db_unit => database_unit(scene.major),
+        database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),
+        locale_query => format!(
+            "SELECT pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype FROM pg_database WHERE datname = '{}'",
+            plan.database.name
+        ),
+        role_query => format!(
+            "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = '{}'",
+            plan.database.user
+        ),
+        minio_connect => format!("{minio}:{}:{}", port::S3, facts::with_port(host.address, port::S3)),
+        minio_health => format!("https://{minio}:{}/minio/health/live", port::S3),
+        app_ping => format!("http://127.0.0.1:{}/api/v4/system/ping", port::APP),
+        site_connect => format!("{site}:{site_port}:{}", facts::with_port(host.address, site_port)),
+        site_address => facts::with_port(host.address, site_port),
+        redirect_connect => format!("{site}:80:{}", facts::with_port(host.address, 80)),
+        redirect_url => format!("http://{site}/haversack"),
+        redirect_expected,
+        upload_bytes => upload.proxy_body_bytes(),
+    };
+    minijinja::context! { ..base, ..services }
+}
+
+/// The newest `Date` of the package indexes, as upstream wrote it.
+fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
+    repositories
+        .iter()
+        .flat_map(|repository| &repository.suites)
+        .filter_map(|suite| {
+            let when = jiff::fmt::rfc2822::DateTimeParser::new()
+                .relaxed_weekday(true)
+                .parse_timestamp(suite.date.replace(" UTC", " +0000"))
+                .ok()?;
+            Some((when, suite.date.clone()))
+        })
+        .max()
+        .map(|(_, date)| date)
+}
+
+/// Lines of `/etc/hosts`: the site leads to its proxy without asking any DNS.
+fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
+    match plan.deployment.site.host() {
+        HostName::Ip(_) => BTreeSet::new(),
+        HostName::Dns(name) => plan
+            .hosts_with(Role::Proxy)
+            .take(1)
+            .map(|proxy| format!("{} {name} # haversack", proxy.address))
+            .collect(),
+    }
+}
+
+/// The certificate authority of the site, for every host.
+pub(super) fn add_authority(scene: &Scene<'_>, tree: &mut Tree) {
+    tree.file(
+        "/usr/local/share/ca-certificates/haversack-site-ca.crt",
+        scene.plan.files.ca.clone().into_bytes(),
+        PUBLIC,
+        "ca",
+    );
+}

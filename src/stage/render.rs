@@ -1,0 +1,179 @@
+//! Templates to text: undefined values are errors, nothing is escaped behind one's back.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+use crate::stage::quote::{self, QuoteError};
+
+/// The values of a template: `values! { name => value, other }`, each made by serde.
+macro_rules! values {
+    (@one $key:ident $value:expr) => { minijinja::Value::from(minijinja::value::Serde(&$value)) };
+    (@one $key:ident) => { minijinja::Value::from(minijinja::value::Serde(&$key)) };
+    ($($key:ident $(=> $value:expr)?),* $(,)?) => {
+        minijinja::context! { $($key => $crate::stage::render::values!(@one $key $($value)?)),* }
+    };
+}
+pub(super) use values;
+
+/// Why a template did not become a file: a mistake of this program, or a value that the language
+/// of the file cannot carry.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot render {template}")]
+pub struct RenderError {
+    template: &'static str,
+    #[source]
+    source: Error,
+}
+
+impl RenderError {
+    /// Says for which file a value could not be quoted.
+    pub(super) fn quote(template: &'static str) -> impl Fn(QuoteError) -> Self {
+        move |why| Self {
+            template,
+            source: Error::new(ErrorKind::InvalidOperation, why.to_string()),
+        }
+    }
+}
+
+macro_rules! templates {
+    ($($name:literal),* $(,)?) => {
+        /// Every template with its text.
+        const TEMPLATES: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("templates/", $name, ".j2")))),*
+        ];
+    };
+}
+
+templates![
+    "INSTALL.md",
+    "app/mattermost.environment",
+    "app/mattermost.service",
+    "app/sysctl.conf",
+    "common/apt.sources",
+    "common/chrony.sources",
+    "common/mattermost.nft",
+    "common/nftables.conf",
+    "common/timesyncd.conf",
+    "db/db-prepare.sql",
+    "db/mattermost-backup",
+    "db/mattermost-backup.service",
+    "db/mattermost-backup.timer",
+    "db/mattermost-restore-test",
+    "db/mattermost.conf",
+    "db/pg_hba.conf",
+    "install.sh",
+    "install/check.sh",
+    "install/files.sh",
+    "install/lib.sh",
+    "install/packages.sh",
+    "install/services.sh",
+    "minio/config.env",
+    "minio/mattermost-bucket-init",
+    "minio/minio.default",
+    "minio/minio.service",
+    "proxy/mattermost.nginx",
+    "push/mattermost-push-proxy.service",
+    "rollback.sh",
+    "verify.sh",
+];
+
+/// The templates, compiled.
+#[derive(Debug)]
+pub(super) struct Renderer(Environment<'static>);
+
+impl Renderer {
+    /// Compiles every template.
+    pub(super) fn new() -> Result<Self, RenderError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        // A line that holds only a block tag leaves no line.
+        let syntax = SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|source| RenderError {
+                template: "syntax",
+                source,
+            })?;
+        environment.set_syntax(syntax);
+        for (name, filter) in FILTERS {
+            let filter = *filter;
+            environment.add_filter(*name, move |value: &Value| {
+                filter(&value.to_string())
+                    .map_err(|why| Error::new(ErrorKind::InvalidOperation, why.to_string()))
+            });
+        }
+        for (name, text) in TEMPLATES {
+            environment
+                .add_template(name, text)
+                .map_err(|source| RenderError {
+                    template: name,
+                    source,
+                })?;
+        }
+        Ok(Self(environment))
+    }
+
+    /// The file that `template` becomes with these values.
+    pub(super) fn render(
+        &self,
+        template: &'static str,
+        values: &Value,
+    ) -> Result<Vec<u8>, RenderError> {
+        self.0
+            .get_template(template)
+            .and_then(|found| found.render(values.clone()))
+            .map(String::into_bytes)
+            .map_err(|source| RenderError { template, source })
+    }
+}
+
+type Filter = fn(&str) -> Result<String, QuoteError>;
+
+const FILTERS: &[(&str, Filter)] = &[
+    ("sh", quote::sh),
+    ("sql", quote::sql),
+    ("sql_name", quote::sql_name),
+    ("systemd_env", quote::systemd_env),
+    ("systemd", quote::systemd),
+    ("nft", quote::nft),
+    ("nginx", quote::nginx),
+];
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    #[test]
+    fn every_template_compiles() {
+        Renderer::new().unwrap();
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_an_error() {
+        let renderer = Renderer::new().unwrap();
+        let error = renderer
+            .render("db/mattermost-backup.timer", &values! {})
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot render db/mattermost-backup.timer"
+        );
+    }
+
+    #[test]
+    fn a_value_that_the_file_cannot_carry_is_an_error() {
+        let renderer = Renderer::new().unwrap();
+        let values = values! { root_user => "a", root_password => "it's" };
+        assert!(renderer.render("minio/config.env", &values).is_err());
+        let values = values! { root_user => "a", root_password => "b<&" };
+        assert_eq!(
+            String::from_utf8(renderer.render("minio/config.env", &values).unwrap()).unwrap(),
+            "# Root account of MinIO.\nMINIO_ROOT_USER='a'\nMINIO_ROOT_PASSWORD='b<&'\n"
+        );
+    }
+}

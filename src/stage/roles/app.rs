@@ -1,0 +1,138 @@
+//! Files of an application server.
+
+use crate::plan::Plan;
+use crate::plan::deployment::{Role, SslMode, Storage};
+use crate::plan::flow::port;
+use crate::stage::host::Scene;
+use crate::stage::quote::percent;
+use crate::stage::render::{RenderError, values};
+use crate::stage::tree::{Access, PUBLIC, Tree};
+use crate::stage::{config, facts};
+use crate::types::secret::Secret;
+
+const OWNED: Access = Access(0o750, "mattermost", "mattermost");
+
+pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
+    let Scene { plan, host, .. } = scene;
+    for folder in ["config", "data", "plugins", "client/plugins"] {
+        tree.folder(&format!("/opt/mattermost/{folder}"), OWNED);
+    }
+    // The server writes root.html there.
+    tree.folder(
+        "/opt/mattermost/client",
+        Access(0o755, "mattermost", "mattermost"),
+    );
+    if let Storage::Local { directory } = &plan.deployment.storage {
+        tree.folder(directory, OWNED);
+    }
+    let mut text = serde_json::to_vec_pretty(&config::config(plan)).unwrap_or_default();
+    text.push(b'\n');
+    tree.seed(
+        "/opt/mattermost/config/config.json",
+        text,
+        Access(0o600, "mattermost", "mattermost"),
+        "mattermost.service",
+    );
+    tree.folder("/etc/mattermost", Access(0o750, "root", "mattermost"));
+    tree.file(
+        "/etc/mattermost/ca.pem",
+        plan.files.ca.clone().into_bytes(),
+        PUBLIC,
+        "mattermost.service",
+    );
+    tree.file(
+        "/etc/mattermost/mattermost.environment",
+        environment(scene)?,
+        Access(0o640, "root", "mattermost"),
+        "mattermost.service",
+    );
+    let ports = [port::APP, port::METRICS, port::GOSSIP];
+    let values = values! {
+        local_db => host.has(Role::Db),
+        local_minio => host.has(Role::Minio),
+        allow => facts::neighbours(plan, host, &ports),
+        paths => writable(plan),
+    };
+    let unit = scene.renderer.render("app/mattermost.service", &values)?;
+    tree.file(
+        "/etc/systemd/system/mattermost.service",
+        unit,
+        PUBLIC,
+        "systemd",
+    );
+    let values = values! { reserved_ports => reserved_ports(scene) };
+    let sysctl = scene.renderer.render("app/sysctl.conf", &values)?;
+    tree.file("/etc/sysctl.d/60-mattermost.conf", sysctl, PUBLIC, "sysctl");
+    Ok(())
+}
+
+/// Folders that the server may write to, which all exist before it starts.
+fn writable(plan: &Plan) -> Vec<String> {
+    let mut paths: Vec<String> = ["config", "data", "plugins", "client"]
+        .map(|folder| format!("/opt/mattermost/{folder}"))
+        .into();
+    if let Storage::Local { directory } = &plan.deployment.storage
+        && !paths.contains(directory)
+    {
+        paths.push(directory.clone());
+    }
+    paths
+}
+
+fn environment(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
+    let secrets = scene.secrets;
+    let keys = secrets.s3.as_ref();
+    let values = values! {
+        dsn => dsn(scene.plan, &secrets.db_password),
+        at_rest_key => secrets.at_rest_key.reveal(),
+        public_link_salt => secrets.public_link_salt.reveal(),
+        s3_access_key => keys.map(|(account, _)| account.reveal()),
+        s3_secret_key => keys.map(|(_, key)| key.reveal()),
+    };
+    scene.renderer.render("app/mattermost.environment", &values)
+}
+
+/// The connection URL of the database (libpq, "Connection URIs"); every part is encoded.
+fn dsn(plan: &Plan, password: &Secret) -> String {
+    let database = &plan.database;
+    let checked = matches!(database.sslmode, SslMode::VerifyCa | SslMode::VerifyFull);
+    let authority = if checked {
+        "&sslrootcert=/etc/mattermost/ca.pem"
+    } else {
+        ""
+    };
+    format!(
+        "postgres://{}:{}@{}:{}/{}?sslmode={}{authority}&connect_timeout=10",
+        percent(&database.user),
+        percent(password.reveal()),
+        facts::database_host(plan),
+        database.endpoint.port,
+        percent(&database.name),
+        database.sslmode,
+    )
+}
+
+/// Ports of this host's services that an outgoing connection must not take.
+fn reserved_ports(scene: &Scene<'_>) -> String {
+    let host = scene.host;
+    let mut ports = vec![port::APP];
+    if scene.plan.listen.metrics.is_some() {
+        ports.push(port::METRICS);
+    }
+    if let Some(gossip) = scene.plan.listen.gossip {
+        ports.push(gossip);
+    }
+    for (role, number) in [
+        (Role::Db, scene.plan.database.endpoint.port),
+        (Role::Push, port::PUSH),
+        (Role::Minio, port::S3),
+        (Role::Minio, port::S3_CONSOLE),
+    ] {
+        if host.has(role) {
+            ports.push(number);
+        }
+    }
+    ports.sort_unstable();
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    ports.join(",")
+}

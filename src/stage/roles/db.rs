@@ -1,0 +1,163 @@
+//! Files of a database server.
+
+use minijinja::Value;
+
+use crate::stage::facts;
+use crate::stage::host::{Scene, database_unit};
+use crate::stage::quote::{QuoteError, sql, sql_name};
+use crate::stage::render::{RenderError, values};
+use crate::stage::tree::{Access, PROGRAM, PUBLIC, Tree};
+
+pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
+    let plan = scene.plan;
+    let unit = database_unit(scene.major);
+    let folder = format!("/etc/postgresql/{}/main", scene.major);
+    let mut listen = vec!["localhost".to_owned()];
+    listen.extend(
+        plan.database
+            .listen_addresses
+            .iter()
+            .map(ToString::to_string),
+    );
+    let values = values! { db => database_values(scene), listen => listen.join(", ") };
+    tree.file(
+        &format!("{folder}/conf.d/mattermost.conf"),
+        scene.renderer.render("db/mattermost.conf", &values)?,
+        PUBLIC,
+        &unit,
+    );
+    let clients: Vec<String> = plan
+        .database
+        .clients
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let values = values! { db => database_values(scene), clients };
+    tree.file(
+        &format!("{folder}/pg_hba.conf"),
+        scene.renderer.render("db/pg_hba.conf", &values)?,
+        Access(0o640, "postgres", "postgres"),
+        &unit,
+    );
+    // A copy of its own: PostgreSQL demands that it owns the key, or root with group access.
+    let own = |mode| Access(mode, "postgres", "postgres");
+    tree.folder(&format!("{folder}/mattermost-tls"), own(0o700));
+    tree.file(
+        &format!("{folder}/mattermost-tls/server.crt"),
+        plan.files.cert.clone().into_bytes(),
+        own(0o644),
+        &unit,
+    );
+    tree.file(
+        &format!("{folder}/mattermost-tls/server.key"),
+        plan.files.key.reveal().as_bytes().to_vec(),
+        own(0o600),
+        &unit,
+    );
+    tree.folder("/usr/local/share/haversack", Access(0o755, "root", "root"));
+    tree.file(
+        "/usr/local/share/haversack/db-prepare.sql",
+        prepare(scene)?,
+        Access(0o600, "root", "root"),
+        "db-prepare",
+    );
+    if plan.deployment.backup.enabled.is_on() {
+        add_backup(scene, tree)?;
+    }
+    Ok(())
+}
+
+fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
+    let backup = &scene.plan.deployment.backup;
+    let values = values! {
+        db => database_values(scene),
+        folder => backup.directory,
+        keep_days => backup.keep_days,
+        calendar => format!("*-*-* {:02}:{:02}:00", backup.hour, backup.minute),
+    };
+    tree.folder(&backup.directory, Access(0o700, "postgres", "postgres"));
+    for (path, template, access, notify) in [
+        (
+            "/usr/local/sbin/mattermost-backup",
+            "db/mattermost-backup",
+            PROGRAM,
+            "-",
+        ),
+        (
+            "/usr/local/sbin/mattermost-restore-test",
+            "db/mattermost-restore-test",
+            PROGRAM,
+            "-",
+        ),
+        (
+            "/etc/systemd/system/mattermost-backup.service",
+            "db/mattermost-backup.service",
+            PUBLIC,
+            "systemd",
+        ),
+        (
+            "/etc/systemd/system/mattermost-backup.timer",
+            "db/mattermost-backup.timer",
+            PUBLIC,
+            "systemd",
+        ),
+    ] {
+        tree.file(
+            path,
+            scene.renderer.render(template, &values)?,
+            access,
+            notify,
+        );
+    }
+    Ok(())
+}
+
+/// What the templates say about the database.
+pub(in crate::stage) fn database_values(scene: &Scene<'_>) -> Value {
+    let database = &scene.plan.database;
+    let tuning = database.tuning;
+    let megabytes = |number: u32| format!("{number}MB");
+    values! {
+        version => scene.major,
+        host => facts::database_host(scene.plan),
+        port => database.endpoint.port,
+        name => database.name,
+        user => database.user,
+        max_connections => database.max_connections,
+        shared_buffers => megabytes(tuning.shared_buffers_mb),
+        effective_cache_size => megabytes(tuning.effective_cache_size_mb),
+        work_mem => megabytes(tuning.work_mem_mb),
+        maintenance_work_mem => megabytes(tuning.maintenance_work_mem_mb),
+    }
+}
+
+fn prepare(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
+    let database = &scene.plan.database;
+    let statements = statements(
+        &database.user,
+        &database.name,
+        scene.secrets.db_verifier.reveal(),
+    )
+    .map_err(RenderError::quote("db/db-prepare.sql"))?;
+    let values = values! {
+        user => database.user,
+        database => database.name,
+        verifier => scene.secrets.db_verifier.reveal(),
+        create_role => statements[0],
+        set_password => statements[1],
+        create_database => statements[2],
+    };
+    scene.renderer.render("db/db-prepare.sql", &values)
+}
+
+/// Statements that `\gexec` runs when they are needed; they are constants of the query around them.
+fn statements(user: &str, database: &str, verifier: &str) -> Result<[String; 3], QuoteError> {
+    let (user, database) = (sql_name(user)?, sql_name(database)?);
+    Ok([
+        format!("CREATE ROLE {user} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION"),
+        format!("ALTER ROLE {user} WITH PASSWORD {}", sql(verifier)?),
+        format!(
+            "CREATE DATABASE {database} WITH ENCODING 'UTF8' LC_COLLATE 'en_US.UTF-8' LC_CTYPE 'en_US.UTF-8' TEMPLATE template0"
+        ),
+    ])
+}

@@ -1,0 +1,64 @@
+//! Files of a reverse proxy.
+
+use crate::plan::flow::port;
+use crate::stage::facts;
+use crate::stage::host::Scene;
+use crate::stage::payload::has_http2_directive;
+use crate::stage::render::{RenderError, values};
+use crate::stage::tree::{Access, PRIVATE, PUBLIC, Tree};
+
+pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
+    let Scene { plan, host, .. } = scene;
+    let site = &plan.deployment.site;
+    let upload = plan.deployment.limits.upload;
+    let listen = |number: u16| {
+        if host.address.is_ipv6() {
+            format!("[::]:{number}")
+        } else {
+            number.to_string()
+        }
+    };
+    let nginx = scene.payload.package_version("nginx").unwrap_or_default();
+    let values = values! {
+        backends => facts::backends(plan, host),
+        http_listen => listen(port::HTTP),
+        https_listen => listen(site.port()),
+        http2_directive => has_http2_directive(nginx),
+        // With another port than 443 the browser's Origin holds it, and the server compares both.
+        host_header => if site.port() == port::HTTPS { "$host" } else { "$host:$server_port" },
+        public => site.to_string().trim_start_matches("https://"),
+        site => values! {
+            host => site.host(),
+            upload_mib => upload.megabytes(),
+            max_file_size => upload.max_file_size(),
+        },
+    };
+    let unit = "nginx.service";
+    tree.file(
+        "/etc/nginx/sites-available/mattermost",
+        scene.renderer.render("proxy/mattermost.nginx", &values)?,
+        PUBLIC,
+        unit,
+    );
+    tree.link(
+        "/etc/nginx/sites-enabled/mattermost",
+        "../sites-available/mattermost",
+        unit,
+    );
+    // Debian's default site takes the same ports as the default server.
+    tree.absent("/etc/nginx/sites-enabled/default", unit);
+    tree.folder("/etc/nginx/ssl/mattermost", Access(0o700, "root", "root"));
+    tree.file(
+        "/etc/nginx/ssl/mattermost/fullchain.pem",
+        plan.files.cert.clone().into_bytes(),
+        PUBLIC,
+        unit,
+    );
+    tree.file(
+        "/etc/nginx/ssl/mattermost/privkey.pem",
+        plan.files.key.reveal().as_bytes().to_vec(),
+        PRIVATE,
+        unit,
+    );
+    Ok(())
+}

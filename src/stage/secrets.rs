@@ -1,0 +1,357 @@
+//! The secrets of a deployment: made once from a random source, kept for every later stage.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac as _};
+use sha2_10::{Digest as _, Sha256};
+
+use crate::fs::{self, PathError};
+use crate::types::secret::Secret;
+
+/// Length of a generated password; rule 59 asks for at least 24.
+const PASSWORD_LENGTH: usize = 32;
+/// Shortest secret that an operator may put in place of a generated one (rule 59).
+const MIN_LENGTH: usize = 16;
+/// Longest secret file, in bytes.
+const MAX_FILE: u64 = 4096;
+/// Iterations of PBKDF2, PostgreSQL's `scram_iterations` default.
+const SCRAM_ITERATIONS: u32 = 4096;
+const SCRAM_SALT: usize = 16;
+
+const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const DIGIT: &[u8] = b"0123456789";
+/// The special characters that need no escaping in a URL, a shell word, a unit or YAML.
+const SPECIAL: &[u8] = b"-._~";
+
+/// Why a secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The random source failed.
+    #[error("the random source of the operating system failed")]
+    Random(#[source] std::io::Error),
+    /// A kept secret is unfit.
+    #[error("secret {}: {problem}; put a better one there, or remove the file and stage again to have one made", path.display())]
+    Unfit {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong; never the secret.
+        problem: &'static str,
+    },
+    /// The folder or a file of it cannot be used.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+/// A source of random bytes.
+pub trait Random: Sync {
+    /// Fills `buffer` with unpredictable bytes.
+    ///
+    /// # Errors
+    /// When the source fails.
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()>;
+}
+
+/// The random source of the operating system (`getrandom(2)`).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    fn fill(&self, buffer: &mut [u8]) -> std::io::Result<()> {
+        getrandom::fill(buffer).map_err(std::io::Error::from)
+    }
+}
+
+/// What a secret is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// 32 characters of letters, digits and `-._~`, each class at least once.
+    Password,
+    /// 32 letters and digits: for keys whose reader takes nothing else, and account names.
+    Alphanumeric,
+    /// The salt of a SCRAM verifier: 16 bytes, base64.
+    Salt,
+}
+
+/// The folder `secrets/` of a staged tree.
+#[derive(Debug)]
+pub(super) struct SecretStore<'a> {
+    folder: PathBuf,
+    random: &'a dyn Random,
+    known: BTreeMap<&'static str, Secret>,
+    made: Vec<&'static str>,
+}
+
+impl<'a> SecretStore<'a> {
+    /// The store in `folder`, which need not exist yet. Nothing is written before [`Self::write`].
+    #[must_use]
+    pub(super) fn open(folder: &Path, random: &'a dyn Random) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            random,
+            known: BTreeMap::new(),
+            made: Vec::new(),
+        }
+    }
+
+    /// The secret `name`: the kept one, or a new one.
+    ///
+    /// # Errors
+    /// When the kept one cannot be read or is unfit, or the random source fails.
+    pub(super) fn get(&mut self, name: &'static str, shape: Shape) -> Result<Secret, SecretError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(known.clone());
+        }
+        let path = self.folder.join(name);
+        let secret = if fs::examine(&path)?.is_some() {
+            let bytes = fs::read(&path, MAX_FILE)?;
+            let text = String::from_utf8(bytes).map_err(|_| SecretError::Unfit {
+                path: path.clone(),
+                problem: "it is not text",
+            })?;
+            let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+            check(&text, shape).map_err(|problem| SecretError::Unfit { path, problem })?;
+            Secret::new(text)
+        } else {
+            self.made.push(name);
+            Secret::new(generate(shape, self.random)?)
+        };
+        self.known.insert(name, secret.clone());
+        Ok(secret)
+    }
+
+    /// The error for a secret that turned out unfit.
+    pub(super) fn unfit(&self, name: &str, problem: &'static str) -> SecretError {
+        SecretError::Unfit {
+            path: self.folder.join(name),
+            problem,
+        }
+    }
+
+    /// Names of the secrets that were made and not found.
+    #[must_use]
+    pub(super) fn made(&self) -> &[&'static str] {
+        &self.made
+    }
+
+    /// Writes the new secrets into `folder`: it is 0700, they are 0600.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be written.
+    pub(super) fn write_to(&self, folder: &Path) -> Result<(), SecretError> {
+        fs::create_dir_all(folder, 0o700)?;
+        fs::set_mode(folder, 0o700)?;
+        for name in &self.made {
+            if let Some(secret) = self.known.get(name) {
+                let line = format!("{}\n", secret.reveal());
+                fs::write_atomic(&folder.join(name), line.as_bytes(), 0o600)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for dyn Random + '_ {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Random")
+    }
+}
+
+fn generate(shape: Shape, random: &dyn Random) -> Result<String, SecretError> {
+    match shape {
+        Shape::Salt => {
+            let mut salt = [0; SCRAM_SALT];
+            random.fill(&mut salt).map_err(SecretError::Random)?;
+            Ok(STANDARD.encode(salt))
+        }
+        Shape::Password => draw(&[LOWER, UPPER, DIGIT, SPECIAL], random),
+        Shape::Alphanumeric => draw(&[LOWER, UPPER, DIGIT], random),
+    }
+}
+
+/// Draws uniformly from all classes until each is there, the first character a letter.
+fn draw(classes: &[&[u8]], random: &dyn Random) -> Result<String, SecretError> {
+    let alphabet: Vec<u8> = classes.concat();
+    loop {
+        let mut text = String::with_capacity(PASSWORD_LENGTH);
+        while text.len() < PASSWORD_LENGTH {
+            text.push(pick(&alphabet, random)?);
+        }
+        let has = |class: &&[u8]| text.bytes().any(|byte| class.contains(&byte));
+        if classes.iter().all(has) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return Ok(text);
+        }
+    }
+}
+
+/// One character, without the bias of a plain remainder.
+fn pick(alphabet: &[u8], random: &dyn Random) -> Result<char, SecretError> {
+    loop {
+        let mut byte = [0];
+        random.fill(&mut byte).map_err(SecretError::Random)?;
+        // Alphabets have at most 66 characters, so 7 bits suffice.
+        let index = usize::from(byte.first().copied().unwrap_or(0) & 0x7f);
+        if let Some(found) = alphabet.get(index) {
+            return Ok(char::from(*found));
+        }
+    }
+}
+
+fn check(text: &str, shape: Shape) -> Result<(), &'static str> {
+    if shape == Shape::Salt {
+        let salt = STANDARD.decode(text).map_err(|_| "it is not base64")?;
+        return if salt.len() >= SCRAM_SALT {
+            Ok(())
+        } else {
+            Err("the salt is shorter than 16 bytes")
+        };
+    }
+    let has = |class: &[u8]| text.bytes().any(|byte| class.contains(&byte));
+    if text.len() < MIN_LENGTH {
+        return Err("shorter than 16 characters");
+    }
+    if text.chars().any(|c| !c.is_ascii_graphic()) {
+        return Err("it holds white space, a control or a non-ASCII character");
+    }
+    if text.contains(['\'', '"', '\\', '$', '%', '`']) {
+        return Err(
+            "it holds a quote, backslash, `$`, `%` or backtick, which readers of configuration files take differently",
+        );
+    }
+    if !(has(LOWER) && has(UPPER) && has(DIGIT)) {
+        return Err("it needs lower-case and upper-case letters and digits");
+    }
+    match shape {
+        Shape::Password if !text.contains(|c: char| c.is_ascii_punctuation()) => {
+            Err("it needs a special character, one of -._~")
+        }
+        Shape::Alphanumeric if !text.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            Err("it may hold letters and digits only")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text that PostgreSQL stores for a SCRAM-SHA-256 password (RFC 5803 §3, RFC 7677), so that
+/// the password itself is in no SQL file and no server log.
+///
+/// # Errors
+/// When the salt is not base64.
+pub(super) fn scram_verifier(
+    password: &Secret,
+    salt_base64: &Secret,
+) -> Result<String, &'static str> {
+    let salt = STANDARD
+        .decode(salt_base64.reveal())
+        .map_err(|_| "it is not base64")?;
+    // SASLprep leaves printable ASCII as it is, and `check` lets nothing else through.
+    let salted = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
+        password.reveal().as_bytes(),
+        &salt,
+        SCRAM_ITERATIONS,
+    );
+    let client = hmac_sha256(&salted, b"Client Key");
+    let stored = Sha256::digest(client);
+    let server = hmac_sha256(&salted, b"Server Key");
+    Ok(format!(
+        "SCRAM-SHA-256${SCRAM_ITERATIONS}:{}${}:{}",
+        STANDARD.encode(&salt),
+        STANDARD.encode(stored),
+        STANDARD.encode(server)
+    ))
+}
+
+fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+    // HMAC takes keys of every length (RFC 2104 §2), so this cannot fail.
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| Vec::new(),
+        |mut mac| {
+            mac.update(message);
+            mac.finalize().into_bytes().to_vec()
+        },
+    )
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn passwords_hold_every_class_and_nothing_that_needs_escaping() {
+        for _ in 0..200 {
+            let text = generate(Shape::Password, &OsRandom).unwrap();
+            assert_eq!(text.len(), 32);
+            assert_eq!(check(&text, Shape::Password), Ok(()));
+            assert_eq!(crate::stage::quote::percent(&text), text);
+        }
+    }
+
+    #[test]
+    fn the_verifier_is_the_one_of_rfc_7677() {
+        // RFC 7677 §3: user "user", password "pencil", and its salt and 4096 iterations. The
+        // stored and server keys were computed with Python's hashlib from these.
+        let verifier = scram_verifier(
+            &Secret::new("pencil".to_owned()),
+            &Secret::new("W22ZaJ0SNY7soEsUEjb6gQ==".to_owned()),
+        )
+        .unwrap();
+        assert_eq!(
+            verifier,
+            "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+        );
+    }
+
+    #[test]
+    fn secrets_are_kept_and_private() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("secrets");
+        let mut first = SecretStore::open(&folder, &OsRandom);
+        let made = first.get("db-password", Shape::Password).unwrap();
+        first.write_to(&folder).unwrap();
+        let mut second = SecretStore::open(&folder, &OsRandom);
+        assert_eq!(second.get("db-password", Shape::Password).unwrap(), made);
+        assert_eq!(second.made(), <&[&str]>::default());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join("db-password")), 0o600);
+    }
+
+    #[test]
+    fn weak_secrets_of_the_operator_are_refused_without_repeating_them() {
+        let root = tempfile::tempdir().unwrap();
+        for (text, problem) in [
+            ("Short1-", "shorter"),
+            ("alllowercase-1234567", "upper-case"),
+            ("NoSpecialButLong123456", "special"),
+            ("Has space-1234567890", "white space"),
+            ("Has'quote-1234567890", "quote"),
+        ] {
+            std::fs::write(root.path().join("db-password"), text).unwrap();
+            let error = SecretStore::open(root.path(), &OsRandom)
+                .get("db-password", Shape::Password)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(problem), "{error}");
+            assert!(!error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_broken_random_source_is_an_error() {
+        struct Broken;
+        impl Random for Broken {
+            fn fill(&self, _: &mut [u8]) -> std::io::Result<()> {
+                Err(std::io::Error::other("no entropy"))
+            }
+        }
+        let root = tempfile::tempdir().unwrap();
+        let result = SecretStore::open(root.path(), &Broken).get("x", Shape::Alphanumeric);
+        assert!(matches!(result, Err(SecretError::Random(_))));
+    }
+}

@@ -1,0 +1,163 @@
+//! What people read: `INSTALL.md`, `PLAN.txt`, `plan.json`, notes.
+
+use std::fmt::Write as _;
+
+use minijinja::Value;
+use serde::Serialize;
+
+use crate::plan::deployment::{Role, Storage};
+use crate::plan::{CheckedPlan, Plan};
+use crate::stage::BundleLabel;
+use crate::stage::payload::Payload;
+use crate::stage::render::{RenderError, Renderer, values};
+use crate::stage::write::in_order;
+
+/// `plan.json`.
+#[derive(Serialize)]
+struct PlanFile<'a> {
+    format: u32,
+    bundle: &'a BundleLabel,
+    plan: &'a CheckedPlan,
+}
+
+/// Sentences that the installer should read.
+pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for repository in &payload.contents.repositories {
+        for suite in &repository.suites {
+            if let Some(until) = &suite.valid_until {
+                notes.push(format!(
+                    "The package index {}/{} is meant to be renewed before {until}. apt is told not to look at that date; its signature is checked.",
+                    repository.name, suite.suite
+                ));
+            }
+        }
+    }
+    if plan.deployment.hosts.len() == 1 {
+        notes.push(format!(
+            "PostgreSQL{} uses the certificate of the site, and is reached as {} (a line in /etc/hosts leads to the host itself).",
+            if plan.hosts_with(Role::Minio).next().is_some() { " and MinIO" } else { "" },
+            plan.deployment.site.host()
+        ));
+    }
+    if matches!(plan.deployment.storage, Storage::S3(_))
+        && plan.hosts_with(Role::Minio).next().is_some()
+    {
+        notes.push(
+            "Mattermost uses the root account of MinIO. With MinIO's client `mc`, make an account that may use the one bucket only, and put its keys into secrets/s3-access-key and secrets/s3-secret-key of a site with its own storage."
+                .to_owned(),
+        );
+    }
+    if plan.hosts_with(Role::Push).next().is_some() {
+        notes.push(
+            "The push proxy starts without keys. Put those of your own mobile apps into /etc/mattermost-push-proxy/, and their names into mattermost-push-proxy.json."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// The documents at the top of the tree.
+pub(super) fn documents(
+    label: &BundleLabel,
+    checked: &CheckedPlan,
+    payload: &Payload<'_>,
+    renderer: &Renderer,
+    notes: &[String],
+) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
+    let file = PlanFile {
+        format: 1,
+        bundle: label,
+        plan: checked,
+    };
+    let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();
+    json.push(b'\n');
+    Ok(vec![
+        ("plan.json", json),
+        ("PLAN.txt", plan_text(label, checked).into_bytes()),
+        (
+            "INSTALL.md",
+            renderer.render(
+                "INSTALL.md",
+                &install_values(label, checked.plan(), payload, notes),
+            )?,
+        ),
+    ])
+}
+
+fn install_values(
+    label: &BundleLabel,
+    plan: &Plan,
+    payload: &Payload<'_>,
+    notes: &[String],
+) -> Value {
+    let deployment = &plan.deployment;
+    let strings =
+        |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let backup = &deployment.backup;
+    values! {
+        site => values! { host => deployment.site.host(), url => deployment.site },
+        bundle => values! {
+            name => label.name,
+            version => label.version,
+            identity => label.identity.label(),
+        },
+        stand_ins => payload.stand_ins(),
+        hosts => in_order(&deployment.hosts),
+        proxy_address => plan.hosts_with(Role::Proxy).map(|host| host.address.to_string()).collect::<Vec<_>>().join(", "),
+        ntp => strings(&deployment.network.ntp),
+        admin => deployment.network.admin.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        needs_license => deployment.edition.is_licensed(),
+        backup => backup.enabled.is_on().then(|| values! {
+            folder => backup.directory,
+            calendar => format!("at {:02}:{:02}", backup.hour, backup.minute),
+            keep_days => backup.keep_days,
+        }),
+        file_store => match &deployment.storage {
+            Storage::Local { directory } => directory.clone(),
+            Storage::Nfs(nfs) => nfs.directory.clone(),
+            Storage::S3(s3) => format!("the bucket `{}`", s3.bucket),
+        },
+        notes,
+    }
+}
+
+/// The plan for people.
+fn plan_text(label: &BundleLabel, checked: &CheckedPlan) -> String {
+    let plan = checked.plan();
+    let mut text = format!(
+        "{}\nbundle {} {} ({})\n\nhosts\n",
+        plan.deployment.site,
+        label.name,
+        label.version,
+        label.identity.label()
+    );
+    // Writing to a String cannot fail.
+    for host in in_order(&plan.deployment.hosts) {
+        let roles: Vec<_> = host.roles.iter().map(|role| role.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "  {}  {}  {}  {}",
+            host.name,
+            host.address,
+            host.distribution,
+            roles.join(" ")
+        );
+    }
+    text.push_str("\nconnections that are allowed; all others are not\n");
+    for flow in &plan.flows {
+        let _ = writeln!(
+            text,
+            "  {} -> {}  {} {}  {}",
+            flow.from, flow.to, flow.protocol, flow.port, flow.purpose
+        );
+    }
+    text.push_str("\nfindings\n");
+    if checked.findings().is_empty() {
+        text.push_str("  none\n");
+    }
+    for finding in checked.findings().iter() {
+        let _ = writeln!(text, "  {}", finding.to_string().replace('\n', "\n  "));
+    }
+    text
+}

@@ -1,0 +1,390 @@
+//! Writes a staged tree beside its place, then puts it there in one step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::contents::RepositoryInfo;
+use crate::event::{Cancel, Observer, Progress, Step};
+use crate::fs::{self, FolderLock, Kind};
+use crate::plan::CheckedPlan;
+use crate::plan::deployment::{Host, Role};
+use crate::stage::host::{HostFiles, Scene, build};
+use crate::stage::payload::{Payload, is_linux};
+use crate::stage::render::Renderer;
+use crate::stage::roles::is_supported;
+use crate::stage::secrets::{Random, SecretStore};
+use crate::stage::site::Secrets;
+use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::types::size::ByteSize;
+use crate::verify::{AuthenticBundle, VerifyError};
+
+/// The list of a host's folder.
+const MANIFEST: &str = "MANIFEST.sha256";
+/// Largest file that is carried over from an earlier `secrets/`, in bytes.
+const MAX_SECRET: u64 = 64 * 1024;
+
+pub(super) fn stage(
+    bundle: &AuthenticBundle,
+    checked: &CheckedPlan,
+    request: &StageRequest,
+    random: &dyn Random,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<StageReport, StageError> {
+    let out = Place::new(&request.out)?;
+    let plan = checked.plan();
+    let payload = Payload::new(bundle.contents());
+    let renderer = Renderer::new()?;
+    let mut store = SecretStore::open(&request.out.join("secrets"), random);
+    let fitted = fit(checked, &payload, bundle.absent_volumes())?;
+    let secrets = Secrets::gather(plan, &mut store)?;
+    let mut hosts = Vec::new();
+    for fit in &fitted {
+        let scene = Scene {
+            plan,
+            host: fit.host,
+            payload: &payload,
+            secrets: &secrets,
+            renderer: &renderer,
+            major: fit.major.unwrap_or(0),
+        };
+        let files = build(&scene, &fit.programs, &fit.packages, &fit.repositories)?;
+        hosts.push((fit.host, files));
+    }
+    let notes = summary::notes(plan, &payload);
+    let header = bundle.sums().header();
+    let label = BundleLabel {
+        name: header.name.to_string(),
+        version: header.version.as_str().to_owned(),
+        identity: bundle.identity(),
+    };
+    let documents = summary::documents(&label, checked, &payload, &renderer, &notes)?;
+
+    let sizes = |path: &RelPath| {
+        bundle
+            .contents()
+            .files
+            .get(path)
+            .map_or(0, |info| info.size)
+    };
+    let copies = || hosts.iter().flat_map(|(_, files)| &files.copies);
+    let bytes: u64 = copies().map(|copy| sizes(&copy.from)).sum();
+    out.require_space(bytes)?;
+    let used: BTreeSet<&RelPath> = copies().map(|copy| &copy.from).collect();
+    let unused: Vec<&RelPath> = bundle
+        .contents()
+        .files
+        .keys()
+        .filter(|path| !used.contains(path))
+        .collect();
+    let rest: u64 = unused.iter().map(|path| sizes(path)).sum();
+    let items = copies().count().saturating_add(unused.len());
+    let progress = Progress {
+        step: Step::Stage,
+        observer,
+        cancel,
+    };
+    progress.started(
+        u64::try_from(items).unwrap_or(u64::MAX),
+        bytes.saturating_add(rest),
+    );
+    let work = Work { bundle, progress };
+    let building = out.begin()?;
+    let mut staged = Vec::new();
+    for (host, files) in &hosts {
+        staged.push(work.write_host(&building.folder, host, files)?);
+    }
+    for path in &unused {
+        cancel.check()?;
+        bundle.check_file(path, &progress)?;
+    }
+    for (name, content) in &documents {
+        fs::write_atomic(&building.folder.join(name), content, 0o644)?;
+    }
+    carry_secrets(
+        &request.out.join("secrets"),
+        &building.folder.join("secrets"),
+    )?;
+    store.write_to(&building.folder.join("secrets"))?;
+    building.finish()?;
+    progress.done();
+    Ok(StageReport {
+        out: request.out.clone(),
+        bundle: label,
+        hosts: staged,
+        secrets_made: store.made().iter().map(ToString::to_string).collect(),
+        only_checked: unused.len(),
+        notes,
+    })
+}
+
+/// What one host takes from the bundle.
+struct Fit<'a> {
+    host: &'a Host,
+    programs: Vec<(crate::stage::payload::Program, RelPath)>,
+    packages: Vec<String>,
+    repositories: Vec<RepositoryInfo>,
+    major: Option<u16>,
+}
+
+/// Brings plan and bundle together, or says everything that does not fit.
+fn fit<'a>(
+    checked: &'a CheckedPlan,
+    payload: &Payload<'_>,
+    absent: &[String],
+) -> Result<Vec<Fit<'a>>, StageError> {
+    let plan = checked.plan();
+    let mut problems: Vec<String> = absent
+        .iter()
+        .map(|volume| {
+            format!(
+                "the volume {volume} of the bundle is not here; name the folder of its medium too"
+            )
+        })
+        .collect();
+    if !is_linux(plan) {
+        problems.push(format!(
+            "the method `{}` cannot be staged yet; `linux` can",
+            plan.deployment.method
+        ));
+    }
+    let target = payload.contents.target;
+    let mut fitted = Vec::new();
+    for host in in_order(&plan.deployment.hosts) {
+        if host.distribution != target.distribution {
+            problems.push(format!(
+                "the bundle is for {}, the host {} runs {}",
+                target.distribution, host.name, host.distribution
+            ));
+        }
+        for role in host.roles.iter().filter(|role| !is_supported(**role)) {
+            problems.push(format!(
+                "the role `{role}` of {} cannot be staged yet",
+                host.name
+            ));
+        }
+        let major = if host.has(Role::Db) {
+            payload
+                .database_major(plan.database.version)
+                .map_err(|problem| problems.push(problem))
+                .ok()
+        } else {
+            None
+        };
+        let (programs, lacking) = payload.programs(host);
+        problems.extend(lacking);
+        let (packages, lacking) = payload.packages(host, major);
+        problems.extend(lacking);
+        fitted.push(Fit {
+            host,
+            programs,
+            packages,
+            repositories: payload.contents.repositories.clone(),
+            major,
+        });
+    }
+    problems.dedup();
+    if problems.is_empty() {
+        Ok(fitted)
+    } else {
+        Err(StageError::Unfit(problems))
+    }
+}
+
+/// Databases first, then storage, push, applications, proxies.
+pub(super) fn in_order(hosts: &[Host]) -> Vec<&Host> {
+    let rank = |host: &Host| {
+        [Role::Db, Role::Minio, Role::Push, Role::App, Role::Proxy]
+            .iter()
+            .position(|role| host.has(*role))
+            .unwrap_or(usize::MAX)
+    };
+    let mut sorted: Vec<&Host> = hosts.iter().collect();
+    sorted.sort_by_key(|host| (rank(host), host.name.clone()));
+    sorted
+}
+
+struct Work<'a> {
+    bundle: &'a AuthenticBundle,
+    progress: Progress<'a>,
+}
+
+impl Work<'_> {
+    fn write_host(
+        &self,
+        root: &Path,
+        host: &Host,
+        files: &HostFiles,
+    ) -> Result<StagedHost, StageError> {
+        let folder = root.join(host.name.as_str());
+        let mut listed: BTreeMap<String, Digest> = BTreeMap::new();
+        fs::create_dir_all(&folder, 0o700)?;
+        for copy in &files.copies {
+            let target = folder.join(&copy.to);
+            make_parent(&target)?;
+            let digest = self.copy(&copy.from, &target)?;
+            listed.insert(copy.to.clone(), digest);
+        }
+        let mut put = |path: String, content: &[u8], mode: u32| -> Result<(), StageError> {
+            let target = folder.join(&path);
+            make_parent(&target)?;
+            fs::write_atomic(&target, content, mode)?;
+            listed.insert(path, Digest::of(content));
+            Ok(())
+        };
+        for (path, entry) in files.tree.entries() {
+            if let Some((content, mode)) = entry.staged() {
+                put(format!("rootfs{path}"), content, mode)?;
+            }
+        }
+        for (name, content) in &files.scripts {
+            put((*name).to_owned(), content, 0o755)?;
+        }
+        put("perms.tsv".to_owned(), files.tree.perms().as_bytes(), 0o644)?;
+        let manifest = listed
+            .iter()
+            .fold(String::new(), |mut text, (path, digest)| {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{digest}  {path}");
+                text
+            });
+        fs::write_atomic(&folder.join(MANIFEST), manifest.as_bytes(), 0o644)?;
+        Ok(StagedHost {
+            name: host.name.clone(),
+            files: listed.len().saturating_add(1),
+            manifest: Digest::of(manifest.as_bytes()),
+        })
+    }
+
+    fn copy(&self, path: &RelPath, target: &Path) -> Result<Digest, StageError> {
+        self.progress.cancel.check()?;
+        self.bundle.copy_out(path, target, 0o644, &self.progress)?;
+        // What was copied is what is listed: `copy_out` compared them.
+        let listed = self.bundle.sums().entries().get(path).copied();
+        listed.ok_or_else(|| {
+            StageError::Bundle(VerifyError::NoFile {
+                path: path.to_string(),
+            })
+        })
+    }
+}
+
+fn make_parent(path: &Path) -> Result<(), StageError> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent, 0o755)?;
+    }
+    Ok(())
+}
+
+/// Carries every file of an earlier `secrets/` over, also those that an operator put there.
+fn carry_secrets(from: &Path, to: &Path) -> Result<(), StageError> {
+    fs::create_dir_all(to, 0o700)?;
+    fs::set_mode(to, 0o700)?;
+    if fs::examine(from)?.is_none() {
+        return Ok(());
+    }
+    for entry in fs::walk(from)? {
+        if entry.kind == Kind::File {
+            let content = fs::read(&from.join(&entry.path), MAX_SECRET)?;
+            let target = to.join(&entry.path);
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent, 0o700)?;
+            }
+            fs::write_atomic(&target, &content, 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the tree goes, and where it is built.
+struct Place {
+    out: PathBuf,
+    parent: PathBuf,
+    building: PathBuf,
+    occupied: bool,
+}
+
+impl Place {
+    fn new(out: &Path) -> Result<Self, StageError> {
+        let name = out
+            .file_name()
+            .ok_or_else(|| StageError::Occupied(out.to_owned()))?;
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let occupied = fs::examine(out)?.is_some();
+        if occupied {
+            let is_tree = fs::examine(&out.join("plan.json"))?.is_some();
+            if !is_tree && !fs::walk(out)?.is_empty() {
+                return Err(StageError::Occupied(out.to_owned()));
+            }
+        }
+        Ok(Self {
+            building: parent.join(format!(".{}.staging", name.to_string_lossy())),
+            out: out.to_owned(),
+            parent,
+            occupied,
+        })
+    }
+
+    fn require_space(&self, bytes: u64) -> Result<(), StageError> {
+        fs::create_dir_all(&self.parent, 0o755)?;
+        // Room for the generated files and the file system's own needs.
+        let needed = bytes.saturating_add(16 * 1024 * 1024);
+        let free = fs::free_space(&self.parent)?;
+        if free < needed {
+            return Err(StageError::Space {
+                path: self.out.clone(),
+                free: ByteSize(free),
+                needed: ByteSize(needed),
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes the folder to build in, without what an interrupted run left there.
+    fn begin(self) -> Result<Building, StageError> {
+        fs::create_dir_all(&self.building, 0o700)?;
+        let lock = FolderLock::acquire(&self.building)?;
+        for entry in fs::walk(&self.building)? {
+            if entry.path.components().count() == 1 && entry.path != Path::new(".lock") {
+                let path = self.building.join(&entry.path);
+                if entry.kind == Kind::Folder {
+                    fs::remove_dir_all(&path)?;
+                } else {
+                    fs::remove_file(&path)?;
+                }
+            }
+        }
+        Ok(Building {
+            folder: self.building.clone(),
+            place: self,
+            lock,
+        })
+    }
+}
+
+struct Building {
+    folder: PathBuf,
+    place: Place,
+    lock: FolderLock,
+}
+
+impl Building {
+    /// Puts the tree in place. Until then the earlier one stands, after it the new one.
+    fn finish(self) -> Result<(), StageError> {
+        fs::remove_file(&self.folder.join(".lock"))?;
+        if self.place.occupied {
+            fs::exchange(&self.folder, &self.place.out)?;
+            fs::remove_dir_all(&self.folder)?;
+        } else {
+            fs::rename(&self.folder, &self.place.out)?;
+        }
+        drop(self.lock);
+        Ok(())
+    }
+}
