@@ -59,9 +59,10 @@ fn the_quickstart_installs_without_network_and_serves() {
     let mut machine = Machine::new("mm1", ADDRESS);
     copy(&quickstart, &machine);
     machine.boot();
+    let ca = quickstart.dir.join("pki/ca.pem").display().to_string();
     let site = Site {
         machine: &machine,
-        ca: quickstart.dir.join("pki/ca.pem").display().to_string(),
+        ca: &ca,
     };
 
     a_dry_run_changes_nothing(&machine);
@@ -86,7 +87,7 @@ fn the_quickstart_installs_without_network_and_serves() {
     machine.reboot();
     let site = Site {
         machine: &machine,
-        ca: site.ca,
+        ca: &ca,
     };
     units_are_active(&machine);
     site.answers_ping();
@@ -330,12 +331,12 @@ fn the_database_serves_only_the_application(machine: &Machine) {
 /// The site as users see it.
 struct Site<'a> {
     machine: &'a Machine,
-    ca: String,
+    ca: &'a str,
 }
 
 impl Site<'_> {
     fn curl(&self, args: &[&str]) -> Ran {
-        let all = [&RESOLVE[..], &["--cacert", &self.ca], args].concat();
+        let all = [&RESOLVE[..], &["--cacert", self.ca], args].concat();
         self.machine.curl(Neighbour::User, &all)
     }
 
@@ -347,18 +348,21 @@ impl Site<'_> {
     fn answers_ping(&self) {
         let ping = self.curl(&[&format!("{SITE}/api/v4/system/ping")]);
         let ping: serde_json::Value = serde_json::from_str(ping.ok()).expect("JSON");
-        assert_eq!(ping["status"], "OK", "{ping}");
-        assert_eq!(ping["stand_in"], true, "{ping}");
-        assert_eq!(ping["database_status"], "OK", "{ping}");
-        assert_eq!(ping["filestore_status"], "OK", "{ping}");
-        assert_eq!(ping["plugins_writable"], true, "{ping}");
-        assert_eq!(ping["seen"]["host"], "chat.mm.internal", "{ping}");
-        assert_eq!(ping["seen"]["x-forwarded-proto"], "https", "{ping}");
-        assert_eq!(
-            ping["seen"]["x-real-ip"],
-            Neighbour::User.address(),
-            "{ping}"
-        );
+        for (pointer, expected) in [
+            ("/status", "OK"),
+            ("/database_status", "OK"),
+            ("/filestore_status", "OK"),
+            ("/seen/host", "chat.mm.internal"),
+            ("/seen/x-forwarded-proto", "https"),
+            ("/seen/x-real-ip", Neighbour::User.address()),
+        ] {
+            let found = ping.pointer(pointer).and_then(|value| value.as_str());
+            assert_eq!(found, Some(expected), "{pointer} of {ping}");
+        }
+        for pointer in ["/stand_in", "/plugins_writable"] {
+            let found = ping.pointer(pointer).and_then(serde_json::Value::as_bool);
+            assert_eq!(found, Some(true), "{pointer} of {ping}");
+        }
     }
 
     /// Sends so many bytes as a file; returns status and body.

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
+use haversack::types::digest::Digest;
 
 /// What a freshly installed Debian server has beyond the essential packages, and no more.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps,netbase";
@@ -47,7 +47,7 @@ const SENSOR: &str = "table inet haversack-sensor {
 }
 ";
 /// Longest wait for a boot or a shutdown.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -301,7 +301,10 @@ impl Machine {
         );
         let listing: serde_json::Value =
             serde_json::from_str(listing.ok()).expect("nft writes JSON");
-        let objects = listing["nftables"].as_array().expect("a list");
+        let objects = listing
+            .get("nftables")
+            .and_then(|all| all.as_array())
+            .expect("a list");
         let sets: Vec<_> = objects
             .iter()
             .filter_map(|object| object.get("set"))
@@ -462,17 +465,12 @@ fn base() -> PathBuf {
         "this test boots a machine, so it must run as root"
     );
     let sources = sources();
-    let mut key = Sha256::new();
-    key.update(PACKAGES);
+    let mut inputs = PACKAGES.as_bytes().to_vec();
     for source in &sources {
-        key.update(fs::read(source).expect("an apt source"));
+        inputs.extend(fs::read(source).expect("an apt source"));
     }
-    let key: String = key
-        .finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut key = Digest::of(&inputs).to_string();
+    key.truncate(12);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let folder = target.join(format!("machine-base-{key}"));
     fs::create_dir_all(target).expect("the target folder");

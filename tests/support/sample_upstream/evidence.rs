@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use haversack::types::digest::Digest;
 use pgp::composed::{
     ArmorOptions, Deserializable as _, DetachedSignature, SignedSecretKey, SubpacketConfig,
 };
@@ -11,7 +12,6 @@ use pgp::packet::{Subpacket, SubpacketData};
 use pgp::ser::Serialize as _;
 use pgp::types::{KeyDetails as _, Password, Timestamp};
 use rand::SeedableRng as _;
-use sha2::{Digest as _, Sha256};
 
 use crate::Failure;
 use crate::archives::put;
@@ -52,10 +52,7 @@ pub(crate) fn write(dir: &Path) -> Result<(), Failure> {
         let (folder, name) = path
             .rsplit_once('/')
             .ok_or("an archive outside of a folder")?;
-        let sum: String = Sha256::digest(&content)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sum = Digest::of(&content);
         let side = |end: &str, text: &[u8]| put(dir, &format!("{path}{end}"), text);
         // GNU coreutils, MinIO's single space, coreutils in binary mode, the bare digest, a list.
         side(".sha256", format!("{sum}  {name}\n").as_bytes())?;

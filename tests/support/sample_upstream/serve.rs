@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use haversack::types::digest::Digest;
 
 use crate::http::{self, After, Connection, Handler, Head};
 use crate::{Failure, evidence};
@@ -47,11 +47,7 @@ impl Site {
         for path in evidence::files(dir)? {
             let file = dir.join(&path);
             let content = std::fs::read(&file)?;
-            let digest: String = Sha256::digest(&content)
-                .iter()
-                .take(12)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest = Digest::of(&content);
             let length = u64::try_from(content.len())?;
             files.insert(
                 format!("/{path}"),

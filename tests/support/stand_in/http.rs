@@ -162,7 +162,7 @@ impl Connection {
     pub(crate) fn head(&mut self, status: &str, headers: &[(&str, &str)]) -> io::Result<()> {
         let mut text = format!("HTTP/1.1 {status}\r\n");
         for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
         self.send(text.as_bytes())

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 /// The version that the stand-in for Mattermost reports; `+stand-in` is no release of anybody.
 pub(crate) const MATTERMOST_VERSION: &str = "11.7.10+stand-in";
-/// The version that the stand-in for MinIO reports.
+/// The version that the stand-in for `MinIO` reports.
 const MINIO_VERSION: &str = "RELEASE.2025-09-07T16-13-09Z+stand-in";
 /// The version that the stand-in for the push proxy reports.
 pub(crate) const PUSH_VERSION: &str = "6.5.0+stand-in";

@@ -1,5 +1,5 @@
-//! A PostgreSQL client of the kind the server must accept: TLS with a verified host name, then
-//! SCRAM-SHA-256 (PostgreSQL documentation, "Frontend/Backend Protocol"; RFC 5802, RFC 7677).
+//! A `PostgreSQL` client of the kind the server must accept: TLS with a verified host name, then
+//! SCRAM-SHA-256 (`PostgreSQL` documentation, "Frontend/Backend Protocol"; RFC 5802, RFC 7677).
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
                 &json!({ "stand_in": true, "version": PUSH_VERSION }),
             )?,
             ("GET", "/") => {
-                connection.answer("200 OK", &[], b"stand-in for mattermost-push-proxy\n")?
+                connection.answer("200 OK", &[], b"stand-in for mattermost-push-proxy\n")?;
             }
             ("POST", "/api/v1/send_push" | "/api/v1/ack") => {
                 let mut message = Vec::new();

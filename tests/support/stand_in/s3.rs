@@ -19,7 +19,7 @@ const MAX_ANSWER: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Bucket {
     endpoint: String,
-    bucket: String,
+    name: String,
     region: String,
     access_key: String,
     secret_key: String,
@@ -42,7 +42,7 @@ impl Bucket {
         }
         Ok(Self {
             endpoint: setting("AmazonS3Endpoint")?,
-            bucket: setting("AmazonS3Bucket")?,
+            name: setting("AmazonS3Bucket")?,
             region: setting("AmazonS3Region")?,
             access_key: setting("AmazonS3AccessKeyId")?,
             secret_key: setting("AmazonS3SecretAccessKey")?,
@@ -65,7 +65,7 @@ impl Bucket {
     }
 
     fn request(&self, method: &str, key: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
-        let path = format!("/{}/{key}", self.bucket);
+        let path = format!("/{}/{key}", self.name);
         let time = jiff::Timestamp::now()
             .strftime("%Y%m%dT%H%M%SZ")
             .to_string();

@@ -50,10 +50,14 @@ impl Signed<'_> {
             })
             .collect();
         query.sort();
-        let headers: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
+        let lines = self.headers.iter();
+        let headers: String = lines
+            .flat_map(|(name, value)| {
+                [
+                    *name, ":", *value, "
+",
+                ]
+            })
             .collect();
         let request = format!(
             "{}\n{}\n{}\n{headers}\n{}\n{}",
@@ -94,5 +98,9 @@ pub(crate) fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

@@ -53,7 +53,7 @@ pub(crate) fn connect(
     Ok(Box::new(StreamOwned::new(connection, stream)))
 }
 
-/// A server with `public.crt` and `private.key` of a folder, as MinIO reads them.
+/// A server with `public.crt` and `private.key` of a folder, as `MinIO` reads them.
 ///
 /// # Errors
 /// When one of them cannot be read, or they do not fit.

@@ -69,7 +69,7 @@ fn read_frame(connection: &mut Connection) -> io::Result<Option<Vec<u8>>> {
     let mut head = [0_u8; 6];
     stream.read_exact(&mut head)?;
     let [kind, length, mask @ ..] = head;
-    if kind != 0x81 || length < 0x80 || length > 0x80 + 125 {
+    if kind != 0x81 || !(0x80..=0x80 + 125).contains(&length) {
         return Ok(None);
     }
     let mut text = vec![0_u8; usize::from(length - 0x80)];
