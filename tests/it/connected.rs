@@ -571,6 +571,94 @@ fn starts_over_when_a_range_is_ignored_wrong_or_refused() {
 }
 
 #[test]
+fn two_runs_on_one_store_do_not_spoil_each_other() {
+    let server = Server::start();
+    let mut bench = Bench::new();
+    let (lock, bytes) = large(&server, &mut bench);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| bench.fetch(&lock).unwrap());
+        }
+    });
+    let stored = std::fs::read(bench.store.path_of(&Digest::of(&bytes))).unwrap();
+    assert!(stored == bytes);
+    assert_eq!(
+        std::fs::read_dir(bench.store.parts().unwrap())
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_part_without_validator_or_known_digest_is_not_continued() {
+    let server = Server::start();
+    server.put("a", vec![b'x'; 400_000]);
+    server.behave("a", Behaviour::CutWithoutValidator(100_000));
+    let trust = "trust = { first-lock = \"the digest must not be known\" }";
+    let lock = Bench::new()
+        .resolve(&manifest_of(&server.url("a"), trust))
+        .unwrap();
+    assert_eq!(lock.artifacts[0].file.size, 400_000);
+    assert_eq!(requests(&server), ["GET a", "GET a"]);
+}
+
+#[test]
+fn events_tell_of_each_byte_once_even_after_a_fresh_start() {
+    struct Count(Mutex<u64>);
+    impl Observer for Count {
+        fn on(&self, event: &Event<'_>) {
+            if let Event::Bytes { count, .. } = event {
+                *self.0.lock().unwrap() += count;
+            }
+        }
+    }
+    let server = Server::start();
+    let mut bench = Bench::new();
+    let (lock, bytes) = large(&server, &mut bench);
+    let part = format!("{}.part", Digest::of(&bytes));
+    std::fs::write(bench.store.parts().unwrap().join(part), vec![7; 400_000]).unwrap();
+    let count = Count(Mutex::new(0));
+    fetch(
+        &lock,
+        &bench.store,
+        &bench.client,
+        TWO,
+        &count,
+        &Cancel::new(),
+    )
+    .unwrap();
+    assert_eq!(count.0.into_inner().unwrap(), 1_000_000);
+}
+
+#[test]
+fn a_request_to_stop_ends_the_work_and_keeps_the_part() {
+    struct Stop(Cancel);
+    impl Observer for Stop {
+        fn on(&self, event: &Event<'_>) {
+            if matches!(event, Event::Bytes { .. }) {
+                self.0.request();
+            }
+        }
+    }
+    let server = Server::start();
+    let mut bench = Bench::new();
+    let (lock, bytes) = large(&server, &mut bench);
+    let cancel = Cancel::new();
+    let stop = Stop(cancel.clone());
+    let error = fetch(&lock, &bench.store, &bench.client, TWO, &stop, &cancel).unwrap_err();
+    assert_eq!(error.id(), "E130");
+    let part = bench
+        .store
+        .parts()
+        .unwrap()
+        .join(format!("{}.part", Digest::of(&bytes)));
+    assert!(part.exists());
+    bench.fetch(&lock).unwrap();
+    assert!(!part.exists());
+}
+
+#[test]
 fn a_stale_part_is_dropped_when_the_digest_does_not_match() {
     let server = Server::start();
     let mut bench = Bench::new();
