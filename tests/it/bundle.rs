@@ -191,7 +191,7 @@ fn an_interrupted_pack_goes_on_and_gives_the_same_list() {
 
 /// Runs only as a child of the test below, which kills it.
 #[test]
-fn child_that_packs_in_a_loop() {
+fn child_that_packs() {
     let Some(folder) = std::env::var_os("HAVERSACK_TEST_PACK") else {
         return;
     };
@@ -216,7 +216,7 @@ fn killed_at_random_moments_the_next_pack_goes_on() {
     let mut killed = 0;
     for round in 0..10_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "bundle::child_that_packs_in_a_loop"])
+            .args(["--exact", "bundle::child_that_packs"])
             .env("HAVERSACK_TEST_PACK", sandbox.folder.path())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
@@ -443,3 +443,16 @@ fn the_released_format_1_stays_readable() {
 
 /// `sha256sum SHA256SUMS` of the released bundle.
 const GOLDEN: &str = "df52292f032e56754b91aaefc852f4261d40971b2488f0c17e9a759409d84990";
+
+#[test]
+fn the_script_in_every_bundle_is_clean_posix_shell() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.pack("demo", &sandbox.request()).path;
+    let output = Command::new("shellcheck")
+        .args(["--shell=sh", "--severity=style"])
+        .arg(bundle.join("verify.sh"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert!(output.status.success());
+}
