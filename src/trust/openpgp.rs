@@ -1,4 +1,4 @@
-//! OpenPGP signatures by pinned certificates (RFC 9580, and RFC 4880 for what is older).
+//! Signatures of `OpenPGP`, by pinned certificates (RFC 9580, and RFC 4880 for what is older).
 //!
 //! The primitives are those of the crate `pgp`; what makes a key or a self-signature valid is decided
 //! by the crate `rpgpie`. On top of both this module is strict where it protects people:

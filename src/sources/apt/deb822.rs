@@ -6,7 +6,7 @@
 use std::io::BufRead as _;
 
 /// Longest line, in bytes. The longest in Debian (a `Provides`) has 40 KiB.
-pub const MAX_LINE: usize = 1 << 20;
+pub(crate) const MAX_LINE: usize = 1 << 20;
 
 /// Where a text is no control file, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,24 +21,24 @@ pub struct SyntaxError {
 /// One field: its name as written, and its value with continuation lines, white space around it
 /// removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// The name, in the case it is written in; compare with [`Field::is`].
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// The value; lines after the first still begin with their white space.
-    pub value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// Line of the name, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl<'a> Field<'a> {
     /// Whether this is field `name`; case does not matter (deb822(5)).
     #[must_use]
-    pub fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// The lines of the value, without white space around them and without comments.
-    pub fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let lines = self.value.split(|byte| *byte == b'\n');
         lines
             .filter(|line| !line.starts_with(b"#"))
@@ -49,7 +49,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// When it is not UTF-8.
-    pub fn text(&self) -> Result<&'a str, SyntaxError> {
+    pub(crate) fn text(&self) -> Result<&'a str, SyntaxError> {
         std::str::from_utf8(self.value).map_err(|_| SyntaxError {
             line: self.line,
             what: "the value is not UTF-8",
@@ -59,7 +59,7 @@ impl<'a> Field<'a> {
 
 /// What comes next in a control file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Item<'a> {
+pub(crate) enum Item<'a> {
     /// A field of the current stanza.
     Field(Field<'a>),
     /// The end of the current stanza. Comes once after its last field.
@@ -68,7 +68,7 @@ pub enum Item<'a> {
 
 /// Reads a control file item by item.
 #[derive(Debug, Clone)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     line: usize,
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the text holds a NUL byte.
-    pub fn new(text: &'a [u8]) -> Result<Self, SyntaxError> {
+    pub(crate) fn new(text: &'a [u8]) -> Result<Self, SyntaxError> {
         if text.contains(&0) {
             return Err(SyntaxError {
                 line: 1,
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the text is no control file there.
-    pub fn next_item(&mut self) -> Result<Option<Item<'a>>, SyntaxError> {
+    pub(crate) fn next_item(&mut self) -> Result<Option<Item<'a>>, SyntaxError> {
         while let Some((start, line)) = self.take_line()? {
             match line.first() {
                 Some(b'#') => {}

@@ -23,6 +23,10 @@ pub const MAX_LIST: u64 = 1 << 30;
 /// Memory that unpacking may take, in bytes: enough for `xz -9`.
 const MAX_UNPACK_MEMORY: u64 = 128 << 20;
 
+/// Names of package lists, the better packed one first.
+const XZ: &str = "Packages.xz";
+const GZ: &str = "Packages.gz";
+
 /// What is shared by the work on one repository.
 pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
@@ -231,15 +235,13 @@ fn fetch_list(
     arch: &str,
 ) -> Result<(LockedFile, Vec<u8>), AptError> {
     let folder = format!("{folder}/binary-{arch}");
-    let found = ["Packages.xz", "Packages.gz"].into_iter().find_map(|name| {
+    let found = [XZ, GZ].into_iter().find_map(|name| {
         let known = release.files.get(&format!("{folder}/{name}"));
         known.map(|(digest, size)| (name, *digest, *size))
     });
     let plain = |name: &str| dists(repository, suite, &format!("{folder}/{name}"));
     let Some((name, digest, size)) = found else {
-        return Err(AptError::Missing {
-            url: plain("Packages.xz")?,
-        });
+        return Err(AptError::Missing { url: plain(XZ)? });
     };
     let mut url = plain(name)?;
     if size > MAX_PACKED {
@@ -253,41 +255,26 @@ fn fetch_list(
         suite,
         &format!("{folder}/by-hash/SHA256/{digest}"),
     )?;
-    let bytes = match context.store.read(&digest, size)? {
-        Some(bytes) => {
-            if release.by_hash {
-                url = by_hash;
-            }
-            bytes
+    let bytes = if let Some(bytes) = context.store.read(&digest, size)? {
+        if release.by_hash {
+            url = by_hash;
         }
-        None => {
-            let first = if release.by_hash {
-                context.documents.get(&by_hash, size)?
-            } else {
-                None
-            };
-            let bytes = match first {
-                Some(bytes) => {
-                    url = by_hash;
-                    Some(bytes)
-                }
-                None => context.documents.get(&url, size)?,
-            };
-            let bytes = bytes.ok_or_else(|| AptError::Missing { url: url.clone() })?;
-            let found = Digest::of(&bytes);
-            let found_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            if found != digest || found_size != size {
-                return Err(AptError::Mismatch {
-                    url,
-                    expected: digest,
-                    expected_size: size,
-                    found,
-                    found_size,
-                });
-            }
-            context.store.put(&bytes)?;
-            bytes
+        bytes
+    } else {
+        let mut found = None;
+        if release.by_hash {
+            found = context.documents.get(&by_hash, size)?;
         }
+        let bytes = if let Some(bytes) = found {
+            url = by_hash;
+            bytes
+        } else {
+            let found = context.documents.get(&url, size)?;
+            found.ok_or_else(|| AptError::Missing { url: url.clone() })?
+        };
+        check_list(&url, &bytes, digest, size)?;
+        context.store.put(&bytes)?;
+        bytes
     };
     let text = unpack(name, &bytes).map_err(|source| AptError::Unpack {
         url: url.clone(),
@@ -303,9 +290,24 @@ fn fetch_list(
     Ok((file, text))
 }
 
+fn check_list(url: &SafeUrl, bytes: &[u8], expected: Digest, size: u64) -> Result<(), AptError> {
+    let found = Digest::of(bytes);
+    let found_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if found == expected && found_size == size {
+        return Ok(());
+    }
+    Err(AptError::Mismatch {
+        url: url.clone(),
+        expected,
+        expected_size: size,
+        found,
+        found_size,
+    })
+}
+
 fn unpack(name: &str, packed: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    if name.ends_with(".xz") {
+    if name == XZ {
         let stream = liblzma::stream::Stream::new_stream_decoder(
             MAX_UNPACK_MEMORY,
             liblzma::stream::CONCATENATED,

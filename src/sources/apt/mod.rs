@@ -23,6 +23,7 @@ pub mod system;
 mod universe;
 pub mod version;
 
+pub use deb822::SyntaxError;
 pub use error::AptError;
 pub use index::{MAX_LIST, MAX_PACKED};
 
@@ -57,7 +58,7 @@ pub struct RepositorySpec {
     pub keyring_url: SafeUrl,
     /// The certificates of the keyring that are trusted; all of them when this is empty.
     pub pinned: Vec<Fingerprint>,
-    /// Higher is preferred, whatever the version; apt's default is 500 (apt_preferences(5)).
+    /// Higher is preferred, whatever the version; apt's default is 500 (`apt_preferences(5)`).
     pub priority: i32,
 }
 

@@ -3,48 +3,48 @@
 use super::deb822::{Field, Item, Reader, SyntaxError};
 
 /// Most packages in one list. Debian's largest has 70,000.
-pub const MAX_PACKAGES: usize = 500_000;
+pub(crate) const MAX_PACKAGES: usize = 500_000;
 
 /// One package of a list, as far as a closure needs it. Texts are empty where the field is absent.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     /// `Package`.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// `Version`.
-    pub version: &'a str,
+    pub(crate) version: &'a str,
     /// `Architecture`.
-    pub arch: &'a str,
+    pub(crate) arch: &'a str,
     /// `Multi-Arch: allowed`: satisfies `name:any`.
-    pub allowed: bool,
+    pub(crate) allowed: bool,
     /// `Essential: yes`.
-    pub essential: bool,
+    pub(crate) essential: bool,
     /// `Important: yes` or `Protected: yes`.
-    pub important: bool,
+    pub(crate) important: bool,
     /// `Priority`: 1 required to 5 extra; 0 when absent.
-    pub priority: u8,
+    pub(crate) priority: u8,
     /// `Source`, with its version in parentheses when that is another.
-    pub source: &'a str,
+    pub(crate) source: &'a str,
     /// `Pre-Depends`, `Depends`, `Conflicts`, `Breaks`, `Recommends`, `Suggests`, `Replaces`,
     /// `Enhances`, in this order: the order in which apt looks at them.
-    pub relations: [&'a str; 8],
+    pub(crate) relations: [&'a str; 8],
     /// `Provides`.
-    pub provides: &'a str,
+    pub(crate) provides: &'a str,
     /// `Filename`.
-    pub filename: &'a str,
+    pub(crate) filename: &'a str,
     /// `Size`.
-    pub size: &'a str,
+    pub(crate) size: &'a str,
     /// `SHA256`.
-    pub sha256: &'a str,
+    pub(crate) sha256: &'a str,
     /// `Status` (in dpkg's status file only).
-    pub status: &'a str,
+    pub(crate) status: &'a str,
     /// Line of its first field.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl<'a> Record<'a> {
     /// Name and version of the source package.
     #[must_use]
-    pub fn source_package(&self) -> (&'a str, &'a str) {
+    pub(crate) fn source_package(&self) -> (&'a str, &'a str) {
         if self.source.is_empty() {
             return (self.name, self.version);
         }
@@ -128,7 +128,7 @@ impl<'a> Record<'a> {
 /// # Errors
 /// When the text is no control file, a package has no name or version, or there are more than
 /// [`MAX_PACKAGES`].
-pub fn parse(text: &[u8]) -> Result<Vec<Record<'_>>, SyntaxError> {
+pub(crate) fn parse(text: &[u8]) -> Result<Vec<Record<'_>>, SyntaxError> {
     let mut reader = Reader::new(text)?;
     let mut found = Vec::new();
     let mut record = Record::default();

@@ -6,7 +6,7 @@ use super::version;
 
 /// How a version must compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
+pub(crate) enum Operator {
     /// `<<`
     Earlier,
     /// `<=`
@@ -22,7 +22,7 @@ pub enum Operator {
 impl Operator {
     /// Whether `found` stands in this relation to `wanted`.
     #[must_use]
-    pub fn accepts(self, found: &str, wanted: &str) -> bool {
+    pub(crate) fn accepts(self, found: &str, wanted: &str) -> bool {
         let order = version::compare(found, wanted);
         match self {
             Self::Earlier => order == Ordering::Less,
@@ -35,7 +35,7 @@ impl Operator {
 
     /// As it is written.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Earlier => "<<",
             Self::EarlierOrEqual => "<=",
@@ -48,26 +48,26 @@ impl Operator {
 
 /// One alternative of a relation: `name:any (>= version)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Alternative<'a> {
+pub(crate) struct Alternative<'a> {
     /// Name, with its `:any` or `:<architecture>` when it has one.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What is asked of the version.
-    pub version: Option<(Operator, &'a str)>,
+    pub(crate) version: Option<(Operator, &'a str)>,
     /// Whether `|` follows: the next alternative would do as well.
-    pub or: bool,
+    pub(crate) or: bool,
 }
 
 /// A relation field that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no relation between packages")]
-pub struct RelationError(String);
+#[error("{0}")]
+pub(crate) struct RelationError(pub(super) String);
 
 /// The alternatives of a relation field, in order, without those that are for other architectures
 /// or need a build profile. Alternatives that belong together are joined by `or`.
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn parse<'a>(field: &'a str, arch: &str) -> Result<Vec<Alternative<'a>>, RelationError> {
+pub(crate) fn parse<'a>(field: &'a str, arch: &str) -> Result<Vec<Alternative<'a>>, RelationError> {
     let mut found = Vec::new();
     for group in field.split(',') {
         if group.trim_ascii().is_empty() {
@@ -88,7 +88,10 @@ pub fn parse<'a>(field: &'a str, arch: &str) -> Result<Vec<Alternative<'a>>, Rel
 }
 
 fn parse_one<'a>(text: &'a str, arch: &str) -> Result<Option<Alternative<'a>>, RelationError> {
-    let wrong = || RelationError(text.trim_ascii().chars().take(120).collect());
+    let wrong = || {
+        let shown: String = text.trim_ascii().chars().take(120).collect();
+        RelationError(format!("`{shown}` is no relation between packages"))
+    };
     let text = text.trim_ascii();
     let end = text
         .find(|c: char| c.is_ascii_whitespace() || matches!(c, '(' | '[' | '<'))

@@ -147,7 +147,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
         .strip_suffix("UTC")
         .or_else(|| text.strip_suffix("GMT"))
         .or_else(|| text.strip_suffix('Z'));
-    let text = plain.map_or_else(|| text.to_owned(), |plain| format!("{}+0000", plain));
+    let text = plain.map_or_else(|| text.to_owned(), |plain| format!("{plain}+0000"));
     jiff::fmt::rfc2822::parse(&text)
         .map(|zoned| zoned.timestamp())
         .map_err(|error| format!("`{}` is no date: {error}", shorten(&text)))

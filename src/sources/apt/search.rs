@@ -8,7 +8,7 @@ use super::closure::{Because, Outcome};
 use super::universe::{Kind, PackageId, Relation, Universe, VersionId};
 
 /// Most choices that are tried.
-const MAX_CHOICES: usize = 50_000;
+const MAX_CHOICES: usize = 10_000;
 
 /// A set in which everything asked for is there and nothing is broken, or nothing.
 pub(super) fn search(universe: &Universe<'_>, asked: &[VersionId]) -> Option<Outcome> {
@@ -46,7 +46,7 @@ struct Search<'u, 'a> {
     choices: usize,
 }
 
-impl<'u, 'a> Search<'u, 'a> {
+impl<'a> Search<'_, 'a> {
     fn go_on(&mut self, mut at: usize) -> bool {
         loop {
             let Some((asking, version, group)) = self.agenda.get(at).copied() else {

@@ -56,7 +56,7 @@ pub fn repositories(
     let mut found: Vec<RepositorySpec> = Vec::new();
     for entry in entries {
         check_distribution(&entry, target.distribution)?;
-        merge(root, name, entry, &mut found)?;
+        merge(root, name, &entry, &mut found)?;
     }
     name_all(name, &mut found)?;
     Ok(found)
@@ -99,10 +99,10 @@ fn files_in(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, AptError> {
 fn merge(
     root: &Path,
     name: &Name,
-    entry: Entry,
+    entry: &Entry,
     into: &mut Vec<RepositorySpec>,
 ) -> Result<(), AptError> {
-    let trusted = trusted(root, &entry)?;
+    let trusted = trusted(root, entry)?;
     for uri in &entry.uris {
         let uri: SafeUrl = uri
             .trim_end_matches('/')
@@ -290,4 +290,101 @@ fn name_all(name: &Name, found: &mut [RepositorySpec]) -> Result<(), AptError> {
         taken.push(unique);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+mod tests {
+    use super::*;
+    use crate::types::target::Arch;
+
+    const TARGET: Target = Target {
+        distribution: Distribution::Debian12,
+        arch: Arch::Amd64,
+    };
+
+    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn read(files: &[(&str, &str)]) -> Result<Vec<RepositorySpec>, AptError> {
+        repositories(root(files).path(), &"base".parse().unwrap(), TARGET)
+    }
+
+    #[test]
+    fn merges_the_suites_of_a_uri_and_names_several() {
+        let found = read(&[
+            (
+                "etc/apt/sources.list.d/debian.sources",
+                "Types: deb\n# why\nURIs: http://m.example/debian/\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /k/a.gpg\n\n\
+                 Types: deb\nURIs: http://m.example/debian-security\nSuites: bookworm-security\nComponents: main\nSigned-By: /k/a.gpg\n",
+            ),
+            (
+                "etc/apt/sources.list.d/more.list",
+                "deb [signed-by=/k/a.gpg] http://m.example/debian bookworm-backports main\n\
+                 deb [signed-by=/k/a.gpg] http://n.example/debian bookworm main\n\
+                 deb [arch=arm64 signed-by=/none] http://o.example/debian bookworm main\n",
+            ),
+            ("etc/apt/sources.list.d/off.list.disabled", "nonsense"),
+            ("k/a.gpg", "key"),
+        ])
+        .unwrap();
+        let shown: Vec<(&str, &str, String)> = found
+            .iter()
+            .map(|one| (one.name.as_str(), one.uri.as_str(), one.suites.join(" ")))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (
+                    "base-debian",
+                    "http://m.example/debian",
+                    "bookworm bookworm-updates bookworm-backports".to_owned()
+                ),
+                (
+                    "base-debian-security",
+                    "http://m.example/debian-security",
+                    "bookworm-security".to_owned()
+                ),
+                (
+                    "base-debian-2",
+                    "http://n.example/debian",
+                    "bookworm".to_owned()
+                ),
+            ]
+        );
+        assert_eq!(found[0].keyring, b"key");
+        assert!(found[0].keyring_url.as_str().ends_with("/k/a.gpg"));
+    }
+
+    #[test]
+    fn refuses_other_distributions_and_sources_without_keys() {
+        let line = |suite: &str| format!("deb http://m.example/debian {suite} main\n");
+        for (text, why) in [
+            (line("trixie-updates"), "is not of debian-12"),
+            (line("bookworm"), "the system has no trusted keys"),
+            ("# nothing\n".to_owned(), "name no repository for amd64"),
+            (
+                "deb [signed-by=/none] http://m.example/debian bookworm main\n".to_owned(),
+                "none",
+            ),
+        ] {
+            let error = read(&[("etc/apt/sources.list", &text)]).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_repository_keeps_the_name() {
+        let text = "deb [signed-by=/k/a.asc] http://m.example/debian stable main\n";
+        let found = read(&[("etc/apt/sources.list", text), ("k/a.asc", "key")]).unwrap();
+        assert_eq!(found[0].name.as_str(), "base");
+        assert_eq!((found.len(), found[0].priority), (1, 500));
+    }
 }

@@ -7,6 +7,9 @@ use super::packages::Record;
 use super::relation::{self, Operator, RelationError};
 use super::version;
 
+/// Most versions of one package in all lists together.
+const MAX_VERSIONS: usize = 2_000;
+
 /// A name that packages have, provide, or ask for. Ids grow in the order in which names are first
 /// seen, which apt takes as the last word between equal providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -276,7 +279,7 @@ impl<'a> Universe<'a> {
     }
 
     /// What apt would install of a package: of the highest priority the newest, and no downgrade
-    /// under priority 1000 (apt_preferences(5)).
+    /// under priority 1000 (`apt_preferences(5)`).
     pub(super) fn candidate(&self, id: PackageId) -> Option<VersionId> {
         /// What the base has counts this much.
         const INSTALLED: i32 = 100;
@@ -355,6 +358,13 @@ impl<'a> Universe<'a> {
                 }
                 _ => place = at + 1,
             }
+        }
+        if self.package(package).versions.len() >= MAX_VERSIONS {
+            let why = format!(
+                "there are more than {MAX_VERSIONS} versions of {}",
+                record.name
+            );
+            return Err((record.line, RelationError(why)));
         }
         let first = self.relations.len();
         self.add_relations(record)

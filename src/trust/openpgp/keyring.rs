@@ -160,7 +160,7 @@ impl Known {
         let usable = self.checked.valid_signing_capable_component_keys_at(now);
         let key = usable
             .iter()
-            .map(|verifier| verifier.as_componentkey())
+            .map(rpgpie::certificate::SignatureVerifier::as_componentkey)
             .find(|key| names(signature, *key))
             .cloned()
             .ok_or(Reason::NotForSigning)?;

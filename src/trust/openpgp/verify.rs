@@ -285,6 +285,10 @@ fn reject(signature: &Signature, reason: Reason) -> Rejected {
     Rejected { issuer, reason }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 fn malformed(error: pgp::errors::Error) -> OpenPgpError {
     OpenPgpError::Malformed(error.to_string())
 }

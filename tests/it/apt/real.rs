@@ -22,18 +22,20 @@ use crate::support::documents::TestDocuments;
 /// What `apt-get` works in, and a store with the same indexes.
 struct Machine {
     folder: tempfile::TempDir,
+    arch: Arch,
     repositories: Vec<RepositorySpec>,
     store: Store,
     documents: TestDocuments,
     minimal: Vec<u8>,
 }
 
-static MACHINE: LazyLock<Machine> = LazyLock::new(Machine::new);
+static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine::new(Arch::Amd64));
+static FOREIGN: LazyLock<Machine> = LazyLock::new(|| Machine::new(Arch::Arm64));
 /// apt locks its folders: one at a time.
 static APT: Mutex<()> = Mutex::new(());
 
 impl Machine {
-    fn new() -> Self {
+    fn new(arch: Arch) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for below in ["state/lists/partial", "cache/archives/partial", "empty"] {
             std::fs::create_dir_all(folder.path().join(below)).unwrap();
@@ -41,13 +43,14 @@ impl Machine {
         std::fs::write(folder.path().join("nothing"), b"").unwrap();
         let target = Target {
             distribution: Distribution::Debian12,
-            arch: Arch::Amd64,
+            arch,
         };
         let repositories =
             system::repositories(Path::new("/"), &"base".parse().unwrap(), target).unwrap();
         let mut machine = Self {
             store: Store::open(&folder.path().join("store")).unwrap(),
             folder,
+            arch,
             repositories,
             documents: TestDocuments::new(),
             minimal: Vec::new(),
@@ -90,6 +93,8 @@ impl Machine {
                 "Dir::Etc::preferencesparts",
                 root.join("empty").display().to_string(),
             ),
+            ("APT::Architecture", self.arch.to_string()),
+            ("APT::Architectures::", self.arch.to_string()),
             ("Acquire::Languages", "none".to_owned()),
             ("APT::Sandbox::User", "root".to_owned()),
         ] {
@@ -142,7 +147,7 @@ impl Machine {
         });
         Request {
             repositories: self.repositories.clone(),
-            arch: Arch::Amd64,
+            arch: self.arch,
             wanted: wanted.collect(),
             recommends,
             base,
@@ -219,8 +224,7 @@ const SETS: [&[&str]; 7] = [
     &["curl", "locales"],
 ];
 
-fn compare(status: &str, base: &Base, recommends: bool) {
-    let machine = &*MACHINE;
+fn compare(machine: &Machine, status: &str, base: &Base, recommends: bool) {
     for set in SETS {
         let apts = machine.apts_choice(set, recommends, status);
         let ours = as_apt_shows(&machine.resolve(set, recommends, base.clone()));
@@ -239,26 +243,33 @@ fn compare(status: &str, base: &Base, recommends: bool) {
 
 #[test]
 fn closures_on_nothing_are_those_of_apt() {
-    compare("nothing", &Base::Nothing, false);
+    compare(&MACHINE, "nothing", &Base::Nothing, false);
 }
 
 #[test]
 fn closures_with_recommends_on_nothing_are_those_of_apt() {
-    compare("nothing", &Base::Nothing, true);
+    compare(&MACHINE, "nothing", &Base::Nothing, true);
 }
 
 #[test]
 fn closures_on_a_minimal_system_are_those_of_apt() {
     let base = Base::Status(MACHINE.minimal.clone());
-    compare("minimal", &base, false);
-    compare("minimal", &base, true);
+    compare(&MACHINE, "minimal", &base, false);
+    compare(&MACHINE, "minimal", &base, true);
 }
 
 #[test]
 fn closures_on_this_machine_are_those_of_apt() {
     let base = Base::Status(std::fs::read("/var/lib/dpkg/status").unwrap());
-    compare("/var/lib/dpkg/status", &base, false);
-    compare("/var/lib/dpkg/status", &base, true);
+    compare(&MACHINE, "/var/lib/dpkg/status", &base, false);
+    compare(&MACHINE, "/var/lib/dpkg/status", &base, true);
+}
+
+#[test]
+fn closures_for_another_architecture_are_those_of_apt() {
+    compare(&FOREIGN, "nothing", &Base::Nothing, false);
+    let base = Base::Status(FOREIGN.minimal.clone());
+    compare(&FOREIGN, "minimal", &base, true);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Documents over plain HTTP and from local files, for tests of sources.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::io::Read as _;
 use std::time::Duration;
