@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::format_push_string,
     reason = "tests fail by panicking"
 )]
 
@@ -236,7 +237,7 @@ fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io:
         Some(Behaviour::Endless) => {
             head(stream, 200, &[])?;
             loop {
-                stream.write_all(&[b'x'; 65536])?;
+                stream.write_all(&[b'x'; 8192])?;
             }
         }
         _ => {}
