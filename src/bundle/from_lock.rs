@@ -48,6 +48,17 @@ impl FromLockError {
     pub const fn id(&self) -> &'static str {
         "E284"
     }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Version(_) => "state another `version` in the manifest and lock again",
+            Self::Path { .. } => "shorten the file or component name in the manifest and lock again",
+            Self::Conflict(_) => "lock again; if it stays, report it with the lock",
+        };
+        Some(text.to_owned())
+    }
 }
 
 /// The request to pack what `lock` stands for. The texts of manifest and lock go along as evidence.
@@ -200,6 +211,9 @@ fn vouched(evidence: &Evidence) -> String {
         .unwrap_or_default();
     match &evidence.vouched {
         Vouched::Manifest => "the manifest states its SHA-256".to_owned(),
+        Vouched::Catalogue(day) => {
+            format!("the catalogue of {day}, shipped with haversack, states its SHA-256")
+        }
         Vouched::ChecksumFile => format!("upstream's checksum file states its SHA-256{from}"),
         Vouched::OpenPgp(fingerprint) => {
             format!("signed by the OpenPGP certificate {fingerprint}{from}")

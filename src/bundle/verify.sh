@@ -39,7 +39,7 @@ is_signature() {
     case ${1##*/} in
         [!A-Za-z0-9]* | *[!A-Za-z0-9._+~-]*) return 1 ;;
     esac
-    [ -f "$1" ] && [ ! -h "$1" ]
+    [ ! -h sig ] && [ -f "$1" ] && [ ! -h "$1" ]
 }
 
 # ---- what is asked ------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ good=0
 signed=
 for key in "$t"/keys/*; do
     for file in sig/*.sig; do
-        [ ! -h sig ] && is_signature "$file" || continue
+        is_signature "$file" || continue
         if openssl dgst -sha384 -verify "$key" -signature "$file" "$t/list" >/dev/null 2>&1; then
             good=$((good + 1))
             signed="$signed $(basename "$key" | cut -c1-16)"
@@ -173,7 +173,7 @@ wrong=$(grep -Evx "[0-9a-f]{64}  $component(/$component)*" "$t/body" | head -n 1
 # An empty line is malformed too, and would leave nothing to show above.
 ! grep -q '^$' "$t/body" || bad 3 "empty line in SHA256SUMS"
 cut -c67- "$t/body" >"$t/listed"
-twice=$(tr 'A-Z' 'a-z' <"$t/listed" | sort | uniq -d | head -n 3 | tr '\n' ' ')
+twice=$(tr '[:upper:]' '[:lower:]' <"$t/listed" | sort | uniq -d | head -n 3 | tr '\n' ' ')
 [ -z "$twice" ] || bad 3 "listed twice (where case is ignored): $twice"
 sort -c "$t/listed" 2>/dev/null || bad 3 "SHA256SUMS is not sorted"
 [ "$(wc -l <"$t/listed")" -eq "$files" ] || bad 3 "the header counts $files files, but others are listed"
@@ -219,9 +219,10 @@ extra=$(comm -13 "$t/listed" "$t/here" | head -n 3 | tr '\n' ' ')
 # ---- 5. everything is here, but for whole volumes -----------------------------------------------
 comm -12 "$t/listed" "$t/here" >"$t/both"
 absent=
-for volume in $(sed -n 's|^\([vp][0-9][0-9]*\)/.*|\1|p' "$t/listed" | sort -u); do
+sed -n 's|^\([vp][0-9][0-9]*\)/.*|\1|p' "$t/listed" | sort -u >"$t/volumes"
+while read -r volume; do
     [ -d "$volume" ] || absent="$absent $volume"
-done
+done <"$t/volumes"
 missing=$(comm -23 "$t/listed" "$t/here" | awk -v absent="$absent" '
     BEGIN { count = split(absent, name, " "); for (i = 1; i <= count; i++) gone[name[i]] = 1 }
     { split($0, part, "/"); if (!(part[1] in gone)) print }' | head -n 3 | tr '\n' ' ')

@@ -1,1 +1,348 @@
-//! From lock to store.
+//! From lock to store: every file of a lock, with the digest that the lock states, looked into.
+//!
+//! Files that are in the store already are hashed again and used. The others are fetched several at
+//! once, largest first, each from its URL and then its mirrors. After its digest was found right, an
+//! artifact is surveyed: kind, expected content, architecture ([`crate::archive`]). One failure does
+//! not stop the others, so that one run tells everything that is wrong, and what came is kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use serde::Serialize;
+
+use crate::archive::{self, ArchiveError, Question, Survey};
+use crate::event::{Cancel, Cancelled, Event, Observer, Step};
+use crate::fs::{self, PathError};
+use crate::lock::{Artifact, Lock, LockedFile};
+use crate::net::Client;
+use crate::pool;
+use crate::sources::http::{self, SourceError, Wanted};
+use crate::store::{Store, StoreError};
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::types::size::ByteSize;
+use crate::types::target::Arch;
+use crate::types::url::SafeUrl;
+
+/// What was brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FetchReport {
+    /// Different files of the lock.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that were fetched; the others were in the store.
+    pub fetched_files: u64,
+    /// Their bytes.
+    pub fetched_bytes: u64,
+    /// Artifacts that were looked into.
+    pub surveyed: u64,
+}
+
+/// Why one file is not there, or not good.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// It could not be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// It is not what it should be.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// It has another size than the lock states.
+    #[error("{path} has {found} bytes, the lock says {expected}")]
+    Size {
+        /// The file.
+        path: RelPath,
+        /// In the lock.
+        expected: u64,
+        /// In the store.
+        found: u64,
+    },
+    /// It cannot be read back.
+    #[error(transparent)]
+    Io(#[from] PathError),
+}
+
+/// A file that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The file.
+    pub path: RelPath,
+    /// Why.
+    pub error: FileError,
+}
+
+/// Why a lock could not be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// Some files failed; the others are in the store.
+    #[error("{} of {files} files failed: {}", .failures.len(), listed(.failures))]
+    Files {
+        /// How many there are.
+        files: u64,
+        /// Those that failed, sorted by path; never empty.
+        failures: Vec<Failure>,
+    },
+    /// The disk would not hold what is missing.
+    #[error("{} are to be fetched, but the store {store} has room for {}", ByteSize(*needed), ByteSize(*free))]
+    Space {
+        /// The store.
+        store: String,
+        /// Bytes that are missing.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file system refused.
+    #[error(transparent)]
+    Io(#[from] PathError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            // These name the file themselves.
+            FileError::Source(SourceError::Fetch { .. }) | FileError::Size { .. } => {
+                self.error.fmt(f)
+            }
+            error => write!(f, "{}: {error}", self.path),
+        }
+    }
+}
+
+impl FileError {
+    /// The stable id of the cause.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Source(error) => error.id(),
+            Self::Archive(error) => error.id(),
+            Self::Size { .. } => "E705",
+            Self::Io(_) => "E601",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Archive(error) => error.hint(),
+            Self::Size { .. } => Some("lock again: `haversack lock --update`".to_owned()),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+impl FetchError {
+    /// The stable id: that of the first file that failed, `E602` no room.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Files { failures, .. } => failures
+                .first()
+                .map_or("E707", |failure| failure.error.id()),
+            Self::Space { .. } => "E602",
+            Self::Store(_) | Self::Io(_) => "E601",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Files { failures, .. } => {
+                failures.first().and_then(|failure| failure.error.hint())
+            }
+            Self::Space { .. } => Some(
+                "free space there, or put the store on a larger file system; nothing was fetched"
+                    .to_owned(),
+            ),
+            Self::Store(_) | Self::Io(_) | Self::Cancelled(_) => None,
+        }
+    }
+}
+
+fn listed(failures: &[Failure]) -> String {
+    let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}
+
+/// One file to bring, however often the lock names it.
+struct Job<'l> {
+    file: &'l LockedFile,
+    mirrors: &'l [SafeUrl],
+    artifact: Option<&'l Artifact>,
+}
+
+/// Brings every file of a lock into the store, `jobs` at once.
+///
+/// # Errors
+/// When the disk would not hold them, files cannot be had, have other bytes than the lock states, or
+/// are not what they should be.
+pub fn fetch(
+    lock: &Lock,
+    store: &Store,
+    client: &Client,
+    jobs: NonZeroUsize,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<FetchReport, FetchError> {
+    let work = work(lock);
+    check_space(&work, store)?;
+    let files = u64::try_from(work.len()).unwrap_or(u64::MAX);
+    let bytes = work
+        .iter()
+        .fold(0_u64, |sum, job| sum.saturating_add(job.file.size));
+    observer.on(&Event::StepStarted {
+        step: Step::Fetch,
+        items: files,
+        bytes,
+    });
+    let arch = lock.target.arch;
+    // A failure is a result here, for the others go on; only a request to stop ends the work.
+    let results = pool::try_map(&work, jobs, |job| {
+        cancel.check()?;
+        let result = one(job, arch, store, client, observer, cancel);
+        cancel.check()?;
+        Ok::<_, Cancelled>(result)
+    })?;
+    let mut report = FetchReport {
+        files,
+        bytes,
+        ..FetchReport::default()
+    };
+    let mut failures = Vec::new();
+    for (job, result) in work.iter().zip(results) {
+        match result {
+            Ok(done) => {
+                if done.fetched {
+                    report.fetched_files = report.fetched_files.saturating_add(1);
+                    report.fetched_bytes = report.fetched_bytes.saturating_add(job.file.size);
+                }
+                if done.survey.is_some() {
+                    report.surveyed = report.surveyed.saturating_add(1);
+                }
+            }
+            Err(error) => failures.push(Failure {
+                path: job.file.path.clone(),
+                error,
+            }),
+        }
+    }
+    if !failures.is_empty() {
+        failures.sort_by(|a, b| a.path.cmp(&b.path));
+        return Err(FetchError::Files { files, failures });
+    }
+    observer.on(&Event::StepDone { step: Step::Fetch });
+    Ok(report)
+}
+
+/// Every different file of a lock, largest first.
+fn work(lock: &Lock) -> Vec<Job<'_>> {
+    let mut by_digest: BTreeMap<Digest, Job<'_>> = BTreeMap::new();
+    for artifact in &lock.artifacts {
+        by_digest.insert(
+            artifact.file.sha256,
+            Job {
+                file: &artifact.file,
+                mirrors: &artifact.mirrors,
+                artifact: Some(artifact),
+            },
+        );
+    }
+    for file in lock.payload().chain(lock.evidence()) {
+        by_digest.entry(file.sha256).or_insert(Job {
+            file,
+            mirrors: &[],
+            artifact: None,
+        });
+    }
+    let mut work: Vec<Job<'_>> = by_digest.into_values().collect();
+    work.sort_by(|a, b| (b.file.size, &a.file.path).cmp(&(a.file.size, &b.file.path)));
+    work
+}
+
+/// Compares what is missing with what is free, before the first byte.
+fn check_space(work: &[Job<'_>], store: &Store) -> Result<(), FetchError> {
+    let mut needed: u64 = 0;
+    for job in work {
+        let there = fs::examine(&store.path_of(&job.file.sha256))?;
+        if there.is_none_or(|found| found.len() != job.file.size) {
+            needed = needed.saturating_add(job.file.size);
+        }
+    }
+    let free = fs::free_space(store.root())?;
+    if needed > free {
+        return Err(FetchError::Space {
+            store: store.root().display().to_string(),
+            needed,
+            free,
+        });
+    }
+    Ok(())
+}
+
+struct Done {
+    fetched: bool,
+    survey: Option<Survey>,
+}
+
+fn one(
+    job: &Job<'_>,
+    arch: Arch,
+    store: &Store,
+    client: &Client,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Done, FileError> {
+    let mut places = vec![job.file.url.clone()];
+    places.extend_from_slice(job.mirrors);
+    let wanted = Wanted {
+        item: job.file.path.as_str(),
+        sha256: Some(job.file.sha256),
+        size: Some(job.file.size),
+        step: Step::Fetch,
+    };
+    let stored = http::bring(client, store, &places, &wanted, observer, cancel)?;
+    if stored.size != job.file.size {
+        return Err(FileError::Size {
+            path: job.file.path.clone(),
+            expected: job.file.size,
+            found: stored.size,
+        });
+    }
+    let survey = match job.artifact {
+        Some(artifact) => Some(look_into(artifact, arch, store, cancel)?),
+        None => None,
+    };
+    Ok(Done {
+        fetched: stored.from.is_some(),
+        survey,
+    })
+}
+
+fn look_into(
+    artifact: &Artifact,
+    arch: Arch,
+    store: &Store,
+    cancel: &Cancel,
+) -> Result<Survey, FileError> {
+    let file = fs::open(&store.path_of(&artifact.file.sha256))?;
+    let question = Question {
+        file_name: artifact.file.path.file_name(),
+        arch,
+        expect: artifact.expect.as_deref(),
+    };
+    Ok(archive::survey(file, &question, cancel)?)
+}

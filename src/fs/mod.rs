@@ -52,6 +52,19 @@ pub fn open(path: &Path) -> Result<File, PathError> {
     }
 }
 
+/// Opens a file under construction to read and write, making it when it is not there and keeping
+/// what is in it. Refuses symbolic links.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_part(path: &Path) -> Result<File, PathError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    Ok(File::from(fd))
+}
+
 /// The whole content of a regular file of at most `limit` bytes.
 ///
 /// # Errors

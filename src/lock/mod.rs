@@ -1,8 +1,145 @@
-//! The lock: the exact files a manifest stands for, and the evidence that was checked for each.
+//! The lock: the exact files a manifest stands for, and the evidence that was checked for each
+//! (lock format 1).
 //!
 //! A lock is made by resolving a manifest once; `build` uses it and never resolves anew. It is
-//! canonical TOML: the same content always has the same bytes.
+//! canonical TOML: the same content always has the same bytes ([`Lock::to_toml`]), sorted by path and
+//! name, so that a change shows as a small difference under version control.
+//!
+//! Format 1 is the first. The number is read before anything else; another is refused.
 
+mod difference;
 mod model;
+mod read;
+mod write;
 
+pub use difference::Difference;
 pub use model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+
+use crate::manifest::Manifest;
+use crate::types::digest::Digest;
+
+/// Longest lock, in bytes.
+pub const MAX_LOCK: u64 = 64 * 1024 * 1024;
+/// Most payload files of a lock.
+pub const MAX_FILES: usize = 60_000;
+
+/// Why a lock cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// It is longer than [`MAX_LOCK`].
+    #[error("{file} is longer than {MAX_LOCK} bytes")]
+    TooLarge {
+        /// The lock.
+        file: String,
+    },
+    /// It is no TOML of the right shape.
+    #[error("{file} is not readable as a lock")]
+    Syntax {
+        /// The lock.
+        file: String,
+        /// Where and why.
+        #[source]
+        source: toml::de::Error,
+    },
+    /// It is of another format.
+    #[error("{file} has lock format {found}, this program knows 1")]
+    Format {
+        /// The lock.
+        file: String,
+        /// Its format.
+        found: i64,
+    },
+    /// It contradicts itself.
+    #[error("{file}: {problem}")]
+    Content {
+        /// The lock.
+        file: String,
+        /// One sentence.
+        problem: String,
+    },
+    /// It answers another manifest.
+    #[error(
+        "the lock was made for another state of the manifest `{name}` (its digest begins {locked}, the manifest's {found})"
+    )]
+    Stale {
+        /// Name of the manifest.
+        name: String,
+        /// First digits of the digest that the lock answers.
+        locked: String,
+        /// First digits of the digest of the manifest.
+        found: String,
+    },
+}
+
+impl LockError {
+    /// The stable id: `E210` unreadable, `E520` other format, `E211` stale.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "E502",
+            Self::Syntax { .. } | Self::Content { .. } => "E210",
+            Self::Format { .. } => "E520",
+            Self::Stale { .. } => "E211",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Stale { .. } => {
+                "run `haversack lock` to resolve the changed manifest, and review what changed"
+                    .to_owned()
+            }
+            Self::Format { .. } => {
+                "use the haversack version that wrote it, or lock again".to_owned()
+            }
+            Self::TooLarge { .. } | Self::Syntax { .. } | Self::Content { .. } => {
+                "restore the lock from version control, or run `haversack lock` again".to_owned()
+            }
+        })
+    }
+}
+
+impl Lock {
+    /// Reads a lock. `file_name` is what messages call it.
+    ///
+    /// # Errors
+    /// When it is too long, of another format, not in the right shape, or contradicts itself.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, LockError> {
+        read::parse(text, file_name)
+    }
+
+    /// The canonical text: the same content always gives the same bytes.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+
+    /// Whether this lock answers `manifest` as it is now.
+    ///
+    /// # Errors
+    /// [`LockError::Stale`] when the manifest was changed since.
+    pub fn agrees_with(&self, manifest: &Manifest) -> Result<(), LockError> {
+        if self.manifest == manifest.digest
+            && self.name == manifest.name
+            && self.target == manifest.target
+        {
+            return Ok(());
+        }
+        let begin = |digest: &Digest| digest.to_string().chars().take(12).collect();
+        Err(LockError::Stale {
+            name: manifest.name.to_string(),
+            locked: begin(&self.manifest),
+            found: begin(&manifest.digest),
+        })
+    }
+
+    /// What differs in `newer`, sorted by path: empty when both bring the same files on the same
+    /// evidence. `lock --check` resolves anew and shows this.
+    #[must_use]
+    pub fn differences(&self, newer: &Self) -> Vec<Difference> {
+        difference::between(self, newer)
+    }
+}

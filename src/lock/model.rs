@@ -1,5 +1,7 @@
 //! What a lock says.
 
+use std::fmt;
+
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
@@ -52,6 +54,8 @@ pub struct Artifact {
     pub mirrors: Vec<SafeUrl>,
     /// Who vouched for it; never empty.
     pub evidence: Vec<Evidence>,
+    /// A path that must be inside it, when it is an archive.
+    pub expect: Option<String>,
 }
 
 /// One piece of evidence that was checked when the lock was made.
@@ -71,6 +75,8 @@ pub struct Evidence {
 pub enum Vouched {
     /// The manifest states the SHA-256.
     Manifest,
+    /// The catalogue of this day, which ships with the program, states the SHA-256.
+    Catalogue(String),
     /// A checksum file of the upstream states it.
     ChecksumFile,
     /// A detached OpenPGP signature over the file, by this pinned certificate.
@@ -127,6 +133,18 @@ pub struct Package {
     /// Why it is in the closure: `asked for`, or the package that pulled it in, such as
     /// `Depends of nginx`.
     pub because: String,
+}
+
+impl fmt::Display for Vouched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("sha256 stated by the manifest"),
+            Self::Catalogue(as_of) => write!(f, "sha256 stated by the catalogue of {as_of}"),
+            Self::ChecksumFile => f.write_str("sha256 stated by a checksum file of the upstream"),
+            Self::OpenPgp(fingerprint) => write!(f, "OpenPGP signature by {fingerprint}"),
+            Self::FirstLock(reason) => write!(f, "nobody; accepted when first locked: {reason}"),
+        }
+    }
 }
 
 impl Lock {

@@ -33,13 +33,28 @@ impl CheckedPlan {
 }
 
 /// A plan that a rule refuses, with all findings.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, thiserror::Error)]
+#[error("{} rules refuse the deployment of {}", findings.count(Severity::Error), plan.deployment.site)]
 pub struct Refused {
     /// The plan, for showing.
     #[serde(flatten)]
     pub plan: Box<Plan>,
     /// Every finding; at least one is an error.
     pub findings: Findings,
+}
+
+impl Refused {
+    /// The stable message id.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        "E500"
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        "follow the fix of each error; an error cannot be accepted, and nothing was written"
+    }
 }
 
 impl Plan {

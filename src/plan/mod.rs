@@ -6,6 +6,7 @@
 //! staging demands.
 
 pub mod address;
+mod certificates;
 mod checked;
 pub mod deployment;
 mod derive;
@@ -15,6 +16,7 @@ mod load;
 mod parse;
 mod problem;
 mod reader;
+mod render;
 mod rules;
 mod words;
 
@@ -24,4 +26,5 @@ pub use finding::{Finding, Findings, Severity};
 pub use load::{Files, Loaded, MAX_DEPLOYMENT, MAX_PEM, load};
 pub use parse::parse;
 pub use problem::{DeploymentError, MAX_PROBLEMS, Place, Problem, ProblemId, Problems};
-pub use rules::{Context, Supply};
+pub use render::render_text;
+pub use rules::{Context, Explanation, Layer, Supply, explain, explain_all};

@@ -170,13 +170,14 @@ impl DeploymentError {
 
     /// What to do next.
     #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
             Self::Read(_) => {
                 "name a readable UTF-8 TOML file of at most 1 MiB; see manifests/examples"
             }
             Self::Invalid { .. } => "correct each problem; nothing was written",
-        }
+        };
+        Some(text.to_owned())
     }
 }
 
@@ -241,8 +242,8 @@ impl<'a> Collector<'a> {
         });
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub(super) const fn count(&self) -> usize {
+        self.found.len().saturating_add(self.more)
     }
 
     /// The problems sorted by place; `None` when there are none.

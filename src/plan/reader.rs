@@ -13,7 +13,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::plan::problem::{Collector, Place, ProblemId, Problems, SECRET_WORDS};
+use crate::plan::problem::{Collector, MAX_PROBLEMS, Place, ProblemId, Problems, SECRET_WORDS};
 use crate::plan::words::Word;
 
 /// Longest text of one value, in bytes.
@@ -59,8 +59,9 @@ impl<'t> Reader<'t> {
         self.places.borrow_mut().insert(key, place);
     }
 
-    pub(super) fn is_clean(&self) -> bool {
-        self.problems.borrow().is_empty()
+    /// How many problems there are so far: what follows from one of them is not reported too.
+    pub(super) fn count(&self) -> usize {
+        self.problems.borrow().count()
     }
 
     /// The places, or every problem.
@@ -111,6 +112,12 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
     /// Whether the key is not in the table.
     pub(super) fn is_absent(&self, key: &str) -> bool {
         self.table.get(key).is_none()
+    }
+
+    /// Whether the key is a list without entries.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let value = self.table.get(key).map(Spanned::get_ref);
+        matches!(value, Some(DeValue::Array(array)) if array.is_empty())
     }
 
     /// Reports a problem of this table.
@@ -407,6 +414,12 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
                     format!("`{}` is a secret", self.key(&shown)),
                     ProblemId::SecretInFile.hint(),
                 );
+                continue;
+            }
+            if self.reader.count() >= MAX_PROBLEMS {
+                // Counted, not shown: looking for a near word would only cost time.
+                let (id, span) = (ProblemId::UnknownKey, key.span());
+                self.reader.problem(id, span, "", "");
                 continue;
             }
             let known: Vec<&str> = self.asked.iter().copied().collect();

@@ -1,1 +1,179 @@
-//! From manifest to lock.
+//! From manifest to lock: every file named exactly, every piece of evidence checked.
+//!
+//! For each artifact the stated digests are gathered first (manifest, catalogue, checksum documents).
+//! Two that differ stop the lock before anything is downloaded. A file is downloaded when a signature
+//! must be checked over it, or nobody states its digest. Checksum documents, signatures and key files
+//! are kept in the store and named in the lock, so that they travel with the bundle.
+
+mod apt;
+mod artifact;
+mod error;
+mod evidence;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::event::{Cancel, Event, Observer, Step};
+use crate::lock::{Artifact, Lock, LockedFile};
+use crate::manifest::{Manifest, Source, catalogue};
+use crate::pool;
+use crate::sources::http::Web;
+use crate::store::Store;
+use crate::types::path::RelPath;
+use crate::types::url::SafeUrl;
+
+pub use error::{Claim, ResolveError};
+
+/// What resolving takes from its surroundings.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Root of the file system whose apt configuration `from = "system"` means; `/` but in tests.
+    pub system_root: PathBuf,
+    /// The time that signatures and index ages are judged by.
+    pub now: Timestamp,
+    /// How many artifacts are worked on at once.
+    pub jobs: NonZeroUsize,
+}
+
+/// Where things are found and put.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'m> {
+    /// The folder that relative paths of the manifest start from, absolute.
+    folder: &'m Path,
+    web: &'m Web,
+    store: &'m Store,
+    observer: &'m dyn Observer,
+    cancel: &'m Cancel,
+    now: Timestamp,
+}
+
+/// Resolves a manifest. `folder` is the one that the manifest lies in.
+///
+/// # Errors
+/// When a file or a piece of evidence cannot be had, does not hold, or two of them disagree.
+pub fn resolve(
+    manifest: &Manifest,
+    folder: &Path,
+    web: &Web,
+    store: &Store,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Lock, ResolveError> {
+    let folder = std::path::absolute(folder).map_err(|source| ResolveError::Folder {
+        folder: folder.display().to_string(),
+        source,
+    })?;
+    let means = Means {
+        folder: &folder,
+        web,
+        store,
+        observer,
+        cancel,
+        now: options.now,
+    };
+    observer.on(&Event::StepStarted {
+        step: Step::Resolve,
+        items: u64::try_from(manifest.artifacts.len()).unwrap_or(u64::MAX),
+        bytes: 0,
+    });
+    note_newer_releases(manifest, observer);
+    let keys = evidence::fetch_keys(manifest, &means)?;
+    let mut artifacts = pool::try_map(&manifest.artifacts, options.jobs, |wanted| {
+        artifact::resolve(wanted, &keys, &means)
+    })?;
+    give_own_places(&mut artifacts)?;
+    artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+    let repositories = match &manifest.apt {
+        Some(wish) => apt::resolve(manifest, wish, &keys, options, &means)?,
+        None => Vec::new(),
+    };
+    observer.on(&Event::StepDone {
+        step: Step::Resolve,
+    });
+    Ok(Lock {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        target: manifest.target,
+        manifest: manifest.digest,
+        artifacts,
+        repositories,
+    })
+}
+
+impl Means<'_> {
+    /// The absolute URL of a place.
+    fn url_of(&self, source: &Source) -> Result<SafeUrl, ResolveError> {
+        match source {
+            Source::Url(url) => Ok(url.clone()),
+            Source::Path(path) => {
+                let full = self.folder.join(path);
+                format!("file://{}", full.display())
+                    .parse()
+                    .map_err(|source| ResolveError::Place {
+                        path: full.display().to_string(),
+                        source,
+                    })
+            }
+        }
+    }
+}
+
+/// Says when a release is known that the catalogue cannot vouch for.
+fn note_newer_releases(manifest: &Manifest, observer: &dyn Observer) {
+    for artifact in &manifest.artifacts {
+        let Some(releases) = catalogue::of(artifact.component.as_str()) else {
+            continue;
+        };
+        let Ok(version) = semver::Version::parse(&artifact.version) else {
+            continue;
+        };
+        if let Some((newer, day)) = releases.newer_without_digest(&version) {
+            let text = format!(
+                "{} {version} is locked; {newer} came out on {day}, but the catalogue of {} has no digest of it: \
+                 name it as `version` and rely on its signature",
+                artifact.component, releases.as_of
+            );
+            observer.on(&Event::Note { text: &text });
+        }
+    }
+}
+
+/// Documents of one name and other content get the name of their artifact before theirs
+/// (`SHA256SUMS` of two plugins).
+fn give_own_places(artifacts: &mut [Artifact]) -> Result<(), ResolveError> {
+    let mut content: BTreeMap<String, Option<_>> = BTreeMap::new();
+    for document in artifacts.iter().flat_map(documents) {
+        let seen = content.entry(document.path.case_folded());
+        let seen = seen.or_insert(Some(document.sha256));
+        if *seen != Some(document.sha256) {
+            *seen = None;
+        }
+    }
+    for artifact in artifacts {
+        let own = artifact.file.path.file_name().to_owned();
+        let component = artifact.component.clone();
+        for evidence in &mut artifact.evidence {
+            if let Some(document) = &mut evidence.document
+                && content.get(&document.path.case_folded()) == Some(&None)
+            {
+                let name = document.path.file_name().to_owned();
+                let path = format!("evidence/upstream/{component}/{own}.{name}");
+                document.path = path
+                    .parse::<RelPath>()
+                    .map_err(|source| ResolveError::Path { source })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn documents(artifact: &Artifact) -> impl Iterator<Item = &LockedFile> {
+    artifact
+        .evidence
+        .iter()
+        .filter_map(|evidence| evidence.document.as_ref())
+}

@@ -1,1 +1,5 @@
-//! Where files come from: single URLs, local paths, package repositories.
+//! Where files come from: package repositories and single files.
+
+pub mod apt;
+pub mod documents;
+pub mod http;

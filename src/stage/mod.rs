@@ -139,14 +139,34 @@ impl StageError {
         match self {
             Self::Unfit(_) => "E530",
             Self::Occupied(_) => "E531",
-            Self::Space { .. } => "E603",
+            Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
-            Self::Secret(_) => "E532",
-            Self::Render(_) => "E701",
-            Self::Lock(_) => "E602",
+            Self::Secret(_) => "E608",
+            Self::Render(_) => "E991",
+            Self::Lock(LockError::Io(error)) => error.id(),
+            Self::Lock(LockError::Held { .. }) => "E606",
             Self::Path(error) => error.id(),
             Self::Cancelled(_) => "E130",
         }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Unfit(_) => {
+                "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
+            }
+            Self::Occupied(_) => "name a folder that does not exist yet, or an earlier staged tree",
+            Self::Space { .. } => "free some space or name another folder; nothing was staged",
+            Self::Bundle(error) => return error.hint(),
+            Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
+            Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
+            Self::Secret(_) => "look at the folder secrets/ of the staged tree; restore it from a backup",
+            Self::Render(_) => "report it with the deployment file: this is a fault of haversack",
+            Self::Cancelled(_) => return None,
+        };
+        Some(text.to_owned())
     }
 }
 

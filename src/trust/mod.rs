@@ -4,5 +4,8 @@
 pub mod directory;
 pub mod judge;
 pub mod key;
+#[cfg(feature = "connected")]
+pub mod openpgp;
 pub mod policy;
 pub mod sshsig;
+pub mod sums;

@@ -8,5 +8,6 @@ pub mod name;
 pub mod path;
 pub mod secret;
 pub mod size;
+pub mod sniff;
 pub mod target;
 pub mod url;

@@ -19,7 +19,7 @@ const FILE: &str = "accepted.json";
 /// Longest `accepted.json`, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Longest reason of an override, in characters.
-pub const MAX_REASON: usize = 500;
+const MAX_REASON: usize = 500;
 
 /// The bundles that were accepted before.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,8 +72,24 @@ pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyEr
             }
         }
     }
+    let odd: BTreeSet<String> = found
+        .problems
+        .iter()
+        .filter(|problem| matches!(problem, Problem::NotPlain { .. }))
+        .map(|problem| problem.path().to_owned())
+        .collect();
     for path in sums.entries().keys() {
-        if found.copies.contains_key(path) {
+        // What stands in the place of a file, or of a folder above it, is named already.
+        let mut above = path.to_path();
+        let named = loop {
+            if above.to_str().is_some_and(|text| odd.contains(text)) {
+                break true;
+            }
+            if !above.pop() {
+                break false;
+            }
+        };
+        if named || found.copies.contains_key(path) {
             continue;
         }
         match volume_of(path) {
@@ -98,7 +114,8 @@ enum Seen {
 fn judge(entry: &Entry, sums: &Sums) -> Seen {
     let path = shown(&entry.path);
     let what = match entry.kind {
-        Kind::Folder => return Seen::Fine,
+        Kind::Folder if is_plain_name(&entry.path) => return Seen::Fine,
+        Kind::Folder => return Seen::Wrong(unlisted(&entry.path)),
         Kind::Symlink => "a symbolic link",
         Kind::Special => "a pipe, socket or device",
         Kind::File if !entry.sole_name => "a file with a second name (hard link)",
@@ -117,16 +134,27 @@ fn judge(entry: &Entry, sums: &Sums) -> Seen {
     }
     match text.parse::<RelPath>() {
         Ok(listed) if sums.entries().contains_key(&listed) => Seen::Listed(listed),
-        _ if entry
-            .path
-            .as_os_str()
-            .as_bytes()
-            .iter()
-            .any(|byte| !(0x20..0x7f).contains(byte)) =>
-        {
-            Seen::Wrong(Problem::NotAscii { path })
-        }
-        _ => Seen::Wrong(Problem::Extra { path }),
+        _ => Seen::Wrong(unlisted(&entry.path)),
+    }
+}
+
+/// Whether the last component has only characters that paths of a bundle have. Folders are not
+/// listed, but one that could not be in any listed path is nothing of the bundle; tools that read
+/// names line by line could take it for something else.
+fn is_plain_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._+~-".contains(byte))
+}
+
+fn unlisted(path: &Path) -> Problem {
+    let plain = |byte: &u8| (0x20..0x7f).contains(byte);
+    let ascii = path.as_os_str().as_bytes().iter().all(plain);
+    let path = shown(path);
+    if ascii {
+        Problem::Extra { path }
+    } else {
+        Problem::NotAscii { path }
     }
 }
 

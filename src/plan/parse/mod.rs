@@ -1,6 +1,8 @@
 //! From the text of a deployment file to a [`Deployment`], or to all of its problems.
 
+mod database;
 mod options;
+mod storage;
 mod topology;
 
 use toml::de::DeTable;
@@ -46,7 +48,7 @@ pub fn parse(text: &str) -> Result<Deployment, Problems> {
 }
 
 fn finish(reader: Reader<'_>, deployment: Option<Deployment>) -> Result<Deployment, Problems> {
-    if reader.is_clean() && deployment.is_none() {
+    if reader.count() == 0 && deployment.is_none() {
         // Every reader that gives nothing reports why; this keeps a slip from passing in silence.
         reader.problem(
             ProblemId::Missing,
@@ -253,8 +255,8 @@ fn tls_files(mut section: Section<'_, '_, '_>) -> Option<Tls> {
 fn networks(mut section: Section<'_, '_, '_>) -> Option<Networks> {
     let users = network_list(&mut section, "users");
     let admin = network_list(&mut section, "admin");
-    for (key, list) in [("users", &users), ("admin", &admin)] {
-        if list.as_ref().is_some_and(Vec::is_empty) || section.is_absent(key) {
+    for key in ["users", "admin"] {
+        if section.is_empty_list(key) || section.is_absent(key) {
             section.missing(
                 key,
                 format!("add {key} = [\"10.30.0.0/16\"] with your networks"),

@@ -1,19 +1,16 @@
-//! Hosts, and what they serve: database, files, containers.
+//! Hosts, and what they run in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::plan::address::{Endpoint, HostName, Location, Transport, shorten};
+use crate::plan::address::{Location, shorten};
 use crate::plan::deployment::{
-    Database, DatabaseServer, Engine, Host, Kubernetes, KubernetesInstall, Method, Nfs, NfsServer,
-    Registry, Role, S3, S3Server, SslMode, Storage, Switch,
+    Database, Host, Kubernetes, KubernetesInstall, Method, Registry, Role, Storage,
 };
-use crate::plan::parse::{required_text, switch};
+use crate::plan::parse::{database, storage};
 use crate::plan::problem::ProblemId;
 use crate::plan::reader::{Reader, Said, Section};
-use crate::plan::words::words;
 use crate::types::name::Name;
 use crate::types::target::Distribution;
 
@@ -54,6 +51,7 @@ pub(super) fn read(
         .table("defaults")
         .map(Defaults::read)
         .unwrap_or_default();
+    let before = reader.count();
     let sections = root.tables("host", MAX_HOSTS);
     let given = !sections.is_empty();
     let mut seen = Seen::default();
@@ -62,6 +60,8 @@ pub(super) fn read(
         .filter_map(|section| host(reader, section, &defaults, &mut seen))
         .collect();
     hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    // A host that cannot be read may be the one with the missing role.
+    let sound = reader.count() == before;
     match method {
         Some(Method::Linux) if root.is_absent("host") => {
             root.missing(
@@ -69,16 +69,16 @@ pub(super) fn read(
                 "add a [[host]] with name, address, distro and roles",
             );
         }
-        Some(Method::Linux) if given && !seen.roles.contains_key(&Role::App) => {
+        Some(Method::Linux) if sound && given && !seen.roles.contains_key(&Role::App) => {
             root.missing("host.roles", "give one host the role \"app\"");
         }
-        Some(Method::Docker) if given && !seen.roles.contains_key(&Role::Docker) => {
+        Some(Method::Docker) if sound && given && !seen.roles.contains_key(&Role::Docker) => {
             root.missing("host.roles", "give one host the role \"docker\"");
         }
         _ => {}
     }
-    let storage = storage(root, method, &hosts);
-    let database = database(root, method, &hosts);
+    let storage = storage::read(root, method, &hosts);
+    let database = database::read(root, method, &hosts, sound);
     let registry = root.table("registry").and_then(registry);
     let kubernetes = root.table("kubernetes").map(kubernetes);
     if method == Some(Method::Kubernetes) && root.is_absent("kubernetes") {
@@ -245,7 +245,7 @@ fn roles(
     seen: &mut Seen,
 ) -> Option<BTreeSet<Role>> {
     let list = section.word_list::<Role>("roles");
-    if section.is_absent("roles") || list.as_ref().is_some_and(Vec::is_empty) {
+    if section.is_absent("roles") || section.is_empty_list("roles") {
         section.missing("roles", "add roles = [\"app\"] with what the host runs");
     }
     let mut roles = BTreeSet::new();
@@ -286,182 +286,6 @@ fn duplicate(section: &Section<'_, '_, '_>, span: &Range<usize>, message: String
         message,
         ProblemId::Duplicate.hint(),
     );
-}
-
-words! {
-    /// The kinds of storage.
-    StorageKind {
-        /// A folder.
-        Local = "local",
-        /// A bucket.
-        S3 = "s3",
-        /// A mounted folder.
-        Nfs = "nfs",
-    }
-}
-
-fn storage(
-    root: &mut Section<'_, '_, '_>,
-    method: Option<Method>,
-    hosts: &[Host],
-) -> Option<Storage> {
-    let Some(mut section) = root.table("storage") else {
-        if root.is_absent("storage") {
-            if method == Some(Method::Docker) {
-                return Some(Storage::Local {
-                    directory: "/mattermost/data".to_owned(),
-                });
-            }
-            root.missing(
-                "storage",
-                "add [storage] with kind = \"s3\", \"nfs\" or \"local\"",
-            );
-        }
-        return None;
-    };
-    let kind = super::required_word::<StorageKind>(&mut section, "kind");
-    let found = match kind.map(|said| said.value) {
-        Some(StorageKind::Local) => {
-            let directory = directory(&mut section, "directory", "/opt/mattermost/data");
-            Some(Storage::Local { directory })
-        }
-        Some(StorageKind::S3) => s3(&mut section, hosts).map(Storage::S3),
-        Some(StorageKind::Nfs) => nfs(&mut section, hosts).map(Storage::Nfs),
-        None => return None,
-    };
-    section.finish();
-    found
-}
-
-fn s3(section: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Option<S3> {
-    let host = own_host(section, "host", Role::Minio, hosts);
-    let endpoint =
-        section.parsed::<Location>("endpoint", "write it as https://s3.example.internal:9000");
-    let ssl = section.flag("ssl");
-    let (server, transport) = match (host, endpoint) {
-        (Some(host), None) => (Some(S3Server::Host(host)), Transport::Tls),
-        (None, Some(said)) => {
-            let (endpoint, transport) = s3_endpoint(section, &said);
-            (Some(S3Server::Endpoint(endpoint)), transport)
-        }
-        (Some(_), Some(said)) => {
-            section.bad(
-                "endpoint",
-                &said.span,
-                "stands beside `host`",
-                "keep one of both",
-            );
-            (None, Transport::Tls)
-        }
-        (None, None) => {
-            if section.is_absent("host") && section.is_absent("endpoint") {
-                section.missing("host", "name the host with the role minio, or give an endpoint; an empty endpoint would mean Amazon's");
-            }
-            (None, Transport::Tls)
-        }
-    };
-    let transport = match ssl {
-        Some(true) => Transport::Tls,
-        Some(false) => Transport::Plain,
-        None => transport,
-    };
-    let bucket = required_text(section, "bucket", "add bucket = \"mattermost\"");
-    if let Some(bucket) = &bucket
-        && let Err(why) = check_bucket(&bucket.value)
-    {
-        section.bad(
-            "bucket",
-            &bucket.span,
-            why,
-            "use 3 to 63 of a-z, 0-9 and inner `-`, such as mattermost",
-        );
-    }
-    let region = section.text("region");
-    if let Some(region) = &region {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !region.value.bytes().all(plain) {
-            section.bad(
-                "region",
-                &region.span,
-                "is no region",
-                "leave it out for us-east-1",
-            );
-        }
-    }
-    let encrypted_at_rest = switch(section, "encrypted_at_rest");
-    Some(S3 {
-        server: server?,
-        transport,
-        bucket: bucket?.value,
-        region: region.map_or_else(|| "us-east-1".to_owned(), |said| said.value),
-        encrypted_at_rest,
-    })
-}
-
-/// `AmazonS3Endpoint` is host and port without a scheme; the scheme says whether TLS is used.
-fn s3_endpoint(section: &Section<'_, '_, '_>, said: &Said<Location>) -> (Endpoint, Transport) {
-    let (transport, port) = match said.value.scheme.as_deref() {
-        None | Some("https") => (Transport::Tls, 443),
-        Some("http") => (Transport::Plain, 80),
-        Some(other) => {
-            let why = format!("`{}` is no scheme of a bucket service", shorten(other));
-            section.bad("endpoint", &said.span, why, "use https://");
-            (Transport::Tls, 443)
-        }
-    };
-    let endpoint = Endpoint {
-        host: said.value.host.clone(),
-        port: said.value.port.unwrap_or(port),
-    };
-    (endpoint, transport)
-}
-
-/// Bucket names as Amazon defines them ("Bucket naming rules", general purpose buckets), without
-/// dots, which break TLS names.
-fn check_bucket(name: &str) -> Result<(), &'static str> {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !(3..=63).contains(&name.len()) {
-        return Err("a bucket name has 3 to 63 characters");
-    }
-    if !name.chars().all(|c| word(c) || c == '-') {
-        return Err("a bucket name has only a-z, 0-9 and `-`");
-    }
-    if !name.starts_with(word) || !name.ends_with(word) {
-        return Err("a bucket name begins and ends with a letter or digit");
-    }
-    Ok(())
-}
-
-fn nfs(section: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Option<Nfs> {
-    let host = own_host(section, "host", Role::Nfs, hosts);
-    let server =
-        section.parsed::<HostName>("server", "write the name or address of the NFS server");
-    let server = match (host, server) {
-        (Some(host), None) => Some(NfsServer::Host(host)),
-        (None, Some(said)) => Some(NfsServer::External(said.value)),
-        (Some(_), Some(said)) => {
-            section.bad(
-                "server",
-                &said.span,
-                "stands beside `host`",
-                "keep one of both",
-            );
-            None
-        }
-        (None, None) => {
-            if section.is_absent("host") && section.is_absent("server") {
-                section.missing("host", "name the host with the role nfs, or give a server");
-            }
-            None
-        }
-    };
-    let export = directory(section, "export", "/export/mattermost_data");
-    let directory = directory(section, "directory", "/mnt/mattermost_data");
-    Some(Nfs {
-        server: server?,
-        export,
-        directory,
-    })
 }
 
 /// The name of a host of this deployment that has `role`.
@@ -520,175 +344,6 @@ pub(super) fn directory(
         );
     }
     said.value
-}
-
-fn database(
-    root: &mut Section<'_, '_, '_>,
-    method: Option<Method>,
-    hosts: &[Host],
-) -> Option<Database> {
-    let own = hosts
-        .iter()
-        .find(|host| host.has(Role::Db))
-        .map(|host| host.name.clone());
-    let Some(mut section) = root.table("database") else {
-        if !root.is_absent("database") {
-            return None;
-        }
-        let server = match (own, method) {
-            (Some(name), _) => DatabaseServer::Host(name),
-            (None, Some(Method::Docker)) => DatabaseServer::Compose,
-            (None, _) => {
-                no_database(root);
-                return None;
-            }
-        };
-        return Some(default_database(server));
-    };
-    let external = section.parsed::<HostName>(
-        "dsn_host",
-        "write the name or address of the database server",
-    );
-    let engine_of_dsn = dsn(&mut section);
-    let host = own_host(&mut section, "host", Role::Db, hosts);
-    let server = match (external, own) {
-        (Some(said), Some(own)) => {
-            let why = format!("stands beside the host `{own}` with the role `db`");
-            section.bad("dsn_host", &said.span, why, "keep one of both");
-            None
-        }
-        (Some(said), None) => Some(DatabaseServer::External(said.value)),
-        (None, Some(own)) => Some(DatabaseServer::Host(host.unwrap_or(own))),
-        (None, None) if method == Some(Method::Docker) => Some(DatabaseServer::Compose),
-        (None, None) => {
-            if section.is_absent("dsn_host")
-                && section.is_absent("host")
-                && section.is_absent("dsn")
-            {
-                no_database(root);
-            }
-            None
-        }
-    };
-    let engine = section.word::<Engine>("engine").map(|said| said.value);
-    let port = section.port("port").map(|said| said.value);
-    let name = identifier(&mut section, "name", "mattermost");
-    let user = identifier(&mut section, "user", "mmuser");
-    let version = section.number("version", 1..=99).map(|said| said.value);
-    let sslmode = section.word::<SslMode>("sslmode").map(|said| said.value);
-    let max_connections = section
-        .number("max_connections", 1..=262_143)
-        .map(|said| said.value);
-    let max_open = section
-        .number("max_open_connections", 1..=10_000)
-        .map(|said| said.value);
-    let private_endpoint = switch(&mut section, "private_endpoint");
-    section.finish();
-    let server = server.or_else(|| {
-        // A refused DSN still tells the engine: let the rule say what to do.
-        engine_of_dsn.map(|_| DatabaseServer::Compose)
-    })?;
-    let default = default_database(server);
-    Some(Database {
-        engine: engine_of_dsn.or(engine).unwrap_or(default.engine),
-        port: port.unwrap_or(default.port),
-        name,
-        user,
-        version: version.and_then(|version| u16::try_from(version).ok()),
-        sslmode: sslmode.unwrap_or(default.sslmode),
-        max_connections,
-        max_open_connections: max_open.unwrap_or(default.max_open_connections),
-        private_endpoint,
-        ..default
-    })
-}
-
-fn no_database(root: &Section<'_, '_, '_>) {
-    root.missing(
-        "database",
-        "give one host the role \"db\", or add [database] with dsn_host",
-    );
-}
-
-fn default_database(server: DatabaseServer) -> Database {
-    Database {
-        engine: Engine::Postgres,
-        server,
-        port: 5432,
-        name: "mattermost".to_owned(),
-        user: "mmuser".to_owned(),
-        version: None,
-        sslmode: SslMode::VerifyFull,
-        max_connections: None,
-        max_open_connections: 100,
-        private_endpoint: Switch::Off,
-    }
-}
-
-/// A data source name is never read: it holds a password. One of `MySQL` is remembered as such.
-fn dsn(section: &mut Section<'_, '_, '_>) -> Option<Engine> {
-    let said = section.text("dsn")?;
-    let lower = said.value.to_ascii_lowercase();
-    if lower.starts_with("mysql://") || lower.contains("@tcp(") {
-        return Some(Engine::Mysql);
-    }
-    if lower.starts_with("mariadb://") {
-        return Some(Engine::Mariadb);
-    }
-    section.problem(
-        ProblemId::SecretInFile,
-        &said.span,
-        "`database.dsn` may hold a password and is generated",
-        "remove it; write dsn_host, port, name, user and sslmode",
-    );
-    None
-}
-
-/// An SQL identifier that needs no quotes (`PostgreSQL` "Identifiers and Key Words").
-fn identifier(section: &mut Section<'_, '_, '_>, key: &'static str, default: &str) -> String {
-    let Some(said) = section.text(key) else {
-        return default.to_owned();
-    };
-    let first = |c: char| c.is_ascii_lowercase() || c == '_';
-    let rest = |c: char| first(c) || c.is_ascii_digit();
-    let good =
-        said.value.len() <= 63 && said.value.starts_with(first) && said.value.chars().all(rest);
-    if !good {
-        bad_identifier(section, key, &said, "is no plain identifier");
-    } else if RESERVED.contains(&said.value.as_str()) || said.value.starts_with("pg_") {
-        bad_identifier(section, key, &said, "is reserved");
-    }
-    said.value
-}
-
-/// Key words and databases of `PostgreSQL` that cannot be these names without quotes.
-const RESERVED: [&str; 12] = [
-    "all",
-    "user",
-    "public",
-    "none",
-    "template0",
-    "template1",
-    "replication",
-    "sameuser",
-    "samerole",
-    "default",
-    "current_user",
-    "session_user",
-];
-
-fn bad_identifier(
-    section: &Section<'_, '_, '_>,
-    key: &str,
-    said: &Said<String>,
-    why: impl Display,
-) {
-    section.bad(
-        key,
-        &said.span,
-        why,
-        "use up to 63 of a-z, 0-9 and `_`, such as mattermost",
-    );
 }
 
 fn registry(mut section: Section<'_, '_, '_>) -> Option<Registry> {

@@ -1,3 +1,9 @@
 //! What the tests share.
 
+pub(crate) mod bundles;
+pub(crate) mod deployments;
+pub(crate) mod documents;
+pub(crate) mod http;
+pub(crate) mod machine;
+pub(crate) mod quickstart;
 pub(crate) mod staged;

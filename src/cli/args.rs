@@ -1,0 +1,227 @@
+//! The command line: what can be typed, and what `--help` says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::progress::Mode;
+
+/// Builds signed offline bundles of the Mattermost stack; verifies and stages them on isolated networks.
+///
+/// Standard output is the result, standard error the rest. Exit codes: 0 done, 1 findings, 2 usage,
+/// manifest or deployment, 3 integrity, 4 trust, 5 policy, 6 environment, 7 fetch, 8 incomplete,
+/// 70 internal, 130 interrupted. `haversack explain ID` tells what a message or rule means.
+#[derive(Debug, Parser)]
+#[command(name = "haversack", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How progress is shown on standard error.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "HOW")]
+    pub(crate) progress: Mode,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
+    #[cfg(feature = "connected")]
+    #[command(after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
+                            (exit 1 when upstream has moved on)")]
+    Lock(LockArgs),
+    /// Fetch what the lock says and write the bundle.
+    #[cfg(feature = "connected")]
+    #[command(after_help = "Examples:\n  haversack build mattermost.toml -o out/mattermost-42 --sequence 42\n  \
+                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)")]
+    Build(BuildArgs),
+    /// Make a signing key pair (ECDSA P-384).
+    #[command(after_help = "Examples:\n  haversack keygen keys/release\n\nWrites keys/release.key (keep it secret), \
+                            keys/release.pem (give it to the isolated side) and keys/release.allowed_signers (for ssh-keygen -Y verify).")]
+    Keygen(KeygenArgs),
+    /// Add a signature to a bundle.
+    #[command(after_help = "Examples:\n  haversack sign out/mattermost-42 --key keys/release.key\n  haversack sign \
+                            out/mattermost-42 --detached              (prints what a key kept elsewhere must sign)\n  \
+                            haversack sign out/mattermost-42 --attach answer.sig --public keys/card.pem")]
+    Sign(SignArgs),
+    /// Prove a bundle: signatures, list, and every byte.
+    #[command(after_help = "Examples:\n  haversack verify /media/disc/mattermost-42 --trust /etc/haversack/trust\n  \
+                            haversack verify out/b --trust trust --json > report.json")]
+    Verify(VerifyArgs),
+    /// Show what a bundle says of itself, without trusting it.
+    #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
+    Inspect(InspectArgs),
+    /// Check a deployment against every rule; print hosts, ports and findings. Writes nothing.
+    #[command(after_help = "Examples:\n  haversack plan deployment.toml\n  haversack plan deployment.toml --bundle \
+                            /media/disc/b --trust trust   (also: is all in it?)")]
+    Plan(PlanArgs),
+    /// Verify a bundle while copying it into one ready-to-install tree a host.
+    #[command(after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged")]
+    Stage(StageArgs),
+    /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
+    #[command(after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all")]
+    Explain(ExplainArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff).
+    Man,
+}
+
+#[cfg(feature = "connected")]
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+    /// The lock file; beside the manifest, ending in `.lock`, when not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Change nothing; exit 1 and say what differs when resolving now would give another lock.
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+#[cfg(feature = "connected")]
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Folder of the content-addressed store.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_STORE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[cfg(feature = "connected")]
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+    /// Folder of the bundle to write.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The lock file; beside the manifest, ending in `.lock`, when not given. Made when it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Number of this bundle in its series; the isolated side refuses one lower than it has seen.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) sequence: u64,
+    /// Replace a different bundle that stands at the output folder, once the new one is whole.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Marking that every generated text carries, such as UNCLASSIFIED.
+    #[arg(long, value_name = "TEXT", default_value = "UNMARKED")]
+    pub(crate) marking: String,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArgs {
+    /// Where the files go, without ending: `keys/release` gives `keys/release.key` and `.pem`.
+    pub(crate) prefix: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// The private key (PKCS#8 PEM, as `keygen` and `openssl ecparam -genkey` write it).
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["detached", "attach"])]
+    pub(crate) key: Option<PathBuf>,
+    /// Print what a key kept elsewhere must sign, and how.
+    #[arg(long, conflicts_with_all = ["key", "attach"])]
+    pub(crate) detached: bool,
+    /// A signature made elsewhere (`openssl dgst -sha384 -sign`), added after it was checked.
+    #[arg(long, value_name = "FILE", requires = "public", conflicts_with = "key")]
+    pub(crate) attach: Option<PathBuf>,
+    /// The public key that the attached signature belongs to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// Trust directory: public keys (`*.pem`) and `policy.toml`.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_TRUST")]
+    pub(crate) trust: PathBuf,
+    /// Folder that remembers the highest sequence seen of each bundle.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Accept a bundle older than the newest seen; the reason is kept in the state folder.
+    #[arg(long, value_name = "REASON")]
+    pub(crate) allow_rollback: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The bundle; a read-only medium is fine.
+    #[arg(required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// Trust directory: also say whether the list is signed by whom it names.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The deployment file.
+    pub(crate) deployment: PathBuf,
+    /// Also compare with what this bundle holds.
+    #[arg(long, value_name = "DIR", requires = "trust")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Trust directory to check that bundle with.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_TRUST")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Accept the warnings of a rule; may be given several times. Errors cannot be accepted.
+    #[arg(long, value_name = "ID")]
+    pub(crate) accept: Vec<String>,
+    /// Exit 1 when a warning is left.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArgs {
+    /// The bundle; a read-only medium is fine.
+    #[arg(required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    /// The deployment file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) deployment: PathBuf,
+    /// Folder of the staged tree. Staging again replaces it and keeps its secrets.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Accept the warnings of a rule; may be given several times. Errors cannot be accepted.
+    #[arg(long, value_name = "ID")]
+    pub(crate) accept: Vec<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A message id (E301, W901) or a rule id (DB-062).
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<String>,
+    /// Tell all of them.
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) all: bool,
+}

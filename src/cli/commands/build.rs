@@ -1,0 +1,143 @@
+//! `haversack build`: lock if there is none, fetch, write the bundle.
+
+use std::path::{Path, PathBuf};
+
+use haversack::bundle::header::{Created, Marking, Sequence};
+use haversack::bundle::{self, LockOptions, PackError, PackRequest, UnsignedBundle};
+use haversack::event::Event;
+use haversack::fetch::{self, FetchReport};
+use haversack::fs;
+use haversack::lock::{Lock, MAX_LOCK};
+use haversack::pool;
+use haversack::store::Store;
+use haversack::types::size::ByteSize;
+use serde_json::json;
+
+use super::Context;
+use super::lock::{Wish, Workshop, lock_path};
+use crate::cli::args::BuildArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+use crate::cli::surroundings;
+
+/// Builds by the lock; never resolves anew when there is one.
+pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let options = options(args)?;
+    let workshop = Workshop::open(&args.source)?;
+    let wish = Wish::read(&args.manifest)?;
+    let path = lock_path(&args.manifest, args.lock.as_deref());
+    let (lock, text) = read_or_make(&path, &wish, &workshop, context)?;
+    lock.agrees_with(&wish.manifest)?;
+    let fetched = fetch::fetch(
+        &lock,
+        &workshop.store,
+        &workshop.client,
+        pool::cores().saturating_mul(FETCHES_A_CORE),
+        context.observer,
+        context.cancel,
+    )?;
+    let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
+    let built = pack(&args.output, &request, &workshop.store, args.replace, context)?;
+    let value = json!({
+        "bundle": built.path,
+        "identity": built.identity,
+        "existing": built.existing,
+        "header": built.sums.header(),
+        "fetched": fetched,
+    });
+    context.output.result(&value, &shown(&built, &fetched, &lock));
+    Ok(Class::Ok)
+}
+
+/// Downloads wait for the network more than for a core.
+const FETCHES_A_CORE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4).unwrap();
+
+fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
+    let created = Created::from_epoch(surroundings::creation_time()?.as_second());
+    let created = created.ok_or_else(|| {
+        Failure::usage("the time of creation is before 1970 or after 9999", "set the clock or SOURCE_DATE_EPOCH")
+    })?;
+    let sequence = Sequence::new(args.sequence)
+        .ok_or_else(|| Failure::usage("the sequence is out of range", "give a number from 1"))?;
+    let marking: Marking =
+        args.marking.parse().map_err(|error| Failure::new("E200", &error, Some("use printable ASCII".to_owned())))?;
+    Ok(LockOptions { sequence, created, marking })
+}
+
+fn read_or_make(
+    path: &Path,
+    wish: &Wish,
+    workshop: &Workshop,
+    context: &Context<'_>,
+) -> Result<(Lock, String), Failure> {
+    if fs::examine(path)?.is_some() {
+        let text = fs::read_text(path, MAX_LOCK)?;
+        return Ok((Lock::parse(&text, &path.display().to_string())?, text));
+    }
+    let note = format!("there is no lock {} yet: resolving", path.display());
+    context.observer.on(&Event::Note { text: &note });
+    let lock = workshop.resolve(wish, context)?;
+    let text = lock.to_toml();
+    fs::write_atomic(path, text.as_bytes(), 0o644)?;
+    Ok((lock, text))
+}
+
+/// Packs to the target; on request replaces another bundle that stands there, once the new one is
+/// whole.
+fn pack(
+    target: &Path,
+    request: &PackRequest,
+    store: &Store,
+    replace: bool,
+    context: &Context<'_>,
+) -> Result<UnsignedBundle, Failure> {
+    let to = |target: &Path| bundle::pack(target, request, store, context.observer, context.cancel);
+    let stands_other = match to(target) {
+        Err(error @ (PackError::Exists { .. } | PackError::Damaged { .. })) if replace => error,
+        other => return Ok(other?),
+    };
+    // Only a bundle is ever replaced, never a folder of another kind.
+    if fs::examine(&target.join("SHA256SUMS"))?.is_none() {
+        return Err(stands_other.into());
+    }
+    let (new, old) = (beside(target, "new"), beside(target, "old"));
+    let mut built = to(&new)?;
+    fs::remove_dir_all(&old)?;
+    fs::rename(target, &old)?;
+    fs::rename(&new, target)?;
+    fs::remove_dir_all(&old)?;
+    target.clone_into(&mut built.path);
+    Ok(built)
+}
+
+/// A hidden sibling of the target.
+fn beside(target: &Path, word: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}.{word}"))
+}
+
+fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
+    let header = built.sums.header();
+    let stand_ins: Vec<&str> =
+        lock.artifacts.iter().filter(|one| one.stand_in).map(|one| one.component.as_str()).collect();
+    let warning = match stand_ins.as_slice() {
+        [] => String::new(),
+        names => format!("  STAND-INS  {} (not the real programs)\n", names.join(", ")),
+    };
+    let state = if built.existing { "was there already, byte for byte" } else { "written" };
+    format!(
+        "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {} files, {}; fetched now: {} \
+         files, {}\n{warning}  next: haversack sign {} --key KEY\n",
+        header.name,
+        header.version.as_str(),
+        header.sequence.get(),
+        built.path.display(),
+        built.identity,
+        built.identity.label(),
+        header.files,
+        ByteSize(header.bytes),
+        fetched.fetched_files,
+        ByteSize(fetched.fetched_bytes),
+        built.path.display(),
+    )
+}

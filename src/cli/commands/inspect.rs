@@ -1,0 +1,70 @@
+//! `haversack inspect`: what a bundle says of itself.
+
+use std::fmt::Write as _;
+
+use haversack::trust::directory::Trust;
+use haversack::types::size::ByteSize;
+use haversack::verify::{self, Inspection, TrustSummary};
+
+use super::Context;
+use crate::cli::args::InspectArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+
+/// Prints the summary; with a trust directory it also says whether it can be believed.
+pub(crate) fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let trust = args.trust.as_deref().map(Trust::load).transpose()?;
+    let found = verify::inspect(&args.bundle, trust.as_ref())?;
+    context.output.result(&found, &text(&found));
+    Ok(Class::Ok)
+}
+
+fn text(found: &Inspection) -> String {
+    let header = &found.header;
+    let mut text = format!("{} {} number {}\n", header.name, header.version.as_str(), header.sequence.get());
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  identity   {}  ({})", found.identity, found.identity.label());
+    let _ = writeln!(text, "  for        {}", found.target);
+    let _ = writeln!(text, "  created    {}", header.created);
+    let _ = writeln!(text, "  marking    {}", header.marking.as_str());
+    let trust = match &found.trust {
+        TrustSummary::NotChecked => "not checked: anyone could have written this; see `haversack verify`".to_owned(),
+        TrustSummary::Signed { signers } => {
+            let names: Vec<String> = signers.iter().map(|signer| format!("{} {}", signer.key, signer.name)).collect();
+            format!("signed by {}; the payload was not hashed", names.join(", "))
+        }
+        TrustSummary::Refused { id, reason } => format!("refused [{id}]: {reason}"),
+    };
+    let _ = writeln!(text, "  trust      {trust}");
+    let _ = writeln!(text, "  components");
+    for component in &found.components {
+        let versions: Vec<&str> = component.versions.iter().map(String::as_str).collect();
+        let stand_in = if component.stand_in { "  STAND-IN" } else { "" };
+        let _ = writeln!(
+            text,
+            "    {:<14} {:<16} {:>4} files {:>10}{stand_in}",
+            component.name.as_str(),
+            versions.join(" "),
+            component.files,
+            ByteSize(component.bytes).to_string(),
+        );
+    }
+    for repository in &found.repositories {
+        let _ = writeln!(text, "  repository {} ({})", repository.name, repository.uri);
+        for suite in &repository.suites {
+            let until = suite.valid_until.as_ref().map_or_else(String::new, |date| format!(", valid until {date}"));
+            let _ = writeln!(text, "    {} {}, dated {}{until}", suite.suite, suite.components.join(" "), suite.date);
+        }
+    }
+    for artifact in &found.artifacts {
+        let stand_in = if artifact.stand_in { "  STAND-IN" } else { "" };
+        let _ = writeln!(text, "  file       {} {}{stand_in}", artifact.path, ByteSize(artifact.size));
+        for line in &artifact.vouched {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    for problem in &found.problems {
+        let _ = writeln!(text, "  [{}] {problem}", problem.id());
+    }
+    text
+}

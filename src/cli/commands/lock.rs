@@ -1,0 +1,158 @@
+//! `haversack lock`: resolves a manifest.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use haversack::fs;
+use haversack::lock::{Lock, MAX_LOCK, Vouched};
+use haversack::manifest::{MAX_MANIFEST, Manifest};
+use haversack::net::{Client, ClientOptions};
+use haversack::pool;
+use haversack::resolve::{self, Options};
+use haversack::sources::http::Web;
+use haversack::store::Store;
+use haversack::types::size::ByteSize;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::args::{LockArgs, SourceArgs};
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+use crate::cli::surroundings;
+
+/// Resolves and writes the lock, or compares.
+pub(crate) fn run(args: &LockArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let workshop = Workshop::open(&args.source)?;
+    let wish = Wish::read(&args.manifest)?;
+    let path = lock_path(&args.manifest, args.lock.as_deref());
+    let lock = workshop.resolve(&wish, context)?;
+    if args.check {
+        return check(&path, &lock, context);
+    }
+    let text = lock.to_toml();
+    fs::write_atomic(&path, text.as_bytes(), 0o644)?;
+    let value = json!({ "lock": path, "bundle": lock.name, "version": lock.version, "summary": summary(&lock) });
+    context.output.result(&value, &shown(&path, &lock));
+    Ok(Class::Ok)
+}
+
+fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Failure> {
+    let older = read_lock(path)?;
+    let differences = older.differences(newer);
+    let mut text = match differences.len() {
+        0 => format!("{} is what resolving gives now\n", path.display()),
+        count => format!("{}: {count} differences from what resolving gives now\n", path.display()),
+    };
+    for difference in &differences {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {difference}");
+    }
+    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    context.output.result(&json!({ "differences": lines }), &text);
+    Ok(if differences.is_empty() { Class::Ok } else { Class::Findings })
+}
+
+/// A manifest as it was read.
+pub(crate) struct Wish {
+    pub(crate) manifest: Manifest,
+    pub(crate) text: String,
+    folder: PathBuf,
+}
+
+impl Wish {
+    /// Reads and checks a manifest.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_text(path, MAX_MANIFEST)?;
+        let manifest = Manifest::parse(&text, &path.display().to_string())?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Self { manifest, text, folder: folder.to_owned() })
+    }
+}
+
+/// The store and the client that work on the connected side needs.
+pub(crate) struct Workshop {
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+}
+
+impl Workshop {
+    /// As the arguments say.
+    pub(crate) fn open(args: &SourceArgs) -> Result<Self, Failure> {
+        let folder = surroundings::store_folder(args.store.as_ref())?;
+        let store = Store::open(&folder).map_err(|error| Failure::new("E601", &error, None))?;
+        let client = Client::new(ClientOptions::default())?;
+        Ok(Self { store, client })
+    }
+
+    /// Resolves a manifest into a lock.
+    pub(crate) fn resolve(&self, wish: &Wish, context: &Context<'_>) -> Result<Lock, Failure> {
+        let web = Web::new(self.client.clone(), context.cancel.clone());
+        let options = Options {
+            system_root: PathBuf::from("/"),
+            now: surroundings::now(),
+            jobs: pool::cores(),
+        };
+        let (observer, cancel) = (context.observer, context.cancel);
+        Ok(resolve::resolve(&wish.manifest, &wish.folder, &web, &self.store, &options, observer, cancel)?)
+    }
+}
+
+/// Where the lock of a manifest is: as given, else beside it, ending in `.lock`.
+pub(crate) fn lock_path(manifest: &Path, given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| manifest.with_extension("lock"), Path::to_owned)
+}
+
+/// Reads a lock.
+pub(crate) fn read_lock(path: &Path) -> Result<Lock, Failure> {
+    let text = fs::read_text(path, MAX_LOCK)?;
+    Ok(Lock::parse(&text, &path.display().to_string())?)
+}
+
+fn summary(lock: &Lock) -> serde_json::Value {
+    let payload = lock.payload().map(|file| file.size).sum::<u64>();
+    let packages: usize = lock.repositories.iter().map(|repository| repository.packages.len()).sum();
+    json!({ "artifacts": lock.artifacts.len(), "packages": packages, "bytes": payload })
+}
+
+fn shown(path: &Path, lock: &Lock) -> String {
+    let bytes = lock.payload().map(|file| file.size).sum::<u64>();
+    let mut text = format!("locked {} {} for {}: {}\n", lock.name, lock.version, lock.target, ByteSize(bytes));
+    for artifact in &lock.artifacts {
+        let stand_in = if artifact.stand_in { "  STAND-IN" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<14} {:<16} {:>10}  {}{stand_in}",
+            artifact.component.as_str(),
+            artifact.version,
+            ByteSize(artifact.file.size).to_string(),
+            vouchers(artifact.evidence.iter().map(|evidence| &evidence.vouched)),
+        );
+    }
+    for repository in &lock.repositories {
+        let signed: usize = repository.suites.iter().map(|suite| suite.signed_by.len()).sum();
+        let bytes = repository.packages.iter().map(|package| package.file.size).sum::<u64>();
+        let _ = writeln!(
+            text,
+            "  apt {:<27} {:>10}  {} packages; index signed by {signed} keys of its keyring",
+            repository.name.as_str(),
+            ByteSize(bytes).to_string(),
+            repository.packages.len(),
+        );
+    }
+    let _ = writeln!(text, "  wrote {}", path.display());
+    text
+}
+
+fn vouchers<'a>(all: impl Iterator<Item = &'a Vouched>) -> String {
+    let words: Vec<String> = all
+        .map(|one| match one {
+            Vouched::Manifest => "digest in the manifest".to_owned(),
+            Vouched::Catalogue(day) => format!("catalogue of {day}"),
+            Vouched::ChecksumFile => "checksum file".to_owned(),
+            Vouched::OpenPgp(fingerprint) => format!("OpenPGP {fingerprint}"),
+            Vouched::FirstLock(_) => "FIRST LOCK: nobody vouches".to_owned(),
+        })
+        .collect();
+    words.join(", ")
+}

@@ -1,0 +1,83 @@
+//! `haversack sign`: adds a signature to a bundle.
+
+use std::path::Path;
+
+use haversack::bundle::{self, SignedBundle};
+use haversack::fs;
+use haversack::trust::key::{KeyError, MAX_KEY_TEXT, MAX_SIGNATURE, SigningKey, VerifyingKey};
+use haversack::types::secret::Secret;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::args::SignArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+
+/// Signs with a key given, tells what a key elsewhere must sign, or adds what it has signed.
+pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    if args.detached {
+        return detached(&args.bundle, context);
+    }
+    let signed = match (&args.key, &args.attach, &args.public) {
+        (Some(key), _, _) => bundle::sign(&args.bundle, &signing_key(key)?)?,
+        (None, Some(signature), Some(public)) => attach(&args.bundle, signature, public)?,
+        _ => return Err(Failure::usage("nothing to sign with", "give --key, or --attach with --public")),
+    };
+    let value = json!({
+        "bundle": signed.path,
+        "identity": signed.identity,
+        "key": signed.key,
+        "written": signed.written,
+    });
+    context.output.result(&value, &text(&signed));
+    Ok(Class::Ok)
+}
+
+fn text(signed: &SignedBundle) -> String {
+    let mut text = format!(
+        "signed {}\n  identity {}\n  by key   {}\n",
+        signed.path.display(),
+        signed.identity,
+        signed.key
+    );
+    for path in &signed.written {
+        text.push_str(&format!("  wrote    {}\n", path.display()));
+    }
+    text
+}
+
+fn detached(bundle: &Path, context: &Context<'_>) -> Result<Class, Failure> {
+    let wanted = bundle::to_sign(bundle)?;
+    let list = bundle.join("SHA256SUMS");
+    let (list, dir) = (list.display(), bundle.display());
+    let text = format!(
+        "sign the file {list}\n  its SHA-256 is {identity}\nwith a P-384 key kept elsewhere:\n  openssl dgst -sha384 -sign KEY \
+         -out answer.sig SHA256SUMS\nthen add the answer:\n  haversack sign {dir} --attach answer.sig --public KEY.pem\n",
+        identity = wanted.identity,
+    );
+    let value = json!({ "file": bundle.join("SHA256SUMS"), "identity": wanted.identity });
+    context.output.result(&value, &text);
+    Ok(Class::Ok)
+}
+
+fn attach(bundle: &Path, signature: &Path, public: &Path) -> Result<SignedBundle, Failure> {
+    let pem = fs::read_text(public, size(MAX_KEY_TEXT))?;
+    let key = VerifyingKey::from_pem(&pem).map_err(|error| of_key(&error, public))?;
+    let bytes = fs::read(signature, size(MAX_SIGNATURE))?;
+    Ok(bundle::attach(bundle, &key, &bytes)?)
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
+    let pem = Secret::new(fs::read_text(path, size(MAX_KEY_TEXT))?);
+    SigningKey::from_pem(pem.reveal()).map_err(|error| of_key(&error, path))
+}
+
+fn of_key(error: &KeyError, path: &Path) -> Failure {
+    let mut failure = Failure::new("E283", error, error.hint());
+    failure.messages.insert(0, format!("cannot use the key {}", path.display()));
+    failure
+}
+
+fn size(limit: usize) -> u64 {
+    u64::try_from(limit).unwrap_or(u64::MAX)
+}

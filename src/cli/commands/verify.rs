@@ -1,0 +1,58 @@
+//! `haversack verify`: proves a bundle.
+
+use std::fmt::Write as _;
+
+use haversack::event::Event;
+use haversack::types::size::ByteSize;
+use haversack::verify::{self, Verdict, VerifyReport};
+
+use super::Context;
+use crate::cli::args::VerifyArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+use crate::cli::trusting::{Trusting, places};
+
+/// Verifies, prints the report, and remembers a good bundle.
+pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let mut trusting = Trusting::load(&args.trust)?;
+    let dirs = places(&args.bundle);
+    let Trusting { trust, memory, options } = &trusting;
+    let report = verify::verify(&dirs, trust, memory, options, context.observer, context.cancel)?;
+    for warning in &report.warnings {
+        context.observer.on(&Event::Warning { id: warning.id, text: &warning.text });
+    }
+    if report.verdict == Verdict::Good {
+        let reason = report.override_reason.as_deref();
+        trusting.memory.record(&report.header, &report.identity, reason)?;
+    }
+    context.output.result(&report, &text(&report));
+    Ok(report.id().map_or(Class::Ok, Class::of_id))
+}
+
+fn text(report: &VerifyReport) -> String {
+    let header = &report.header;
+    let word = match report.verdict {
+        Verdict::Good => "GOOD",
+        Verdict::Incomplete => "GOOD so far, not complete",
+        Verdict::Bad => "BAD",
+        Verdict::Unreadable => "NOT PROVEN: not everything could be read",
+    };
+    let mut text = format!("{word}: {} {} number {}\n", header.name, header.version.as_str(), header.sequence.get());
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  identity  {}  ({})", report.identity, report.identity.label());
+    for signer in &report.signers {
+        let _ = writeln!(text, "  signed by {} {}", signer.key, signer.name);
+    }
+    let _ = writeln!(text, "  needed    {} of the trusted keys", report.threshold);
+    let _ = writeln!(text, "  hashed    {} files, {}", report.files_good, ByteSize(report.bytes_good));
+    for ignored in &report.ignored_signatures {
+        let _ = writeln!(text, "  not counted: {}: {}", ignored.file, ignored.reason);
+    }
+    for problem in &report.problems {
+        let _ = writeln!(text, "  [{}] {problem}", problem.id());
+    }
+    if let Some(hint) = report.hint() {
+        let _ = writeln!(text, "  next: {hint}");
+    }
+    text
+}

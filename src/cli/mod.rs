@@ -1,0 +1,71 @@
+//! The command line: arguments, printing, progress bars, exit codes. The only part that reads
+//! arguments, the environment and the clock, and the only one that prints.
+
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod messages;
+mod output;
+mod progress;
+mod surroundings;
+mod trusting;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use haversack::event::Cancel;
+
+use args::{Cli, Command};
+use commands::Context;
+use exit::Class;
+use failure::Failure;
+use output::{Format, Output};
+
+/// Runs the program.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; all else is wrong usage.
+            let _ = error.print();
+            return if error.use_stderr() { Class::Usage.into() } else { Class::Ok.into() };
+        }
+    };
+    let format = if cli.global.json { Format::Json } else { Format::Text };
+    let output = Output { format };
+    let cancel = Cancel::new();
+    let on_signal = cancel.clone();
+    // Without a handler an interrupt ends the program at once, which is safe too.
+    let _ = ctrlc::set_handler(move || on_signal.request());
+    let observer = progress::observer(cli.global.progress);
+    let context = Context { output, observer: observer.as_ref(), cancel: &cancel };
+    let result = dispatch(cli.command, &context);
+    drop(observer);
+    match result {
+        Ok(class) => class.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.class().into()
+        }
+    }
+}
+
+fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
+    match command {
+        #[cfg(feature = "connected")]
+        Command::Lock(args) => commands::lock::run(&args, context),
+        #[cfg(feature = "connected")]
+        Command::Build(args) => commands::build::run(&args, context),
+        Command::Keygen(args) => commands::keygen::run(&args, context),
+        Command::Sign(args) => commands::sign::run(&args, context),
+        Command::Verify(args) => commands::verify::run(&args, context),
+        Command::Inspect(args) => commands::inspect::run(&args, context),
+        Command::Plan(args) => commands::plan::run(&args, context),
+        Command::Stage(args) => commands::stage::run(&args, context),
+        Command::Explain(args) => commands::explain::run(&args, context),
+        Command::Completions { shell } => Ok(commands::reference::completions(shell)),
+        Command::Man => commands::reference::man(),
+    }
+}

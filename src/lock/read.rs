@@ -1,0 +1,315 @@
+//! Reading a lock: format first, then wire structs, then the model.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+use super::{LockError, MAX_FILES, MAX_LOCK};
+use crate::types::digest::Digest;
+use crate::types::fingerprint::Fingerprint;
+use crate::types::name::Name;
+use crate::types::path::RelPath;
+use crate::types::target::Target;
+use crate::types::url::SafeUrl;
+
+#[derive(Deserialize)]
+struct Format {
+    format: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockWire {
+    #[serde(rename = "format")]
+    _format: i64,
+    name: Name,
+    version: String,
+    target: Target,
+    manifest: Digest,
+    #[serde(default, rename = "artifact")]
+    artifacts: Vec<ArtifactWire>,
+    #[serde(default, rename = "repository")]
+    repositories: Vec<RepositoryWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWire {
+    path: RelPath,
+    url: SafeUrl,
+    size: u64,
+    sha256: Digest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ArtifactWire {
+    component: Name,
+    version: String,
+    path: RelPath,
+    url: SafeUrl,
+    size: u64,
+    sha256: Digest,
+    #[serde(default)]
+    mirrors: Vec<SafeUrl>,
+    expect: Option<String>,
+    #[serde(default)]
+    stand_in: bool,
+    #[serde(default)]
+    evidence: Vec<EvidenceWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct EvidenceWire {
+    by: By,
+    as_of: Option<String>,
+    fingerprint: Option<Fingerprint>,
+    reason: Option<String>,
+    document: Option<FileWire>,
+    key: Option<FileWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum By {
+    Manifest,
+    Catalogue,
+    ChecksumFile,
+    Openpgp,
+    FirstLock,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepositoryWire {
+    name: Name,
+    uri: SafeUrl,
+    keyring: FileWire,
+    #[serde(default, rename = "suite")]
+    suites: Vec<SuiteWire>,
+    #[serde(default, rename = "package")]
+    packages: Vec<PackageWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SuiteWire {
+    suite: String,
+    components: Vec<String>,
+    signed_by: Vec<Fingerprint>,
+    date: String,
+    valid_until: Option<String>,
+    index: Vec<FileWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PackageWire {
+    name: String,
+    version: String,
+    arch: String,
+    path: RelPath,
+    url: SafeUrl,
+    size: u64,
+    sha256: Digest,
+    needed_by: Vec<Name>,
+    because: String,
+}
+
+pub(super) fn parse(text: &str, file_name: &str) -> Result<Lock, LockError> {
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_LOCK {
+        return Err(LockError::TooLarge {
+            file: file_name.to_owned(),
+        });
+    }
+    let unreadable = |source| LockError::Syntax {
+        file: file_name.to_owned(),
+        source,
+    };
+    let format = toml::from_str::<Format>(text).map_err(unreadable)?.format;
+    if format != 1 {
+        return Err(LockError::Format {
+            file: file_name.to_owned(),
+            found: format,
+        });
+    }
+    let wire: LockWire = toml::from_str(text).map_err(unreadable)?;
+    let lock = Lock::try_from(wire).map_err(|problem| LockError::Content {
+        file: file_name.to_owned(),
+        problem,
+    })?;
+    check(&lock).map_err(|problem| LockError::Content {
+        file: file_name.to_owned(),
+        problem,
+    })?;
+    Ok(lock)
+}
+
+impl From<FileWire> for LockedFile {
+    fn from(wire: FileWire) -> Self {
+        Self {
+            path: wire.path,
+            url: wire.url,
+            size: wire.size,
+            sha256: wire.sha256,
+        }
+    }
+}
+
+impl TryFrom<LockWire> for Lock {
+    type Error = String;
+
+    fn try_from(wire: LockWire) -> Result<Self, String> {
+        Ok(Self {
+            name: wire.name,
+            version: wire.version,
+            target: wire.target,
+            manifest: wire.manifest,
+            artifacts: wire
+                .artifacts
+                .into_iter()
+                .map(Artifact::try_from)
+                .collect::<Result<_, _>>()?,
+            repositories: wire.repositories.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+impl TryFrom<ArtifactWire> for Artifact {
+    type Error = String;
+
+    fn try_from(wire: ArtifactWire) -> Result<Self, String> {
+        let path = wire.path;
+        let evidence = wire
+            .evidence
+            .into_iter()
+            .map(|evidence| {
+                Evidence::try_from(evidence).map_err(|problem| format!("{path}: {problem}"))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            component: wire.component,
+            version: wire.version,
+            stand_in: wire.stand_in,
+            expect: wire.expect,
+            file: LockedFile {
+                path,
+                url: wire.url,
+                size: wire.size,
+                sha256: wire.sha256,
+            },
+            mirrors: wire.mirrors,
+            evidence,
+        })
+    }
+}
+
+impl TryFrom<EvidenceWire> for Evidence {
+    type Error = String;
+
+    fn try_from(wire: EvidenceWire) -> Result<Self, String> {
+        let vouched = match (wire.by, wire.as_of, wire.fingerprint, wire.reason) {
+            (By::Manifest, None, None, None) => Vouched::Manifest,
+            (By::Catalogue, Some(as_of), None, None) => Vouched::Catalogue(as_of),
+            (By::ChecksumFile, None, None, None) => Vouched::ChecksumFile,
+            (By::Openpgp, None, Some(fingerprint), None) => Vouched::OpenPgp(fingerprint),
+            (By::FirstLock, None, None, Some(reason)) => Vouched::FirstLock(reason),
+            _ => return Err("evidence has keys that do not go together".to_owned()),
+        };
+        Ok(Self {
+            vouched,
+            document: wire.document.map(Into::into),
+            key: wire.key.map(Into::into),
+        })
+    }
+}
+
+impl From<RepositoryWire> for Repository {
+    fn from(wire: RepositoryWire) -> Self {
+        Self {
+            name: wire.name,
+            uri: wire.uri,
+            keyring: wire.keyring.into(),
+            suites: wire.suites.into_iter().map(Into::into).collect(),
+            packages: wire.packages.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<SuiteWire> for Suite {
+    fn from(wire: SuiteWire) -> Self {
+        Self {
+            suite: wire.suite,
+            components: wire.components,
+            signed_by: wire.signed_by,
+            date: wire.date,
+            valid_until: wire.valid_until,
+            index: wire.index.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<PackageWire> for Package {
+    fn from(wire: PackageWire) -> Self {
+        Self {
+            name: wire.name,
+            version: wire.version,
+            arch: wire.arch,
+            file: LockedFile {
+                path: wire.path,
+                url: wire.url,
+                size: wire.size,
+                sha256: wire.sha256,
+            },
+            needed_by: wire.needed_by,
+            because: wire.because,
+        }
+    }
+}
+
+/// What the types alone do not say.
+fn check(lock: &Lock) -> Result<(), String> {
+    for artifact in &lock.artifacts {
+        let folder = format!("files/{}", artifact.component);
+        if artifact.file.path.below(&folder).is_none() {
+            return Err(format!("{} is not below {folder}/", artifact.file.path));
+        }
+        if artifact.evidence.is_empty() {
+            return Err(format!("nobody vouches for {}", artifact.file.path));
+        }
+    }
+    for repository in &lock.repositories {
+        let folder = format!("apt/{}", repository.name);
+        let index = repository.suites.iter().flat_map(|suite| &suite.index);
+        for file in index.chain(repository.packages.iter().map(|package| &package.file)) {
+            if file.path.below(&folder).is_none() {
+                return Err(format!("{} is not below {folder}/", file.path));
+            }
+        }
+    }
+    for file in lock.evidence() {
+        if file.path.first() != "evidence" {
+            return Err(format!("{} is not below evidence/", file.path));
+        }
+    }
+    if lock.payload().count() > MAX_FILES {
+        return Err(format!("more than {MAX_FILES} files"));
+    }
+    unique(lock.payload(), false)?;
+    unique(lock.evidence(), true)
+}
+
+/// Paths differ also when case is folded; `repeats`: the very same file may come again.
+fn unique<'l>(files: impl Iterator<Item = &'l LockedFile>, repeats: bool) -> Result<(), String> {
+    let mut seen: BTreeMap<String, &LockedFile> = BTreeMap::new();
+    for file in files {
+        if let Some(other) = seen.insert(file.path.case_folded(), file)
+            && !(repeats && other.path == file.path && other.sha256 == file.sha256)
+        {
+            return Err(format!("two files would stand at {}", file.path));
+        }
+    }
+    Ok(())
+}

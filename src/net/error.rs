@@ -1,0 +1,259 @@
+//! Why something could not be fetched.
+
+use std::error::Error;
+use std::io;
+
+use crate::event::Cancelled;
+use crate::fs::PathError;
+use crate::types::size::ByteSize;
+use crate::types::url::SafeUrl;
+
+/// Why something could not be fetched. URLs of redirects are never shown in full: they may hold
+/// signed tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetError {
+    /// The client could not be set up.
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+    /// The certificate file to trust is not readable as PEM.
+    #[error("the additional certificates are not readable as PEM")]
+    Certificates(#[source] reqwest::Error),
+    /// The server says that there is no such file (404 or 410).
+    #[error("{url} does not exist there (status {status})")]
+    Missing {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The answer.
+        status: u16,
+    },
+    /// The server refuses (other 4xx, and redirects without a target).
+    #[error("{url} was refused with status {status}")]
+    Refused {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The answer.
+        status: u16,
+    },
+    /// The server fails or asks to wait (5xx, 408, 429).
+    #[error("the server of {url} fails with status {status}")]
+    Server {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The answer.
+        status: u16,
+        /// How many seconds it asks to wait.
+        retry_after: Option<u64>,
+    },
+    /// No connection, or no answer in time.
+    #[error("no answer for {url}")]
+    Unreachable {
+        /// What was asked for.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The certificate of the server was not accepted.
+    #[error("the TLS certificate for {url} was not accepted")]
+    Tls {
+        /// What was asked for.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// It redirects to where it must not.
+    #[error("{url} redirects {to}, which is refused")]
+    Redirect {
+        /// What was asked for.
+        url: SafeUrl,
+        /// Where to, without path and query.
+        to: String,
+    },
+    /// A web page came in place of a file: a portal, a sign-in or an error page.
+    #[error("{url} gave an HTML page instead of the file")]
+    Html {
+        /// What was asked for.
+        url: SafeUrl,
+    },
+    /// The body is longer than it may be.
+    #[error("{url} is longer than {} bytes", limit)]
+    TooLong {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The cap.
+        limit: u64,
+    },
+    /// The server announces another size than the lock states.
+    #[error("{url} has {found} bytes now, the lock says {expected}")]
+    OtherSize {
+        /// What was asked for.
+        url: SafeUrl,
+        /// Size in the lock.
+        expected: u64,
+        /// Size announced.
+        found: u64,
+    },
+    /// The body stalls, or drips.
+    #[error("{url} sends less than {rate} a second; given up after {}", ByteSize(*at))]
+    Slow {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The least that is accepted.
+        rate: ByteSize,
+        /// How far it came.
+        at: u64,
+    },
+    /// The body ended early.
+    #[error("{url} broke off after {at} bytes")]
+    Broken {
+        /// What was asked for.
+        url: SafeUrl,
+        /// How far it came.
+        at: u64,
+        /// Why, when the connection says.
+        #[source]
+        source: Option<io::Error>,
+    },
+    /// The part file cannot be written.
+    #[error("the download cannot be written")]
+    Io(#[from] PathError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl NetError {
+    /// The stable id (`E701` truncated … `E709` refused; `E601` and `E602` for the disk).
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Broken { .. } => "E701",
+            Self::Html { .. } => "E702",
+            Self::Redirect { .. } | Self::Tls { .. } => "E703",
+            Self::TooLong { .. } | Self::Slow { .. } => "E704",
+            Self::OtherSize { .. } => "E705",
+            Self::Missing { .. } => "E706",
+            Self::Unreachable { .. } => "E707",
+            Self::Server { .. } => "E708",
+            Self::Refused { .. } => "E709",
+            Self::Setup(_) | Self::Certificates(_) => "E607",
+            Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => "E602",
+            Self::Io(_) => "E601",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing { .. } => {
+                "check the version and the URL in the manifest; upstreams move or withdraw files: add a mirror, or download the file by hand and name it as file:…"
+            }
+            Self::Refused {
+                status: 401 | 403 | 407,
+                ..
+            } => {
+                "the server wants authorisation, or a proxy forbids the address: ask who runs the proxy, or add a mirror"
+            }
+            Self::Refused { .. } => "check the URL in the manifest, or add a mirror",
+            Self::Html { .. } => {
+                "open the URL in a browser on this machine: a captive portal, a proxy or a moved download page answers in place of the file"
+            }
+            Self::Redirect { .. } => {
+                "use an upstream or mirror that stays on https; there is no switch to allow this"
+            }
+            Self::Tls { .. } => {
+                "check the clock of this machine; behind an inspecting proxy, set SSL_CERT_FILE to a bundle that holds its certificate"
+            }
+            Self::Unreachable { .. } => {
+                "check the network, name resolution and the proxy variables (HTTPS_PROXY, NO_PROXY), then run the same command again: what was fetched is kept"
+            }
+            Self::Broken { .. } | Self::Server { .. } | Self::Slow { .. } => {
+                "run the same command again: it goes on where this stopped; or add a mirror to the manifest"
+            }
+            Self::OtherSize { .. } | Self::TooLong { .. } => {
+                "upstream changed the file or something else answers: compare with upstream's announcement, then `haversack lock --update`"
+            }
+            Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => {
+                "free space on the file system of the store, or put the store elsewhere, then run the same command again"
+            }
+            Self::Setup(_) | Self::Certificates(_) | Self::Io(_) | Self::Cancelled(_) => {
+                return None;
+            }
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether trying the same URL again may help.
+    pub(super) const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Server { .. }
+                | Self::Unreachable { .. }
+                | Self::Broken { .. }
+                | Self::Slow { .. }
+        )
+    }
+
+    /// Sorts a failure to read a body, `at` bytes into the file.
+    pub(super) fn of_body(url: &SafeUrl, at: u64, rate: u64, source: io::Error) -> Self {
+        let url = url.clone();
+        let inner = source
+            .get_ref()
+            .map(|inner| -> &(dyn Error + 'static) { inner });
+        let timed_out = source.kind() == io::ErrorKind::TimedOut
+            || inner.is_some_and(|inner| {
+                find::<reqwest::Error>(inner).is_some_and(reqwest::Error::is_timeout)
+            });
+        if timed_out {
+            let rate = ByteSize(rate);
+            Self::Slow { url, rate, at }
+        } else {
+            let source = Some(source);
+            Self::Broken { url, at, source }
+        }
+    }
+
+    /// Sorts a failure to send a request.
+    pub(super) fn of_request(url: &SafeUrl, error: reqwest::Error) -> Self {
+        let url = url.clone();
+        if let Some(refused) = find::<super::client::RefusedRedirect>(&error) {
+            return Self::Redirect {
+                url,
+                to: refused.to_string(),
+            };
+        }
+        let is_tls = find::<rustls::Error>(&error).is_some();
+        // The text of reqwest repeats the URL, which after a redirect may hold a token.
+        let source = error.without_url();
+        if is_tls {
+            Self::Tls { url, source }
+        } else {
+            Self::Unreachable { url, source }
+        }
+    }
+}
+
+/// The first error of type `E` in a chain, also inside `io::Error`s.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    /// Chains are short; this only ends a cycle.
+    const MAX_CHAIN: usize = 32;
+    let mut next = Some(error);
+    for _ in 0..MAX_CHAIN {
+        let current = next?;
+        if let Some(found) = current.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = match current
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => current.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,231 @@
+//! Deployment method and high availability (requirements 34 to 51).
+
+use std::collections::BTreeSet;
+
+use crate::plan::deployment::{Availability, Containers, Method, Role, Storage};
+use crate::plan::derive::Plan;
+use crate::plan::finding::Severity;
+use crate::plan::rules::Kind::{Checked, Generates, OnHost, Parsed, Same};
+use crate::plan::rules::{Context, Report, rules};
+
+rules! {
+    "METHOD-034" Application Warning "SEED P3" Generates("HorizontalPodAutoscaler, with the chart only") =>
+        "autoscaling has a metrics server",
+        "without it the number of pods never changes",
+        "install metrics-server in the cluster";
+    "METHOD-035" Application Error "SEED P3" Same("ARCH-017") =>
+        "several pods follow the rules of high availability",
+        "pods on different nodes do not share a local volume",
+        "use S3 or NFS and an edition with high availability";
+    "METHOD-036" Application Warning "SEED P3" Generates("Mattermost resource: RollingUpdate, no pod unavailable") =>
+        "updates replace one pod after another and skip no minor version",
+        "servers that are more than one minor version apart do not share a database",
+        "update one minor version at a time";
+    "METHOD-037" Application Error "SEED P3" Generates("all staged files: same input, same bytes; secrets apart") =>
+        "generated files can be kept in version control",
+        "a file that changes by itself cannot be reviewed",
+        "keep secrets/ out of version control";
+    "METHOD-038" Application Info "SEED P3" Parsed("there is no key for a managed cloud cluster") =>
+        "the cluster is inside the network",
+        "a managed cluster of a public cloud is on the internet",
+        "use a cluster of your own";
+    "METHOD-039" Application Error "SEED P3" Parsed("host.distro") =>
+        "hosts run a distribution that this version stages",
+        "paths, package formats and security modules differ",
+        "use debian-12, debian-13, ubuntu-22.04 or ubuntu-24.04";
+    "METHOD-040" Application Error "SEED P3; Mattermost high availability guide" Checked(enough_servers) =>
+        "high availability has three or more application servers in one data centre",
+        "two servers have no majority and no room for an update; distant data centres lose the gossip",
+        "add hosts of the role app and set ha = true, all with the same site";
+    "METHOD-041" Backend Error "SEED P3, P4" Checked(database_stands_apart) =>
+        "in high availability the database is on a host of its own",
+        "the failure of one server would take the database with it",
+        "give the role db to a host without the role app";
+    "METHOD-042" Application Warning "SEED P3" Generates("/etc/sysctl.d/60-mattermost.conf") =>
+        "kernel parameters fit many connections",
+        "the defaults of the kernel run out of ports and queues",
+        "use the generated file";
+    "METHOD-043" Application Error "SEED P3" Checked(containers_are_allowed) =>
+        "containers are not used where policy prohibits them",
+        "the installation would be stopped at its review",
+        "use method = \"linux\"";
+    "METHOD-044" Application Error "SEED P3" Generates("compose.yaml: mattermost, nginx, postgres") =>
+        "Docker Compose runs exactly Mattermost, NGINX and PostgreSQL",
+        "every further image is one more to carry and to patch",
+        "use the generated file";
+    "METHOD-045" Application Error "SEED P3" Generates("INSTALL.md: docker compose") =>
+        "commands use `docker compose` version 2",
+        "docker-compose version 1 does not read the file",
+        "install the compose plugin";
+    "METHOD-046" Application Error "SEED P3" Checked(docker_is_one_host) =>
+        "Docker Compose runs on one host, without high availability",
+        "Compose cannot move a service to another host",
+        "use method = \"kubernetes\", or method = \"linux\" with several hosts";
+    "METHOD-047" Application Error "SEED P3" OnHost("docker info: Linux engine, not Docker Desktop") =>
+        "the engine is Docker on Linux",
+        "Docker Desktop is not supported",
+        "use a Linux host";
+    "METHOD-048" Application Error "SEED P3" Checked(docker_is_small) =>
+        "Docker Compose does not carry production that must go on, nor many users",
+        "one host without failover is down while it is repaired",
+        "use method = \"kubernetes\", or method = \"linux\" with several hosts";
+    "METHOD-049" Application Info "SEED P3" Parsed("method") =>
+        "a single server may use any method",
+        "methods differ in operation, not in function",
+        "nothing to do";
+    "METHOD-050" Application Info "SEED P3" Checked(growth_needs_a_method) =>
+        "a deployment that will grow begins with a method that can",
+        "a later change of method is a migration of database and files",
+        "begin with S3 storage and method = \"linux\" or \"kubernetes\"";
+    "METHOD-051" Application Error "SEED P3" Checked(stig_needs_linux) =>
+        "a STIG is applied to Linux hosts",
+        "its settings of kernel and security modules are those of the host",
+        "use method = \"linux\"";
+    "E501" Application Error "this program" Checked(method_is_staged) =>
+        "the method is one that this version stages: linux",
+        "this version reads and checks the deployment, and generates no files for the method yet",
+        "use method = \"linux\", or a later version of haversack";
+    "E504" Application Error "this program" Checked(roles_are_staged) =>
+        "the roles are ones that this version stages: proxy, app, db, minio, push",
+        "this version reads and checks the deployment, and generates no files for the role yet",
+        "remove the role, or use a later version of haversack";
+}
+
+fn enough_servers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let deployment = &plan.deployment;
+    let servers = deployment.app_servers();
+    let high = deployment.availability == Availability::High;
+    if !high && deployment.method == Method::Linux && servers > 1 {
+        report.error(
+            "ha",
+            format!("{servers} application servers without ha = true"),
+        );
+    }
+    if high && deployment.method != Method::Docker {
+        match servers {
+            0 | 1 => report.error("ha", format!("ha = true with {servers} application server")),
+            2 => report.warn("ha", "two application servers"),
+            _ => {}
+        }
+    }
+    let sites: BTreeSet<_> = deployment
+        .hosts
+        .iter()
+        .filter_map(|host| host.site.as_ref())
+        .collect();
+    if servers > 1 && sites.len() > 1 {
+        let sites: Vec<&str> = sites.iter().map(|site| site.as_str()).collect();
+        report.warn(
+            "host",
+            format!("hosts in several sites: {}", sites.join(", ")),
+        );
+    }
+}
+
+fn database_stands_apart(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    if plan.deployment.app_servers() < 2 {
+        return;
+    }
+    for host in plan.hosts_with(Role::Db).filter(|host| host.has(Role::App)) {
+        report.on(
+            Severity::Error,
+            &host.name,
+            "the roles app and db on one host",
+        );
+    }
+}
+
+fn containers_are_allowed(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let method = plan.deployment.method;
+    if plan.deployment.policy.containers == Containers::Prohibited && method != Method::Linux {
+        report.error(
+            "method",
+            format!("method {method} with containers = \"prohibited\""),
+        );
+    }
+}
+
+fn docker_is_one_host(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let deployment = &plan.deployment;
+    if deployment.method != Method::Docker {
+        return;
+    }
+    if deployment.availability == Availability::High {
+        report.error("ha", "ha = true with method docker");
+    }
+    if deployment.hosts.len() > 1 {
+        report.error(
+            "host",
+            format!("{} hosts with method docker", deployment.hosts.len()),
+        );
+    }
+}
+
+/// Users up to which Docker Compose is not warned about.
+const DOCKER_USERS: u32 = 2000;
+
+fn docker_is_small(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let deployment = &plan.deployment;
+    if deployment.method != Method::Docker {
+        return;
+    }
+    if deployment.policy.business_continuity.is_on() {
+        report.error(
+            "policy.business_continuity",
+            "business continuity with method docker",
+        );
+    }
+    if let Some(users) = deployment
+        .limits
+        .users
+        .filter(|users| *users > DOCKER_USERS)
+    {
+        report.warn("limits.users", format!("{users} users with method docker"));
+    }
+    if deployment.is_production() {
+        report.warn("method", "production with method docker");
+    }
+}
+
+fn growth_needs_a_method(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let deployment = &plan.deployment;
+    if !deployment.policy.ha_planned.is_on() {
+        return;
+    }
+    if deployment.method == Method::Docker {
+        report.info("method", "method docker with high availability planned");
+    }
+    if matches!(deployment.storage, Storage::Local { .. }) {
+        report.info("storage", "local storage with high availability planned");
+    }
+}
+
+fn stig_needs_linux(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let method = plan.deployment.method;
+    if plan.deployment.policy.stig.is_on() && method != Method::Linux {
+        report.error("method", format!("method {method} with stig = true"));
+    }
+}
+
+fn method_is_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let method = plan.deployment.method;
+    if method != Method::Linux {
+        report.error("method", format!("method {method}"));
+    }
+}
+
+fn roles_are_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    if plan.deployment.method != Method::Linux {
+        return;
+    }
+    for host in &plan.deployment.hosts {
+        for role in &host.roles {
+            if matches!(
+                role,
+                Role::DbReplica | Role::Nfs | Role::Monitor | Role::Docker
+            ) {
+                report.on(Severity::Error, &host.name, format!("the role {role}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! One artifact: who vouches for which digest, and is it the file's.
+
+use std::path::Path;
+
+use super::error::Claim;
+use super::evidence::{self, Keys, PinnedKey};
+use super::{Means, ResolveError};
+use crate::event::Step;
+use crate::fs;
+use crate::lock::{Artifact, Evidence, LockedFile, Vouched};
+use crate::manifest::{Artifact as Wish, Source, Wanted, catalogue};
+use crate::sources::http::{self, SourceError, Stored};
+use crate::types::digest::Digest;
+use crate::types::fingerprint::Fingerprint;
+use crate::types::url::SafeUrl;
+
+/// A digest that somebody states, with the evidence for the lock.
+struct Stated {
+    claim: Claim,
+    evidence: Evidence,
+}
+
+/// A signature that is still to be checked over the file.
+struct Unchecked<'k> {
+    bytes: Vec<u8>,
+    document: LockedFile,
+    key: &'k PinnedKey,
+}
+
+pub(super) fn resolve(
+    wish: &Wish,
+    keys: &Keys,
+    means: &Means<'_>,
+) -> Result<Artifact, ResolveError> {
+    let mut places = vec![means.url_of(&wish.source)?];
+    for mirror in &wish.mirrors {
+        places.push(means.url_of(mirror)?);
+    }
+    let stated = stated_digests(wish, means)?;
+    agree(wish, &stated)?;
+    let signatures = signatures(wish, keys, means)?;
+    let expected = stated.first().map(|stated| &stated.claim);
+    let stored = if expected.is_some() && signatures.is_empty() {
+        size_only(wish, &places, expected, means)?
+    } else {
+        bring(wish, &places, expected, &signatures, means)?
+    };
+    let mut evidence: Vec<Evidence> = stated.into_iter().map(|stated| stated.evidence).collect();
+    for signature in signatures {
+        let signer = verify(
+            wish,
+            &signature,
+            &means.store.path_of(&stored.sha256),
+            means,
+        )?;
+        evidence.push(Evidence {
+            vouched: Vouched::OpenPgp(signer),
+            document: Some(signature.document),
+            key: Some(signature.key.file.clone()),
+        });
+    }
+    for wanted in &wish.evidence {
+        if let Wanted::FirstLock(reason) = wanted {
+            evidence.push(Evidence {
+                vouched: Vouched::FirstLock(reason.clone()),
+                document: None,
+                key: None,
+            });
+        }
+    }
+    let mut places = places.into_iter();
+    let main = places.next();
+    let url = main.map_or_else(|| means.url_of(&wish.source), Ok)?;
+    Ok(Artifact {
+        component: wish.component.clone(),
+        version: wish.version.clone(),
+        stand_in: wish.stand_in,
+        expect: wish.expect.clone(),
+        file: LockedFile {
+            path: wish.path.clone(),
+            url,
+            size: stored.size,
+            sha256: stored.sha256,
+        },
+        mirrors: places.collect(),
+        evidence,
+    })
+}
+
+fn stated_digests(wish: &Wish, means: &Means<'_>) -> Result<Vec<Stated>, ResolveError> {
+    let mut all = Vec::new();
+    for wanted in &wish.evidence {
+        let (who, sha256, vouched, document) = match wanted {
+            Wanted::Literal(digest) => {
+                let who = "the manifest".to_owned();
+                (who, *digest, Vouched::Manifest, None)
+            }
+            Wanted::Catalogue(digest) => {
+                let as_of = catalogue::of(wish.component.as_str())
+                    .map_or_else(String::new, |releases| releases.as_of.to_string());
+                let who = format!("the catalogue of {as_of}");
+                (who, *digest, Vouched::Catalogue(as_of), None)
+            }
+            Wanted::ChecksumFile { source, file_name } => {
+                let (digest, document) =
+                    evidence::checksum(source, file_name, &wish.component, means)?;
+                let who = format!("the checksum file {}", document.url);
+                (who, digest, Vouched::ChecksumFile, Some(document))
+            }
+            Wanted::OpenPgp { .. } | Wanted::FirstLock(_) => continue,
+        };
+        all.push(Stated {
+            claim: Claim { who, sha256 },
+            evidence: Evidence {
+                vouched,
+                document,
+                key: None,
+            },
+        });
+    }
+    Ok(all)
+}
+
+fn agree(wish: &Wish, stated: &[Stated]) -> Result<(), ResolveError> {
+    let Some(first) = stated.first() else {
+        return Ok(());
+    };
+    match stated
+        .iter()
+        .find(|other| other.claim.sha256 != first.claim.sha256)
+    {
+        None => Ok(()),
+        Some(second) => Err(ResolveError::Disagree {
+            file: wish.path.file_name().to_owned(),
+            first: Box::new(first.claim.clone()),
+            second: Box::new(second.claim.clone()),
+        }),
+    }
+}
+
+fn signatures<'k>(
+    wish: &Wish,
+    keys: &'k Keys,
+    means: &Means<'_>,
+) -> Result<Vec<Unchecked<'k>>, ResolveError> {
+    let mut all = Vec::new();
+    for wanted in &wish.evidence {
+        // That the key is defined was checked with the manifest.
+        if let Wanted::OpenPgp { source, key } = wanted
+            && let Some(key) = keys.get(key)
+        {
+            let name = wish.path.file_name();
+            let (bytes, document) = evidence::signature(source, name, &wish.component, means)?;
+            all.push(Unchecked {
+                bytes,
+                document,
+                key,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// Learns the size without a download where somebody states the digest: `fetch` will compare it.
+fn size_only(
+    wish: &Wish,
+    places: &[SafeUrl],
+    expected: Option<&Claim>,
+    means: &Means<'_>,
+) -> Result<Stored, ResolveError> {
+    if let (Some(claim), Source::Url(url)) = (expected, &wish.source)
+        && url.local_path().is_none()
+        && means.store.find(&claim.sha256, means.cancel)?.is_none()
+        && let Ok(Some(size)) = means.web.client().size(url, means.cancel)
+    {
+        return Ok(Stored {
+            sha256: claim.sha256,
+            size,
+            from: None,
+        });
+    }
+    bring(wish, places, expected, &[], means)
+}
+
+/// Brings the file into the store. Other bytes than stated are a disagreement of evidence.
+fn bring(
+    wish: &Wish,
+    places: &[SafeUrl],
+    expected: Option<&Claim>,
+    signatures: &[Unchecked<'_>],
+    means: &Means<'_>,
+) -> Result<Stored, ResolveError> {
+    let wanted = http::Wanted {
+        item: wish.path.file_name(),
+        sha256: expected.map(|claim| claim.sha256),
+        size: None,
+        step: Step::Resolve,
+    };
+    let result = http::bring(
+        means.web.client(),
+        means.store,
+        places,
+        &wanted,
+        means.observer,
+        means.cancel,
+    );
+    match (result, expected) {
+        (
+            Err(SourceError::OtherBytes {
+                url,
+                found,
+                quarantine,
+                ..
+            }),
+            Some(first),
+        ) => Err(disagreement(
+            wish,
+            first,
+            &url,
+            found,
+            Path::new(&quarantine),
+            signatures,
+            means,
+        )),
+        (result, _) => Ok(result?),
+    }
+}
+
+/// The file is not what was stated. A good signature over it tells which of the two is wrong.
+fn disagreement(
+    wish: &Wish,
+    first: &Claim,
+    url: &SafeUrl,
+    found: Digest,
+    quarantine: &Path,
+    signatures: &[Unchecked<'_>],
+    means: &Means<'_>,
+) -> ResolveError {
+    let good = signatures
+        .iter()
+        .find_map(|signature| verify(wish, signature, quarantine, means).ok());
+    let who = match good {
+        Some(signer) => format!("the file {url}, with a good OpenPGP signature by {signer},"),
+        None => format!("the file {url}"),
+    };
+    ResolveError::Disagree {
+        file: wish.path.file_name().to_owned(),
+        first: Box::new(first.clone()),
+        second: Box::new(Claim { who, sha256: found }),
+    }
+}
+
+/// The pinned certificate whose signature over the file at `path` is good.
+fn verify(
+    wish: &Wish,
+    signature: &Unchecked<'_>,
+    path: &Path,
+    means: &Means<'_>,
+) -> Result<Fingerprint, ResolveError> {
+    let file = fs::open(path)?;
+    let keyring = &signature.key.keyring;
+    let failed = |source| ResolveError::Signature {
+        file: wish.path.file_name().to_owned(),
+        url: signature.document.url.clone(),
+        source,
+    };
+    let signers = keyring
+        .verify_detached(&signature.bytes, file, means.now)
+        .map_err(failed)?;
+    // The verifier never gives an empty list: this is for the type only.
+    signers
+        .into_iter()
+        .find(|signer| signature.key.pinned.contains(signer))
+        .ok_or_else(|| ResolveError::Absent {
+            what: "a good signature".to_owned(),
+            url: signature.document.url.clone(),
+        })
+}

@@ -1,0 +1,286 @@
+//! Why a manifest could not be resolved.
+
+use std::fmt;
+use std::io;
+
+use crate::event::Cancelled;
+use crate::fs::PathError;
+use crate::sources::apt::AptError;
+use crate::sources::documents::DocumentError;
+use crate::sources::http::SourceError;
+use crate::store::StoreError;
+use crate::trust::openpgp::{OpenPgpError, Reason};
+use crate::trust::sums::SumsError;
+use crate::types::digest::Digest;
+use crate::types::name::Name;
+use crate::types::path::ParsePathError;
+use crate::types::url::{ParseUrlError, SafeUrl};
+
+/// Somebody's word on the digest of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who says it, such as `the checksum file https://…`.
+    pub who: String,
+    /// What is said.
+    pub sha256: Digest,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} says {}", self.who, self.sha256)
+    }
+}
+
+/// Why a manifest could not be resolved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The folder of the manifest has no absolute path.
+    #[error("the folder {folder} cannot be used")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A local path cannot be written as a URL.
+    #[error("{path} cannot be named in a lock")]
+    Place {
+        /// The path.
+        path: String,
+        /// Why not.
+        #[source]
+        source: ParseUrlError,
+    },
+    /// A name does not fit into a bundle.
+    #[error("a document has no place in a bundle")]
+    Path {
+        /// Why not.
+        #[source]
+        source: ParsePathError,
+    },
+    /// Two pieces of evidence for one file disagree.
+    #[error("evidence for {file} disagrees: {first}; {second}")]
+    Disagree {
+        /// The file.
+        file: String,
+        /// One claim.
+        first: Box<Claim>,
+        /// The other.
+        second: Box<Claim>,
+    },
+    /// A checksum document, signature or key does not exist.
+    #[error("{what} does not exist at {url}")]
+    Absent {
+        /// What it is.
+        what: String,
+        /// Where it should be.
+        url: SafeUrl,
+    },
+    /// A checksum document, signature or key cannot be fetched.
+    #[error("{what} cannot be had")]
+    Document {
+        /// What it is.
+        what: String,
+        /// Why not.
+        #[source]
+        source: DocumentError,
+    },
+    /// A checksum document does not state the digest.
+    #[error("the checksum file {url} cannot be used")]
+    Sums {
+        /// The document.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: SumsError,
+    },
+    /// A checksum document is no text.
+    #[error("the checksum file {url} is no UTF-8 text")]
+    NotText {
+        /// The document.
+        url: SafeUrl,
+    },
+    /// A key file does not hold what is pinned.
+    #[error("the key `{key}` from {url} cannot be used")]
+    Key {
+        /// The key.
+        key: Name,
+        /// Where its file came from.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: OpenPgpError,
+    },
+    /// A signature is not good.
+    #[error("the signature {url} over {file} does not hold")]
+    Signature {
+        /// The file.
+        file: String,
+        /// The signature.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: OpenPgpError,
+    },
+    /// The package repositories do not give what is wanted.
+    #[error(transparent)]
+    Apt(Box<AptError>),
+    /// A file cannot be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] PathError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl From<AptError> for ResolveError {
+    fn from(error: AptError) -> Self {
+        match error {
+            AptError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Apt(Box::new(error)),
+        }
+    }
+}
+
+impl ResolveError {
+    /// The stable id: `E330` evidence disagrees, `E407` expired key, `E410` … `E413` evidence that does
+    /// not hold, otherwise that of the cause.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Folder { .. } | Self::Io(_) | Self::Store(_) => "E601",
+            Self::Place { .. } | Self::Path { .. } => "E310",
+            Self::Disagree { .. } => "E330",
+            Self::Absent { .. } => "E706",
+            Self::Document { source, .. } => id_of_document(source),
+            Self::Sums { .. } | Self::NotText { .. } => "E411",
+            Self::Key { .. } => "E412",
+            Self::Signature { source, .. } if is_expired(source) => "E407",
+            Self::Signature { .. } => "E413",
+            Self::Apt(error) => id_of_apt(error),
+            Self::Source(error) => error.id(),
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Disagree { .. } => {
+                "upstream has published wrong checksums before and corrected them days later: compare with upstream's announcement, remove the claim that is wrong, and never the other; no lock was written"
+            }
+            Self::Absent { .. } => {
+                "check the URL in the manifest: upstream may have moved it, or may not publish it for this version"
+            }
+            Self::Document { source, .. } => return hint_of_document(source),
+            Self::Sums {
+                source: SumsError::NotNamed { .. },
+                ..
+            } => {
+                "if the document has another name for the file, write sha256 = { url = \"…\", name = \"that name\" }"
+            }
+            Self::Sums { .. } | Self::NotText { .. } => {
+                "open the document in a browser and compare it with the URL in the manifest"
+            }
+            Self::Key { .. } => {
+                "compare the fingerprint with the one that the publisher announces on a second channel; change the pin only then"
+            }
+            Self::Signature { source, .. } if is_expired(source) => {
+                "publishers renew keys in place: fetch the key anew and lock again; check the clock of this machine"
+            }
+            Self::Signature { .. } => {
+                "do not use this file; compare the signing key with the publisher's announcement"
+            }
+            Self::Apt(error) => return hint_of_apt(error),
+            Self::Source(error) => return error.hint(),
+            Self::Place { .. } => "move the manifest to a folder without white space in its path",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// The network error behind a document error.
+fn net_error(error: &DocumentError) -> Option<&crate::net::NetError> {
+    match error {
+        DocumentError::Fetch { source, .. } => source.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn id_of_document(error: &DocumentError) -> &'static str {
+    match error {
+        DocumentError::TooLong { .. } => "E704",
+        DocumentError::Local { .. } => "E601",
+        _ => net_error(error).map_or("E707", crate::net::NetError::id),
+    }
+}
+
+fn hint_of_document(error: &DocumentError) -> Option<String> {
+    net_error(error).and_then(crate::net::NetError::hint)
+}
+
+/// `E414` an index is not proven, `E415` it has run out, `E220` packages cannot be had, `E221` the
+/// sources of this system do not fit, `E710` a repository contradicts itself.
+fn id_of_apt(error: &AptError) -> &'static str {
+    match error {
+        AptError::Document(error) => id_of_document(error),
+        AptError::Store(_) | AptError::File(_) => "E601",
+        AptError::Cancelled(_) => "E130",
+        AptError::NoRelease { .. } | AptError::Missing { .. } => "E706",
+        AptError::Signature { source, .. } if is_expired(source) => "E407",
+        AptError::Signature { .. } => "E414",
+        AptError::Expired { .. } => "E415",
+        AptError::Unknown { .. } | AptError::Unsatisfiable { .. } => "E220",
+        AptError::System(_) | AptError::Url { .. } => "E221",
+        AptError::Path { .. } => "E310",
+        _ => "E710",
+    }
+}
+
+fn hint_of_apt(error: &AptError) -> Option<String> {
+    let text = match error {
+        AptError::Document(error) => return hint_of_document(error),
+        AptError::NoRelease { .. } | AptError::NoPackages { .. } => {
+            "check uri, suites and components of the repository in the manifest"
+        }
+        AptError::Signature { .. } => {
+            "compare the key with the one that the repository's publisher announces; publishers renew and replace keys"
+        }
+        AptError::Expired { .. } => {
+            "use a mirror that is up to date; for an archive that is not updated any more, state accept-expired = \"why\" in [apt]"
+        }
+        AptError::Missing { .. } | AptError::Mismatch { .. } => {
+            "the mirror is being updated or is damaged: run the same command again in some minutes, or use another mirror"
+        }
+        AptError::Unknown { .. } => {
+            "check the name of the package, and that the repository that has it is in the manifest"
+        }
+        AptError::Unsatisfiable { .. } => {
+            "add the repository that has what is missing, or ask for other packages"
+        }
+        AptError::System(_) | AptError::Syntax { .. } | AptError::Url { .. } => {
+            "correct the apt sources of this machine, or state the repository in the manifest in place of from = \"system\""
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn is_expired(error: &OpenPgpError) -> bool {
+    match error {
+        OpenPgpError::NoneGood { rejected, .. } => rejected
+            .iter()
+            .any(|one| matches!(one.reason, Reason::Expired(_))),
+        _ => false,
+    }
+}

@@ -1,0 +1,404 @@
+//! Single files over HTTP and from local paths, into the store.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::event::{Cancel, Cancelled, Event, Observer, Step};
+use crate::fs::{self, PathError};
+use crate::net::{Client, Expected, NetError, Resume};
+use crate::sources::documents::{DocumentError, Documents, LocalDocuments};
+use crate::store::{Store, StoreError};
+use crate::types::digest::{Digest, HashingReader};
+use crate::types::url::SafeUrl;
+
+/// Most bytes of a file whose size is not known beforehand.
+pub const MAX_FILE: u64 = 64 << 30;
+
+/// Documents over HTTP, and from local paths.
+#[derive(Debug, Clone)]
+pub struct Web {
+    client: Client,
+    cancel: Cancel,
+}
+
+impl Web {
+    /// Documents through this client, until `cancel` is set.
+    #[must_use]
+    pub const fn new(client: Client, cancel: Cancel) -> Self {
+        Self { client, cancel }
+    }
+
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Documents for Web {
+    fn get(&self, url: &SafeUrl, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
+        if url.local_path().is_some() {
+            return LocalDocuments.get(url, limit);
+        }
+        self.client
+            .get(url, limit, &self.cancel)
+            .map_err(|error| match error {
+                NetError::TooLong { url, limit } => DocumentError::TooLong { url, limit },
+                error => DocumentError::Fetch {
+                    url: url.clone(),
+                    source: Box::new(error),
+                },
+            })
+    }
+}
+
+/// What a file must be, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'w> {
+    /// What events call it.
+    pub item: &'w str,
+    /// Its digest, when somebody vouched for it before it is fetched.
+    pub sha256: Option<Digest>,
+    /// Its size, when a lock states it.
+    pub size: Option<u64>,
+    /// The step that events are of.
+    pub step: Step,
+}
+
+/// A file that is in the store now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its size.
+    pub size: u64,
+    /// Where it came from; `None` when it was in the store already.
+    pub from: Option<SafeUrl>,
+}
+
+/// Why a file could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No place gave it. The reasons, one a place, in the order they were tried.
+    #[error("{item} could not be fetched: {}", reasons(.tried))]
+    Fetch {
+        /// The file.
+        item: String,
+        /// Why each place failed; never empty.
+        tried: Vec<NetError>,
+    },
+    /// A place gave other bytes than the lock or the evidence states.
+    #[error(
+        "{url} has sha256 {found} ({found_size} bytes), expected {expected}; what came is kept in {quarantine}"
+    )]
+    OtherBytes {
+        /// Where they came from.
+        url: SafeUrl,
+        /// What was expected.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+        /// Its size.
+        found_size: u64,
+        /// Where it lies now.
+        quarantine: String,
+    },
+    /// There is no such local file.
+    #[error("{url} does not exist")]
+    Absent {
+        /// The file.
+        url: SafeUrl,
+    },
+    /// A local file cannot be read.
+    #[error("{url} cannot be read")]
+    Local {
+        /// The file.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: PathError,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl SourceError {
+    /// The stable id: that of the last network error, `E705` other bytes, `E706` no such file.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Fetch { tried, .. } => tried.last().map_or("E707", NetError::id),
+            Self::OtherBytes { .. } => "E705",
+            Self::Absent { .. } => "E706",
+            Self::Local { .. } | Self::Store(_) => "E601",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fetch { tried, .. } => tried.last().and_then(NetError::hint),
+            Self::OtherBytes { .. } => Some(
+                "upstream changed the file under the same URL, or it was tampered with: compare with upstream's announcement before `haversack lock --update`"
+                    .to_owned(),
+            ),
+            Self::Absent { .. } => Some(
+                "put the file there, or correct the path: it is relative to the folder of the manifest"
+                    .to_owned(),
+            ),
+            Self::Local { .. } | Self::Store(_) | Self::Cancelled(_) => None,
+        }
+    }
+}
+
+fn reasons(tried: &[NetError]) -> String {
+    let mut text = Vec::new();
+    for error in tried {
+        let mut line = error.to_string();
+        let mut next = std::error::Error::source(error);
+        // Several places need their causes in the line; one could leave it to the chain, but a
+        // list has no chain.
+        while let Some(cause) = next {
+            line.push_str(": ");
+            line.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text.push(line);
+    }
+    text.join("; ")
+}
+
+/// Brings a file into the store from the first place that gives it. A file that is there already is
+/// hashed again and used. A part that an earlier run left is continued when the digest is known.
+///
+/// # Errors
+/// When no place gives it, or a place gives other bytes than `wanted` says.
+pub fn bring(
+    client: &Client,
+    store: &Store,
+    places: &[SafeUrl],
+    wanted: &Wanted<'_>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Stored, SourceError> {
+    let (step, item) = (wanted.step, wanted.item);
+    observer.on(&Event::ItemStarted {
+        step,
+        item,
+        bytes: wanted.size,
+    });
+    if let Some(sha256) = wanted.sha256
+        && let Some((_, size)) = store.find(&sha256, cancel)?
+        && wanted.size.is_none_or(|stated| stated == size)
+    {
+        observer.on(&Event::Bytes {
+            step,
+            item,
+            count: size,
+        });
+        observer.on(&Event::ItemDone {
+            step,
+            item,
+            reused: true,
+        });
+        return Ok(Stored {
+            sha256,
+            size,
+            from: None,
+        });
+    }
+    let stored = fetch(client, store, places, wanted, observer, cancel)?;
+    observer.on(&Event::ItemDone {
+        step,
+        item,
+        reused: false,
+    });
+    Ok(stored)
+}
+
+fn fetch(
+    client: &Client,
+    store: &Store,
+    places: &[SafeUrl],
+    wanted: &Wanted<'_>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Stored, SourceError> {
+    let mut tried = Vec::new();
+    let mut other_bytes = None;
+    for url in places {
+        let result = match url.local_path() {
+            Some(path) => local(store, url, Path::new(path), wanted, observer, cancel),
+            None => remote(client, store, url, wanted, observer, cancel),
+        };
+        match result {
+            Ok(stored) => return Ok(stored),
+            Err(SourceError::Fetch { tried: more, .. }) if !more.iter().any(is_final) => {
+                tried.extend(more);
+            }
+            // Another place may still have the right bytes; if none has, this is the reason.
+            Err(error @ SourceError::OtherBytes { .. }) => {
+                other_bytes.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+        if places.len() > 1 {
+            let text = format!("{url} failed; trying the next place for {}", wanted.item);
+            observer.on(&Event::Note { text: &text });
+        }
+    }
+    Err(other_bytes.unwrap_or(SourceError::Fetch {
+        item: wanted.item.to_owned(),
+        tried,
+    }))
+}
+
+/// Whether another place cannot help.
+const fn is_final(error: &NetError) -> bool {
+    matches!(error, NetError::Io(_) | NetError::Cancelled(_))
+}
+
+fn local(
+    store: &Store,
+    url: &SafeUrl,
+    path: &Path,
+    wanted: &Wanted<'_>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Stored, SourceError> {
+    let failed = |source| SourceError::Local {
+        url: url.clone(),
+        source,
+    };
+    let Some(size) = fs::examine(path).map_err(failed)?.map(|found| found.len()) else {
+        return Err(SourceError::Absent { url: url.clone() });
+    };
+    let mut reader = HashingReader::new(fs::open(path).map_err(failed)?);
+    copy_to_nowhere(&mut reader, path, cancel).map_err(|error| match error {
+        Stopped::Io(source) => failed(source),
+        Stopped::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
+    })?;
+    let (found, found_size) = reader.finish();
+    if let Some(expected) = wanted.sha256.filter(|expected| *expected != found) {
+        return Err(SourceError::OtherBytes {
+            url: url.clone(),
+            expected,
+            found,
+            found_size,
+            quarantine: path.display().to_string(),
+        });
+    }
+    let mut file = fs::open(path).map_err(failed)?;
+    store.put_stream(&mut file, &found, found_size, cancel)?;
+    observer.on(&Event::Bytes {
+        step: wanted.step,
+        item: wanted.item,
+        count: size,
+    });
+    Ok(Stored {
+        sha256: found,
+        size: found_size,
+        from: Some(url.clone()),
+    })
+}
+
+enum Stopped {
+    Io(PathError),
+    Cancelled(Cancelled),
+}
+
+fn copy_to_nowhere(
+    reader: &mut dyn std::io::Read,
+    path: &Path,
+    cancel: &Cancel,
+) -> Result<(), Stopped> {
+    let mut buffer = vec![0; fs::CHUNK];
+    loop {
+        cancel.check().map_err(Stopped::Cancelled)?;
+        let read = fs::At::at(reader.read(&mut buffer), "read", path).map_err(Stopped::Io)?;
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn remote(
+    client: &Client,
+    store: &Store,
+    url: &SafeUrl,
+    wanted: &Wanted<'_>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Stored, SourceError> {
+    let parts = store.parts()?;
+    // With a known digest every place and every run may go on with the same part. Without one,
+    // nothing would show that the part is of another file.
+    let (name, mut resume) = match wanted.sha256 {
+        Some(digest) => (format!("{digest}.part"), Resume::Continue),
+        None => (
+            format!("{}.new", Digest::of(url.as_str().as_bytes())),
+            Resume::Restart,
+        ),
+    };
+    let part = parts.join(name);
+    let told = Mutex::new(0_u64);
+    loop {
+        let mut progress = |count: u64| {
+            let mut told = told
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            *told = told.saturating_add(count);
+            observer.on(&Event::Bytes {
+                step: wanted.step,
+                item: wanted.item,
+                count,
+            });
+        };
+        let expected = Expected {
+            size: wanted.size,
+            limit: MAX_FILE,
+        };
+        let came = client
+            .download(url, &part, resume, expected, &mut progress, cancel)
+            .map_err(|error| match error {
+                NetError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
+                error => SourceError::Fetch {
+                    item: wanted.item.to_owned(),
+                    tried: vec![error],
+                },
+            })?;
+        match wanted.sha256 {
+            Some(expected) if expected != came.sha256 => {
+                if came.resumed_at > 0 {
+                    // The part may have been of something else: once more from the beginning.
+                    resume = Resume::Restart;
+                    continue;
+                }
+                let kept = parts.join(format!("{}.refused", came.sha256));
+                fs::rename(&part, &kept).map_err(StoreError::from)?;
+                return Err(SourceError::OtherBytes {
+                    url: url.clone(),
+                    expected,
+                    found: came.sha256,
+                    found_size: came.size,
+                    quarantine: kept.display().to_string(),
+                });
+            }
+            _ => {
+                store.adopt(&part, &came.sha256)?;
+                return Ok(Stored {
+                    sha256: came.sha256,
+                    size: came.size,
+                    from: Some(url.clone()),
+                });
+            }
+        }
+    }
+}
