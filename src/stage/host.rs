@@ -47,7 +47,7 @@ struct ProgramValues {
     target: &'static str,
     artifact: String,
     unit: &'static str,
-    top: &'static str,
+    top: String,
     keep: &'static [&'static str],
 }
 
@@ -178,7 +178,7 @@ fn script_values(
                 target: program.target,
                 artifact: path.file_name().to_owned(),
                 unit: program.unit,
-                top,
+                top: top.replace("{arch}", target.arch.as_str()),
                 keep,
             }
         })
