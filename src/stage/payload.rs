@@ -38,7 +38,8 @@ pub(super) struct Program {
 /// How upstream packs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A `tar.gz` with everything in the folder `top`; the folders `keep` outlive an upgrade.
+    /// A `tar.gz` with everything in the folder `top`, in which `{arch}` is the architecture; the
+    /// folders `keep` outlive an upgrade.
     Archive {
         top: &'static str,
         keep: &'static [&'static str],
@@ -69,7 +70,7 @@ const PROGRAMS: &[Program] = &[
         role: Role::Push,
         component: "push-proxy",
         layout: Layout::Archive {
-            top: "mattermost-push-proxy",
+            top: "mattermost-push-proxy-linux-{arch}",
             keep: &[],
         },
         target: "/opt/mattermost-push-proxy",
