@@ -54,7 +54,9 @@ impl FromLockError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Version(_) => "state another `version` in the manifest and lock again",
-            Self::Path { .. } => "shorten the file or component name in the manifest and lock again",
+            Self::Path { .. } => {
+                "shorten the file or component name in the manifest and lock again"
+            }
             Self::Conflict(_) => "lock again; if it stays, report it with the lock",
         };
         Some(text.to_owned())

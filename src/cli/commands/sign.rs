@@ -21,7 +21,12 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
     let signed = match (&args.key, &args.attach, &args.public) {
         (Some(key), _, _) => bundle::sign(&args.bundle, &signing_key(key)?)?,
         (None, Some(signature), Some(public)) => attach(&args.bundle, signature, public)?,
-        _ => return Err(Failure::usage("nothing to sign with", "give --key, or --attach with --public")),
+        _ => {
+            return Err(Failure::usage(
+                "nothing to sign with",
+                "give --key, or --attach with --public",
+            ));
+        }
     };
     let value = json!({
         "bundle": signed.path,
@@ -74,7 +79,9 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 
 fn of_key(error: &KeyError, path: &Path) -> Failure {
     let mut failure = Failure::new("E283", error, error.hint());
-    failure.messages.insert(0, format!("cannot use the key {}", path.display()));
+    failure
+        .messages
+        .insert(0, format!("cannot use the key {}", path.display()));
     failure
 }
 
