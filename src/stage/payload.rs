@@ -241,7 +241,7 @@ impl<'a> Payload<'a> {
 
 /// Ending of a keyring's file name: apt tells armoured from binary keyrings by it.
 pub(super) fn keyring_extension(repository: &RepositoryInfo) -> &'static str {
-    if repository.keyring.as_str().ends_with(".asc") {
+    if repository.keyring.file_name().rsplit('.').next() == Some("asc") {
         "asc"
     } else {
         "gpg"
