@@ -170,8 +170,11 @@ fn script_values(
         .iter()
         .map(|(program, path)| {
             let (kind, top, keep) = match program.layout {
-                Layout::Archive { top, keep } => ("archive", top, keep),
-                Layout::Binary => ("binary", "", &[][..]),
+                Layout::Archive { top, keep } => {
+                    let top = top.replace("{arch}", target.arch.as_str());
+                    ("archive", top, keep)
+                }
+                Layout::Binary => ("binary", String::new(), &[][..]),
             };
             ProgramValues {
                 kind,

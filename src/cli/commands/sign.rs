@@ -1,5 +1,6 @@
 //! `haversack sign`: adds a signature to a bundle.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use haversack::bundle::{self, SignedBundle};
@@ -46,7 +47,8 @@ fn text(signed: &SignedBundle) -> String {
         signed.key
     );
     for path in &signed.written {
-        text.push_str(&format!("  wrote    {}\n", path.display()));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  wrote    {}", path.display());
     }
     text
 }
@@ -78,7 +80,11 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn of_key(error: &KeyError, path: &Path) -> Failure {
+<<<<<<< HEAD
     let mut failure = Failure::new("E283", error, error.hint());
+=======
+    let mut failure = Failure::new("E281", error, error.hint());
+>>>>>>> main
     failure
         .messages
         .insert(0, format!("cannot use the key {}", path.display()));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use haversack::event::Event;
-use haversack::plan::{self, Severity};
+use haversack::plan;
 use haversack::stage::{self, OsRandom, StageReport, StageRequest};
 use haversack::verify;
 
@@ -34,6 +34,7 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         .check(&rules(supply(bundle.contents()), &args.accept))
         .map_err(|refused| {
             let shown = plan::render_text(&refused.plan, &refused.findings);
+<<<<<<< HEAD
             let count = refused.findings.count(Severity::Error);
             Failure::plain(
                 "E505",
@@ -41,6 +42,10 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
                 "correct the deployment file as each finding says, and run the same command again",
             )
             .with_details(shown)
+=======
+            Failure::new(refused.id(), &refused, Some(refused.hint().to_owned()))
+                .with_details(shown)
+>>>>>>> main
         })?;
     let request = StageRequest {
         out: args.output.clone(),
