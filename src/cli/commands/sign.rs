@@ -80,11 +80,7 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn of_key(error: &KeyError, path: &Path) -> Failure {
-<<<<<<< HEAD
-    let mut failure = Failure::new("E283", error, error.hint());
-=======
     let mut failure = Failure::new("E281", error, error.hint());
->>>>>>> main
     failure
         .messages
         .insert(0, format!("cannot use the key {}", path.display()));

@@ -34,18 +34,8 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         .check(&rules(supply(bundle.contents()), &args.accept))
         .map_err(|refused| {
             let shown = plan::render_text(&refused.plan, &refused.findings);
-<<<<<<< HEAD
-            let count = refused.findings.count(Severity::Error);
-            Failure::plain(
-                "E505",
-                format!("the plan has {count} errors; nothing was staged"),
-                "correct the deployment file as each finding says, and run the same command again",
-            )
-            .with_details(shown)
-=======
             Failure::new(refused.id(), &refused, Some(refused.hint().to_owned()))
                 .with_details(shown)
->>>>>>> main
         })?;
     let request = StageRequest {
         out: args.output.clone(),
