@@ -75,6 +75,7 @@ pub(super) fn config(plan: &Plan) -> Value {
         }),
     );
     add("PluginSettings", plugins());
+    add("LdapSettings", ldap(plan));
     add("ClusterSettings", cluster(plan));
     add(
         "MetricsSettings",
@@ -83,6 +84,16 @@ pub(super) fn config(plan: &Plan) -> Value {
             "ListenAddress": plan.listen.metrics.clone().unwrap_or_else(|| format!(":{}", port::METRICS)),
         }),
     );
+    sections.extend(fixed());
+    Value::Object(sections)
+}
+
+/// What is the same in every deployment.
+fn fixed() -> Map<String, Value> {
+    let mut sections = Map::new();
+    let mut add = |name: &str, value: Value| {
+        sections.insert(name.to_owned(), value);
+    };
     add("RateLimitSettings", json!({ "Enable": false }));
     add(
         "ImageProxySettings",
@@ -94,7 +105,6 @@ pub(super) fn config(plan: &Plan) -> Value {
             "CWSURL": "", "CWSAPIURL": "", "Disable": true, "PreviewModalBucketURL": "",
         }),
     );
-    add("LdapSettings", ldap(plan));
     add(
         "PasswordSettings",
         json!({
@@ -123,7 +133,7 @@ pub(super) fn config(plan: &Plan) -> Value {
             "EnableRemoteClusterService": false, "EnableSharedChannels": false,
         }),
     );
-    Value::Object(sections)
+    sections
 }
 
 fn service(plan: &Plan) -> Value {

@@ -241,9 +241,10 @@ impl<'a> Payload<'a> {
 
 /// Ending of a keyring's file name: apt tells armoured from binary keyrings by it.
 pub(super) fn keyring_extension(repository: &RepositoryInfo) -> &'static str {
-    match repository.keyring.file_name().rsplit_once('.') {
-        Some((_, "asc")) => "asc",
-        _ => "gpg",
+    if repository.keyring.file_name().rsplit('.').next() == Some("asc") {
+        "asc"
+    } else {
+        "gpg"
     }
 }
 

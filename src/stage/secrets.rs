@@ -312,10 +312,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("secrets");
         let mut first = SecretStore::open(&folder, &OsRandom);
-        let made = first.get("db-password", Shape::Password).unwrap();
+        let kept = first.get("db-password", Shape::Password).unwrap();
         first.write_to(&folder).unwrap();
         let mut second = SecretStore::open(&folder, &OsRandom);
-        assert_eq!(second.get("db-password", Shape::Password).unwrap(), made);
+        assert_eq!(second.get("db-password", Shape::Password).unwrap(), kept);
         assert_eq!(second.made(), <&[&str]>::default());
         let bits = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(bits(&folder), 0o700);

@@ -89,7 +89,7 @@ fn an_operators_own_secret_is_used_and_other_files_in_secrets_survive() {
     fs::write(staged.out().join("secrets/db-password"), "weak").unwrap();
     let before = tree(&staged.out());
     let error = staged.again("staged").unwrap_err();
-    assert_eq!(error.id(), "E532");
+    assert_eq!(error.id(), "E608");
     assert!(before == tree(&staged.out()));
 }
 
