@@ -54,7 +54,9 @@ impl FromLockError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Version(_) => "state another `version` in the manifest and lock again",
-            Self::Path { .. } => "shorten the file or component name in the manifest and lock again",
+            Self::Path { .. } => {
+                "shorten the file or component name in the manifest and lock again"
+            }
             Self::Conflict(_) => "lock again; if it stays, report it with the lock",
         };
         Some(text.to_owned())
@@ -263,5 +265,134 @@ fn info(size: u64, kind: FileKind) -> FileInfo {
         stand_in: false,
         url: None,
         vouched: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::digest::Digest;
+    use crate::types::target::{Arch, Distribution, Target};
+
+    fn file(path: &str, bytes: &[u8]) -> LockedFile {
+        LockedFile {
+            path: path.parse().unwrap(),
+            url: format!("https://example.org/{path}").parse().unwrap(),
+            size: u64::try_from(bytes.len()).unwrap(),
+            sha256: Digest::of(bytes),
+        }
+    }
+
+    fn sample() -> Lock {
+        let fingerprint: Fingerprint = "A1B31D46F0F3A10B02CF2D44F8F2C31744774B28".parse().unwrap();
+        let artifact = Artifact {
+            component: "app".parse().unwrap(),
+            version: "1.2.3".to_owned(),
+            stand_in: true,
+            file: file("files/app/app.tar.gz", b"app"),
+            mirrors: Vec::new(),
+            evidence: vec![Evidence {
+                vouched: Vouched::OpenPgp(fingerprint.clone()),
+                document: Some(file("evidence/app/app.tar.gz.sig", b"sig")),
+                key: Some(file("evidence/keys/release.asc", b"key")),
+            }],
+        };
+        let suite = |name: &str| Suite {
+            suite: name.to_owned(),
+            components: vec!["main".to_owned()],
+            signed_by: vec![fingerprint.clone()],
+            date: "Sat, 01 Nov 2026 00:00:00 UTC".to_owned(),
+            valid_until: None,
+            index: vec![file(&format!("apt/base/dists/{name}/InRelease"), b"index")],
+        };
+        let package = Package {
+            name: "nginx".to_owned(),
+            version: "1.22.1-9".to_owned(),
+            arch: "amd64".to_owned(),
+            file: file(
+                "apt/base/pool/main/n/nginx/nginx_1.22.1-9_amd64.deb",
+                b"deb",
+            ),
+            needed_by: vec!["nginx".parse().unwrap()],
+            because: "asked for".to_owned(),
+        };
+        Lock {
+            name: "demo".parse().unwrap(),
+            version: "1.2.3".to_owned(),
+            target: Target {
+                distribution: Distribution::Debian12,
+                arch: Arch::Amd64,
+            },
+            manifest: Digest::of(b"manifest"),
+            artifacts: vec![artifact],
+            repositories: vec![Repository {
+                name: "base".parse().unwrap(),
+                uri: "https://example.org/debian".parse().unwrap(),
+                keyring: file("evidence/keys/release.asc", b"key"),
+                suites: vec![suite("bookworm"), suite("bookworm-security")],
+                packages: vec![package],
+            }],
+        }
+    }
+
+    fn options() -> LockOptions {
+        LockOptions {
+            sequence: Sequence::new(42).unwrap(),
+            created: Created::from_epoch(1_700_000_000).unwrap(),
+            marking: "UNCLASSIFIED".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_lock_becomes_payload_below_v1_and_evidence() {
+        let request = from_lock(&sample(), "manifest", "lock", options()).unwrap();
+        let paths: Vec<&str> = request
+            .items
+            .iter()
+            .map(|item| item.path.as_str())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "evidence/app/app.tar.gz.sig",
+                "evidence/keys/release.asc",
+                "evidence/manifest.lock",
+                "evidence/manifest.toml",
+                "v1/apt/base/dists/bookworm-security/InRelease",
+                "v1/apt/base/dists/bookworm/InRelease",
+                "v1/apt/base/pool/main/n/nginx/nginx_1.22.1-9_amd64.deb",
+                "v1/files/app/app.tar.gz",
+            ]
+        );
+        let app = &request.items[7].info;
+        assert!(app.stand_in);
+        assert_eq!(
+            app.vouched,
+            [
+                "signed by the OpenPGP certificate A1B31D46F0F3A10B02CF2D44F8F2C31744774B28 (https://example.org/evidence/app/app.tar.gz.sig)"
+            ]
+        );
+        assert_eq!(
+            request.repositories[0].keyring.as_str(),
+            "evidence/keys/release.asc"
+        );
+        let planned = request.plan().unwrap();
+        assert_eq!(planned.sums.header().files, 12);
+        assert_eq!(
+            request.plan().unwrap().sums.identity(),
+            planned.sums.identity()
+        );
+    }
+
+    #[test]
+    fn two_different_files_for_one_path_are_refused() {
+        let mut lock = sample();
+        lock.repositories[0].keyring.sha256 = Digest::of(b"another key");
+        assert_eq!(
+            from_lock(&lock, "manifest", "lock", options()),
+            Err(FromLockError::Conflict(
+                "evidence/keys/release.asc".parse().unwrap()
+            ))
+        );
     }
 }

@@ -27,7 +27,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// How progress is shown on standard error.
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "HOW")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "HOW"
+    )]
     pub(crate) progress: Mode,
 }
 
@@ -35,39 +41,55 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
     #[cfg(feature = "connected")]
-    #[command(after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
-                            (exit 1 when upstream has moved on)")]
+    #[command(
+        after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
+                            (exit 1 when upstream has moved on)"
+    )]
     Lock(LockArgs),
     /// Fetch what the lock says and write the bundle.
     #[cfg(feature = "connected")]
-    #[command(after_help = "Examples:\n  haversack build mattermost.toml -o out/mattermost-42 --sequence 42\n  \
-                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)")]
+    #[command(
+        after_help = "Examples:\n  haversack build mattermost.toml -o out/mattermost-42 --sequence 42\n  \
+                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)"
+    )]
     Build(BuildArgs),
     /// Make a signing key pair (ECDSA P-384).
-    #[command(after_help = "Examples:\n  haversack keygen keys/release\n\nWrites keys/release.key (keep it secret), \
-                            keys/release.pem (give it to the isolated side) and keys/release.allowed_signers (for ssh-keygen -Y verify).")]
+    #[command(
+        after_help = "Examples:\n  haversack keygen keys/release\n\nWrites keys/release.key (keep it secret), \
+                            keys/release.pem (give it to the isolated side) and keys/release.allowed_signers (for ssh-keygen -Y verify)."
+    )]
     Keygen(KeygenArgs),
     /// Add a signature to a bundle.
-    #[command(after_help = "Examples:\n  haversack sign out/mattermost-42 --key keys/release.key\n  haversack sign \
+    #[command(
+        after_help = "Examples:\n  haversack sign out/mattermost-42 --key keys/release.key\n  haversack sign \
                             out/mattermost-42 --detached              (prints what a key kept elsewhere must sign)\n  \
-                            haversack sign out/mattermost-42 --attach answer.sig --public keys/card.pem")]
+                            haversack sign out/mattermost-42 --attach answer.sig --public keys/card.pem"
+    )]
     Sign(SignArgs),
     /// Prove a bundle: signatures, list, and every byte.
-    #[command(after_help = "Examples:\n  haversack verify /media/disc/mattermost-42 --trust /etc/haversack/trust\n  \
-                            haversack verify out/b --trust trust --json > report.json")]
+    #[command(
+        after_help = "Examples:\n  haversack verify /media/disc/mattermost-42 --trust /etc/haversack/trust\n  \
+                            haversack verify out/b --trust trust --json > report.json"
+    )]
     Verify(VerifyArgs),
     /// Show what a bundle says of itself, without trusting it.
     #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
     Inspect(InspectArgs),
     /// Check a deployment against every rule; print hosts, ports and findings. Writes nothing.
-    #[command(after_help = "Examples:\n  haversack plan deployment.toml\n  haversack plan deployment.toml --bundle \
-                            /media/disc/b --trust trust   (also: is all in it?)")]
+    #[command(
+        after_help = "Examples:\n  haversack plan deployment.toml\n  haversack plan deployment.toml --bundle \
+                            /media/disc/b --trust trust   (also: is all in it?)"
+    )]
     Plan(PlanArgs),
     /// Verify a bundle while copying it into one ready-to-install tree a host.
-    #[command(after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged")]
+    #[command(
+        after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
+    )]
     Stage(StageArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
-    #[command(after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all")]
+    #[command(
+        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
+    )]
     Explain(ExplainArgs),
     /// Print the completions of a shell.
     Completions {

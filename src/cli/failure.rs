@@ -34,7 +34,12 @@ impl Failure {
             }
             next = one.source();
         }
-        Self { id: id.to_owned(), messages, hint, details: String::new() }
+        Self {
+            id: id.to_owned(),
+            messages,
+            hint,
+            details: String::new(),
+        }
     }
 
     /// A refusal of the command line itself.
@@ -44,7 +49,12 @@ impl Failure {
 
     /// A refusal in one sentence.
     pub(crate) fn plain(id: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { id: id.to_owned(), messages: vec![message.into()], hint: Some(hint.into()), details: String::new() }
+        Self {
+            id: id.to_owned(),
+            messages: vec![message.into()],
+            hint: Some(hint.into()),
+            details: String::new(),
+        }
     }
 
     /// Adds lines that stand before the message.
@@ -67,7 +77,12 @@ impl Failure {
         }
         let mut messages = self.messages.iter();
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "error[{}]: {}", self.id, messages.next().map_or("", String::as_str));
+        let _ = writeln!(
+            text,
+            "error[{}]: {}",
+            self.id,
+            messages.next().map_or("", String::as_str)
+        );
         for cause in messages {
             let _ = writeln!(text, "  because: {cause}");
         }
@@ -124,7 +139,11 @@ mod tests {
     #[test]
     fn shows_causes_and_the_next_step() {
         let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let error = haversack::fs::PathError { action: "open", path: "/x".into(), source };
+        let error = haversack::fs::PathError {
+            action: "open",
+            path: "/x".into(),
+            source,
+        };
         let failure = Failure::from(error);
         assert_eq!(
             failure.render(),

@@ -30,17 +30,29 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version are results; all else is wrong usage.
             let _ = error.print();
-            return if error.use_stderr() { Class::Usage.into() } else { Class::Ok.into() };
+            return if error.use_stderr() {
+                Class::Usage.into()
+            } else {
+                Class::Ok.into()
+            };
         }
     };
-    let format = if cli.global.json { Format::Json } else { Format::Text };
+    let format = if cli.global.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
     let output = Output { format };
     let cancel = Cancel::new();
     let on_signal = cancel.clone();
     // Without a handler an interrupt ends the program at once, which is safe too.
     let _ = ctrlc::set_handler(move || on_signal.request());
     let observer = progress::observer(cli.global.progress);
-    let context = Context { output, observer: observer.as_ref(), cancel: &cancel };
+    let context = Context {
+        output,
+        observer: observer.as_ref(),
+        cancel: &cancel,
+    };
     let result = dispatch(cli.command, &context);
     drop(observer);
     match result {

@@ -29,7 +29,9 @@ impl Output {
             Format::Text => print(text),
             Format::Json => match serde_json::to_string_pretty(value) {
                 Ok(json) => print(&(json + "\n")),
-                Err(error) => eprintln!("error[E990]: the result cannot be written as JSON: {error}"),
+                Err(error) => {
+                    eprintln!("error[E990]: the result cannot be written as JSON: {error}")
+                }
             },
         }
     }

@@ -10,9 +10,14 @@ pub(crate) fn creation_time() -> Result<jiff::Timestamp, Failure> {
         return Ok(now());
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
-    seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).ok_or_else(|| {
-        Failure::usage("SOURCE_DATE_EPOCH is not a number of seconds since 1970", "set it to a number, or unset it")
-    })
+    seconds
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .ok_or_else(|| {
+            Failure::usage(
+                "SOURCE_DATE_EPOCH is not a number of seconds since 1970",
+                "set it to a number, or unset it",
+            )
+        })
 }
 
 /// The time by the clock of this machine, in whole seconds.
@@ -25,21 +30,36 @@ pub(crate) fn now() -> jiff::Timestamp {
 /// Base Directory Specification).
 #[cfg(feature = "connected")]
 pub(crate) fn store_folder(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
-    given.cloned().or_else(|| xdg("XDG_CACHE_HOME", ".cache")).ok_or_else(|| {
-        Failure::usage("there is no home folder to keep the store in", "name a folder with --store DIR")
-    })
+    given
+        .cloned()
+        .or_else(|| xdg("XDG_CACHE_HOME", ".cache"))
+        .ok_or_else(|| {
+            Failure::usage(
+                "there is no home folder to keep the store in",
+                "name a folder with --store DIR",
+            )
+        })
 }
 
 /// The folder that remembers accepted bundles: as given, else below the user's state folder (XDG
 /// Base Directory Specification).
 pub(crate) fn state_folder(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
-    given.cloned().or_else(|| xdg("XDG_STATE_HOME", ".local/state")).ok_or_else(|| {
-        Failure::usage("there is no home folder to keep the state in", "name a folder with --state DIR")
-    })
+    given
+        .cloned()
+        .or_else(|| xdg("XDG_STATE_HOME", ".local/state"))
+        .ok_or_else(|| {
+            Failure::usage(
+                "there is no home folder to keep the state in",
+                "name a folder with --state DIR",
+            )
+        })
 }
 
 fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(below_home)))?;
+    let set = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let base =
+        set.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(below_home)))?;
     Some(base.join("haversack"))
 }

@@ -24,7 +24,10 @@ impl Trusting {
         Ok(Self {
             trust: Trust::load(&args.trust)?,
             memory: Memory::load(&state)?,
-            options: Options { now: created_now(), allow_rollback: args.allow_rollback.clone() },
+            options: Options {
+                now: created_now(),
+                allow_rollback: args.allow_rollback.clone(),
+            },
         })
     }
 
@@ -33,7 +36,10 @@ impl Trusting {
         Ok(Self {
             trust: Trust::load(trust)?,
             memory: Memory::none(),
-            options: Options { now: created_now(), allow_rollback: None },
+            options: Options {
+                now: created_now(),
+                allow_rollback: None,
+            },
         })
     }
 }
@@ -44,5 +50,8 @@ fn created_now() -> Option<Created> {
 
 /// Absolute paths of bundles, so that reports name them the same from every folder.
 pub(crate) fn places(bundles: &[PathBuf]) -> Vec<PathBuf> {
-    bundles.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
+    bundles
+        .iter()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        .collect()
 }

@@ -174,8 +174,20 @@ impl FetchError {
 }
 
 fn listed(failures: &[Failure]) -> String {
-    let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    lines.join("; ")
+    /// How many are told in one message; the rest is in the value.
+    const SHOWN: usize = 10;
+    let lines: Vec<String> = failures
+        .iter()
+        .take(SHOWN)
+        .map(ToString::to_string)
+        .collect();
+    let more = failures.len().saturating_sub(SHOWN);
+    let rest = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{rest}", lines.join("; "))
 }
 
 /// One file to bring, however often the lock names it.

@@ -11,12 +11,14 @@
 mod atomic;
 mod error;
 mod lock;
+mod part;
 mod root;
 mod walk;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
+pub use part::PartFile;
 pub use root::{Found, Root};
 pub use walk::{Entry, Kind, walk};
 
@@ -50,19 +52,6 @@ pub fn open(path: &Path) -> Result<File, PathError> {
         ))
         .at("open", path)
     }
-}
-
-/// Opens a file under construction to read and write, making it when it is not there and keeping
-/// what is in it. Refuses symbolic links.
-///
-/// # Errors
-/// When it cannot be opened.
-pub fn open_part(path: &Path) -> Result<File, PathError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
-        .map_err(io::Error::from)
-        .at("open", path)?;
-    Ok(File::from(fd))
 }
 
 /// The whole content of a regular file of at most `limit` bytes.

@@ -79,7 +79,7 @@ pub enum Vouched {
     Catalogue(String),
     /// A checksum file of the upstream states it.
     ChecksumFile,
-    /// A detached OpenPGP signature over the file, by this pinned certificate.
+    /// A detached `OpenPGP` signature over the file, by this pinned certificate.
     OpenPgp(Fingerprint),
     /// Nobody: upstream publishes nothing. The reason is the manifest's.
     FirstLock(String),

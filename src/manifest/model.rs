@@ -18,7 +18,7 @@ pub struct Manifest {
     pub version: String,
     /// What the bundle is for.
     pub target: Target,
-    /// The pinned OpenPGP certificates, in the order of the manifest.
+    /// The pinned `OpenPGP` certificates, in the order of the manifest.
     pub keys: Vec<Key>,
     /// The single files, in the order of the manifest.
     pub artifacts: Vec<Artifact>,
@@ -28,7 +28,7 @@ pub struct Manifest {
     pub digest: Digest,
 }
 
-/// OpenPGP certificates pinned by fingerprint, and the file they are in.
+/// `OpenPGP` certificates pinned by fingerprint, and the file they are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// What artifacts and repositories call it.
@@ -103,7 +103,7 @@ pub enum Wanted {
         /// The name that the document has for the file.
         file_name: String,
     },
-    /// A detached OpenPGP signature over the file.
+    /// A detached `OpenPGP` signature over the file.
     OpenPgp {
         /// Where the signature is.
         source: Source,

@@ -1,8 +1,6 @@
 //! One file from one URL into a `.part` file, resumed where the server allows it.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +12,7 @@ use super::client::{Client, content_length, header, refuse_html, send};
 use super::error::NetError;
 use super::retry::{Attempts, Progress};
 use crate::event::Cancel;
-use crate::fs::{self, At, PathError};
+use crate::fs::{self, At, PartFile, PathError};
 use crate::types::digest::{Digest, Hasher};
 use crate::types::size::ByteSize;
 use crate::types::url::SafeUrl;
@@ -47,7 +45,7 @@ pub struct Downloaded {
     /// Bytes that were there from an earlier run.
     pub resumed_at: u64,
     /// The part, locked.
-    _held: File,
+    _held: PartFile,
 }
 
 impl Client {
@@ -103,6 +101,9 @@ impl Client {
         tell: &mut dyn FnMut(u64),
         cancel: &Cancel,
     ) -> Result<(), NetError> {
+        if !part.may_continue() {
+            part.restart()?;
+        }
         let mut answer = self.ask(url, part)?;
         if part.len() > 0 && !continues(&answer, part.len(), expected.size) {
             // Ignored, wrong or refused range: never append, start over.
@@ -270,35 +271,24 @@ impl Window {
 }
 
 /// Opens a part that nobody else writes to, waiting until whoever does is done.
-///
-/// Whoever was first may have moved the finished part into place meanwhile; writing on through the old
-/// handle would change a finished file, so that the handle must still be what stands at the path.
-fn open_alone(path: &Path, cancel: &Cancel) -> Result<File, NetError> {
+fn open_alone(path: &Path, cancel: &Cancel) -> Result<PartFile, NetError> {
     const LOOK: Duration = Duration::from_millis(50);
     loop {
         cancel.check()?;
-        let file = fs::open_part(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                let held = file.metadata().at("examine", path)?;
-                let stands = fs::examine(path)?;
-                if stands.is_some_and(|at| (at.dev(), at.ino()) == (held.dev(), held.ino())) {
-                    return Ok(file);
-                }
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
-            Err(TryLockError::Error(error)) => return Err(error).at("lock", path)?,
+        if let Some(part) = PartFile::try_open(path)? {
+            return Ok(part);
         }
+        std::thread::sleep(LOOK);
     }
 }
 
 /// A file under construction, with the hash of what is in it.
 struct Part {
-    file: File,
-    path: std::path::PathBuf,
+    file: PartFile,
     hasher: Hasher,
     /// Strong validator of the answer that the bytes are from, of this run only.
     etag: Option<String>,
+    resume: Resume,
 }
 
 impl Part {
@@ -310,13 +300,12 @@ impl Part {
     ) -> Result<Self, NetError> {
         let mut part = Self {
             file: open_alone(path, cancel)?,
-            path: path.to_owned(),
             hasher: Hasher::new(),
             etag: None,
+            resume,
         };
-        let length = part.file.metadata().at("examine", path)?.len();
         let most = expected.size.unwrap_or(expected.limit);
-        if resume == Resume::Restart || length > most {
+        if resume == Resume::Restart || part.file.size()? > most {
             part.restart()?;
             return Ok(part);
         }
@@ -335,24 +324,27 @@ impl Part {
         self.hasher.bytes()
     }
 
+    /// Whether something will show that a rest is of another file than what is here: the digest that
+    /// the caller knows, or the server's validator.
+    const fn may_continue(&self) -> bool {
+        matches!(self.resume, Resume::Continue) || self.etag.is_some()
+    }
+
     fn restart(&mut self) -> Result<(), PathError> {
         self.hasher = Hasher::new();
         self.etag = None;
-        self.file.set_len(0).at("truncate", &self.path)?;
-        self.file
-            .seek(SeekFrom::Start(0))
-            .at("seek in", &self.path)?;
-        Ok(())
+        self.file.restart()
     }
 
     fn write(&mut self, chunk: &[u8]) -> Result<(), PathError> {
-        self.file.write_all(chunk).at("write", &self.path)?;
+        let written = self.file.write_all(chunk);
+        written.at("write", self.file.path())?;
         self.hasher.update(chunk);
         Ok(())
     }
 
     fn finish(self, resumed_at: u64) -> Result<Downloaded, NetError> {
-        self.file.sync_all().at("sync", &self.path)?;
+        self.file.sync()?;
         let size = self.len();
         Ok(Downloaded {
             sha256: self.hasher.finish(),

@@ -138,7 +138,7 @@ impl NetError {
             Self::Unreachable { .. } => "E707",
             Self::Server { .. } => "E708",
             Self::Refused { .. } => "E709",
-            Self::Setup(_) | Self::Certificates(_) => "E607",
+            Self::Setup(_) | Self::Certificates(_) => "E609",
             Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => "E602",
             Self::Io(_) => "E601",
             Self::Cancelled(_) => "E130",

@@ -47,7 +47,7 @@ impl Refused {
     /// The stable message id.
     #[must_use]
     pub const fn id(&self) -> &'static str {
-        "E500"
+        "E540"
     }
 
     /// What to do next.

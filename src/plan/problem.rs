@@ -33,27 +33,27 @@ words! {
     /// The kinds of problems, by their stable message id.
     pub ProblemId {
         /// No TOML.
-        Syntax = "E202",
+        Syntax = "E242",
         /// A key that is not known.
-        UnknownKey = "E203",
+        UnknownKey = "E243",
         /// A value of the wrong type.
-        WrongType = "E204",
+        WrongType = "E244",
         /// A key that is needed is absent.
-        Missing = "E205",
+        Missing = "E245",
         /// A value that is not allowed.
-        BadValue = "E206",
+        BadValue = "E246",
         /// The same name, address or role twice.
-        Duplicate = "E207",
+        Duplicate = "E247",
         /// A host or role that the file does not define.
-        Reference = "E208",
+        Reference = "E248",
         /// A secret in the file.
-        SecretInFile = "E209",
+        SecretInFile = "E249",
         /// More of something than this version handles.
-        Limit = "E210",
+        Limit = "E250",
         /// A format that this version does not read.
-        Format = "E211",
+        Format = "E251",
         /// A file that the deployment names cannot be used.
-        NamedFile = "E212",
+        NamedFile = "E252",
     }
 }
 
@@ -163,8 +163,8 @@ impl DeploymentError {
     #[must_use]
     pub const fn id(&self) -> &'static str {
         match self {
-            Self::Read(_) => "E201",
-            Self::Invalid { .. } => "E200",
+            Self::Read(_) => "E241",
+            Self::Invalid { .. } => "E240",
         }
     }
 

@@ -1,7 +1,6 @@
 //! Single files over HTTP and from local paths, into the store.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use crate::event::{Cancel, Cancelled, Event, Observer, Step};
 use crate::fs::{self, PathError};
@@ -348,18 +347,21 @@ fn remote(
         ),
     };
     let part = parts.join(name);
-    let told = Mutex::new(0_u64);
+    // Bytes that events have told of: what comes a second time, after a fresh start, is not told again.
+    let mut told: u64 = 0;
     loop {
+        let mut at: u64 = 0;
         let mut progress = |count: u64| {
-            let mut told = told
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            *told = told.saturating_add(count);
-            observer.on(&Event::Bytes {
-                step: wanted.step,
-                item: wanted.item,
-                count,
-            });
+            at = at.saturating_add(count);
+            let count = at.saturating_sub(told);
+            if count > 0 {
+                told = at;
+                observer.on(&Event::Bytes {
+                    step: wanted.step,
+                    item: wanted.item,
+                    count,
+                });
+            }
         };
         let expected = Expected {
             size: wanted.size,

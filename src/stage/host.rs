@@ -181,7 +181,7 @@ fn script_values(
                 target: program.target,
                 artifact: path.file_name().to_owned(),
                 unit: program.unit,
-                top,
+                top: top.replace("{arch}", target.arch.as_str()),
                 keep,
             }
         })

@@ -162,7 +162,9 @@ impl StageError {
             Self::Bundle(error) => return error.hint(),
             Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
             Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
-            Self::Secret(_) => "look at the folder secrets/ of the staged tree; restore it from a backup",
+            Self::Secret(_) => {
+                "look at the folder secrets/ of the staged tree; restore it from a backup"
+            }
             Self::Render(_) => "report it with the deployment file: this is a fault of haversack",
             Self::Cancelled(_) => return None,
         };

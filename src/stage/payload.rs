@@ -38,7 +38,7 @@ pub(super) struct Program {
 /// How upstream packs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// A `tar.gz` with everything in the folder `top`, in which `{arch}` is the architecture; the
+    /// A `tar.gz` with everything in the folder `top` (`{arch}` stands for the architecture); the
     /// folders `keep` outlive an upgrade.
     Archive {
         top: &'static str,

@@ -76,9 +76,9 @@ fn every_example_deployment_is_read() {
     }
     let ids_of = |name: &str| ids(&example(name));
     assert_eq!(ids_of(EXAMPLES[0]), ["ARCH-012", "DB-056", "FILES-088"]);
-    assert_eq!(ids_of(EXAMPLES[1]), ["!E504", "FILES-088"]);
-    assert_eq!(ids_of(EXAMPLES[2]), ["!E501"]);
-    assert_eq!(ids_of(EXAMPLES[3]), ["!E501"]);
+    assert_eq!(ids_of(EXAMPLES[1]), ["!TOOL-204", "FILES-088"]);
+    assert_eq!(ids_of(EXAMPLES[2]), ["!TOOL-201"]);
+    assert_eq!(ids_of(EXAMPLES[3]), ["!TOOL-201"]);
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn acceptance_3_a_restricted_system_needs_its_parts_and_no_hosted_push() {
 #[test]
 fn acceptance_4_and_5_docker_has_no_high_availability_and_kubernetes_has() {
     let kubernetes = example(EXAMPLES[3]) + "[limits]\nusers = 10000\n";
-    assert_eq!(ids(&kubernetes), ["!E501"]);
+    assert_eq!(ids(&kubernetes), ["!TOOL-201"]);
     let docker = edited(
         &example(EXAMPLES[2]),
         &[
@@ -271,7 +271,7 @@ fn acceptance_4_and_5_docker_has_no_high_availability_and_kubernetes_has() {
     assert_eq!(
         ids(&docker),
         [
-            "!E501",
+            "!TOOL-201",
             "!METHOD-046",
             "!METHOD-048",
             "ARCH-033",
@@ -289,7 +289,7 @@ fn acceptance_6_prohibited_containers_leave_linux() {
     for name in [EXAMPLES[2], EXAMPLES[3]] {
         assert_eq!(
             ids(&edited(&example(name), &[policy])),
-            ["!E501", "!METHOD-043", "!METHOD-051"]
+            ["!TOOL-201", "!METHOD-043", "!METHOD-051"]
         );
     }
 }

@@ -37,7 +37,13 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         context.cancel,
     )?;
     let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
-    let built = pack(&args.output, &request, &workshop.store, args.replace, context)?;
+    let built = pack(
+        &args.output,
+        &request,
+        &workshop.store,
+        args.replace,
+        context,
+    )?;
     let value = json!({
         "bundle": built.path,
         "identity": built.identity,
@@ -45,7 +51,9 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         "header": built.sums.header(),
         "fetched": fetched,
     });
-    context.output.result(&value, &shown(&built, &fetched, &lock));
+    context
+        .output
+        .result(&value, &shown(&built, &fetched, &lock));
     Ok(Class::Ok)
 }
 
@@ -55,13 +63,22 @@ const FETCHES_A_CORE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4).un
 fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
     let created = Created::from_epoch(surroundings::creation_time()?.as_second());
     let created = created.ok_or_else(|| {
-        Failure::usage("the time of creation is before 1970 or after 9999", "set the clock or SOURCE_DATE_EPOCH")
+        Failure::usage(
+            "the time of creation is before 1970 or after 9999",
+            "set the clock or SOURCE_DATE_EPOCH",
+        )
     })?;
     let sequence = Sequence::new(args.sequence)
         .ok_or_else(|| Failure::usage("the sequence is out of range", "give a number from 1"))?;
-    let marking: Marking =
-        args.marking.parse().map_err(|error| Failure::new("E200", &error, Some("use printable ASCII".to_owned())))?;
-    Ok(LockOptions { sequence, created, marking })
+    let marking: Marking = args
+        .marking
+        .parse()
+        .map_err(|error| Failure::new("E200", &error, Some("use printable ASCII".to_owned())))?;
+    Ok(LockOptions {
+        sequence,
+        created,
+        marking,
+    })
 }
 
 fn read_or_make(
@@ -118,13 +135,24 @@ fn beside(target: &Path, word: &str) -> PathBuf {
 
 fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
     let header = built.sums.header();
-    let stand_ins: Vec<&str> =
-        lock.artifacts.iter().filter(|one| one.stand_in).map(|one| one.component.as_str()).collect();
+    let stand_ins: Vec<&str> = lock
+        .artifacts
+        .iter()
+        .filter(|one| one.stand_in)
+        .map(|one| one.component.as_str())
+        .collect();
     let warning = match stand_ins.as_slice() {
         [] => String::new(),
-        names => format!("  STAND-INS  {} (not the real programs)\n", names.join(", ")),
+        names => format!(
+            "  STAND-INS  {} (not the real programs)\n",
+            names.join(", ")
+        ),
     };
-    let state = if built.existing { "was there already, byte for byte" } else { "written" };
+    let state = if built.existing {
+        "was there already, byte for byte"
+    } else {
+        "written"
+    };
     format!(
         "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {} files, {}; fetched now: {} \
          files, {}\n{warning}  next: haversack sign {} --key KEY\n",

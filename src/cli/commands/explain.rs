@@ -20,7 +20,9 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Fa
         for rule in &rules {
             text.push_str(&of_rule(rule));
         }
-        context.output.result(&json!({ "messages": MESSAGES, "rules": rules }), &text);
+        context
+            .output
+            .result(&json!({ "messages": MESSAGES, "rules": rules }), &text);
         return Ok(Class::Ok);
     };
     let id = id.to_ascii_uppercase();
@@ -29,14 +31,20 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Fa
         return Ok(Class::Ok);
     }
     let rule = plan::explain(&id).ok_or_else(|| {
-        Failure::usage(format!("there is no message or rule {id}"), "see `haversack explain --all`")
+        Failure::usage(
+            format!("there is no message or rule {id}"),
+            "see `haversack explain --all`",
+        )
     })?;
     context.output.result(&rule, &of_rule(&rule));
     Ok(Class::Ok)
 }
 
 fn of_message(message: &Message) -> String {
-    format!("{}  {}\n      next: {}\n\n", message.id, message.meaning, message.next)
+    format!(
+        "{}  {}\n      next: {}\n\n",
+        message.id, message.meaning, message.next
+    )
 }
 
 fn of_rule(rule: &Explanation) -> String {

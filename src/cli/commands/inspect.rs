@@ -21,16 +21,31 @@ pub(crate) fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Class, Fa
 
 fn text(found: &Inspection) -> String {
     let header = &found.header;
-    let mut text = format!("{} {} number {}\n", header.name, header.version.as_str(), header.sequence.get());
+    let mut text = format!(
+        "{} {} number {}\n",
+        header.name,
+        header.version.as_str(),
+        header.sequence.get()
+    );
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  identity   {}  ({})", found.identity, found.identity.label());
+    let _ = writeln!(
+        text,
+        "  identity   {}  ({})",
+        found.identity,
+        found.identity.label()
+    );
     let _ = writeln!(text, "  for        {}", found.target);
     let _ = writeln!(text, "  created    {}", header.created);
     let _ = writeln!(text, "  marking    {}", header.marking.as_str());
     let trust = match &found.trust {
-        TrustSummary::NotChecked => "not checked: anyone could have written this; see `haversack verify`".to_owned(),
+        TrustSummary::NotChecked => {
+            "not checked: anyone could have written this; see `haversack verify`".to_owned()
+        }
         TrustSummary::Signed { signers } => {
-            let names: Vec<String> = signers.iter().map(|signer| format!("{} {}", signer.key, signer.name)).collect();
+            let names: Vec<String> = signers
+                .iter()
+                .map(|signer| format!("{} {}", signer.key, signer.name))
+                .collect();
             format!("signed by {}; the payload was not hashed", names.join(", "))
         }
         TrustSummary::Refused { id, reason } => format!("refused [{id}]: {reason}"),
@@ -50,15 +65,33 @@ fn text(found: &Inspection) -> String {
         );
     }
     for repository in &found.repositories {
-        let _ = writeln!(text, "  repository {} ({})", repository.name, repository.uri);
+        let _ = writeln!(
+            text,
+            "  repository {} ({})",
+            repository.name, repository.uri
+        );
         for suite in &repository.suites {
-            let until = suite.valid_until.as_ref().map_or_else(String::new, |date| format!(", valid until {date}"));
-            let _ = writeln!(text, "    {} {}, dated {}{until}", suite.suite, suite.components.join(" "), suite.date);
+            let until = suite
+                .valid_until
+                .as_ref()
+                .map_or_else(String::new, |date| format!(", valid until {date}"));
+            let _ = writeln!(
+                text,
+                "    {} {}, dated {}{until}",
+                suite.suite,
+                suite.components.join(" "),
+                suite.date
+            );
         }
     }
     for artifact in &found.artifacts {
         let stand_in = if artifact.stand_in { "  STAND-IN" } else { "" };
-        let _ = writeln!(text, "  file       {} {}{stand_in}", artifact.path, ByteSize(artifact.size));
+        let _ = writeln!(
+            text,
+            "  file       {} {}{stand_in}",
+            artifact.path,
+            ByteSize(artifact.size)
+        );
         for line in &artifact.vouched {
             let _ = writeln!(text, "    {line}");
         }

@@ -32,11 +32,18 @@ pub(crate) fn run(args: &KeygenArgs, context: &Context<'_>) -> Result<Class, Fai
     let (private, public, allowed) = (beside(".key"), beside(".pem"), beside(".allowed_signers"));
     for path in [&private, &public, &allowed] {
         if fs::examine(path)?.is_some() {
-            let message = format!("{} is there already; a key is never replaced", path.display());
+            let message = format!(
+                "{} is there already; a key is never replaced",
+                path.display()
+            );
             return Err(Failure::usage(message, "choose another name"));
         }
     }
-    if let Some(folder) = args.prefix.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = args
+        .prefix
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         fs::create_dir_all(folder, 0o700)?;
     }
     let key = SigningKey::generate().map_err(|error| Failure::new("E601", &error, error.hint()))?;
@@ -44,7 +51,10 @@ pub(crate) fn run(args: &KeygenArgs, context: &Context<'_>) -> Result<Class, Fai
     let secret = key.to_pem().map_err(|error| internal(&error))?;
     let verifying = key.verifying_key();
     let pem = verifying.to_pem().map_err(|error| internal(&error))?;
-    let name = args.prefix.file_name().map_or_else(|| "haversack".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name = args.prefix.file_name().map_or_else(
+        || "haversack".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     fs::write_atomic(&private, secret.reveal().as_bytes(), 0o600)?;
     fs::write_atomic(&public, pem.as_bytes(), 0o644)?;
     let line = sshsig::allowed_signers_line(&principal(&name), verifying) + "\n";
@@ -62,7 +72,15 @@ pub(crate) fn run(args: &KeygenArgs, context: &Context<'_>) -> Result<Class, Fai
 
 /// The name a signer goes by in an `allowed_signers` file: no white space, no pattern characters.
 fn principal(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || "@._-".contains(c) { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "@._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 fn text(made: &Made) -> String {
@@ -81,5 +99,9 @@ fn text(made: &Made) -> String {
 /// Hex digits in groups of four, as people read them to each other.
 fn grouped(hex: &str) -> String {
     let digits: Vec<char> = hex.chars().collect();
-    digits.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    digits
+        .chunks(4)
+        .map(|group| group.iter().collect::<String>())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

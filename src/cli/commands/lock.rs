@@ -41,15 +41,24 @@ fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Fail
     let differences = older.differences(newer);
     let mut text = match differences.len() {
         0 => format!("{} is what resolving gives now\n", path.display()),
-        count => format!("{}: {count} differences from what resolving gives now\n", path.display()),
+        count => format!(
+            "{}: {count} differences from what resolving gives now\n",
+            path.display()
+        ),
     };
     for difference in &differences {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {difference}");
     }
     let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    context.output.result(&json!({ "differences": lines }), &text);
-    Ok(if differences.is_empty() { Class::Ok } else { Class::Findings })
+    context
+        .output
+        .result(&json!({ "differences": lines }), &text);
+    Ok(if differences.is_empty() {
+        Class::Ok
+    } else {
+        Class::Findings
+    })
 }
 
 /// A manifest as it was read.
@@ -64,8 +73,15 @@ impl Wish {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_text(path, MAX_MANIFEST)?;
         let manifest = Manifest::parse(&text, &path.display().to_string())?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self { manifest, text, folder: folder.to_owned() })
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        Ok(Self {
+            manifest,
+            text,
+            folder: folder.to_owned(),
+        })
     }
 }
 
@@ -93,7 +109,15 @@ impl Workshop {
             jobs: pool::cores(),
         };
         let (observer, cancel) = (context.observer, context.cancel);
-        Ok(resolve::resolve(&wish.manifest, &wish.folder, &web, &self.store, &options, observer, cancel)?)
+        Ok(resolve::resolve(
+            &wish.manifest,
+            &wish.folder,
+            &web,
+            &self.store,
+            &options,
+            observer,
+            cancel,
+        )?)
     }
 }
 
@@ -110,13 +134,23 @@ pub(crate) fn read_lock(path: &Path) -> Result<Lock, Failure> {
 
 fn summary(lock: &Lock) -> serde_json::Value {
     let payload = lock.payload().map(|file| file.size).sum::<u64>();
-    let packages: usize = lock.repositories.iter().map(|repository| repository.packages.len()).sum();
+    let packages: usize = lock
+        .repositories
+        .iter()
+        .map(|repository| repository.packages.len())
+        .sum();
     json!({ "artifacts": lock.artifacts.len(), "packages": packages, "bytes": payload })
 }
 
 fn shown(path: &Path, lock: &Lock) -> String {
     let bytes = lock.payload().map(|file| file.size).sum::<u64>();
-    let mut text = format!("locked {} {} for {}: {}\n", lock.name, lock.version, lock.target, ByteSize(bytes));
+    let mut text = format!(
+        "locked {} {} for {}: {}\n",
+        lock.name,
+        lock.version,
+        lock.target,
+        ByteSize(bytes)
+    );
     for artifact in &lock.artifacts {
         let stand_in = if artifact.stand_in { "  STAND-IN" } else { "" };
         // Writing to a String cannot fail.
@@ -130,8 +164,16 @@ fn shown(path: &Path, lock: &Lock) -> String {
         );
     }
     for repository in &lock.repositories {
-        let signed: usize = repository.suites.iter().map(|suite| suite.signed_by.len()).sum();
-        let bytes = repository.packages.iter().map(|package| package.file.size).sum::<u64>();
+        let signed: usize = repository
+            .suites
+            .iter()
+            .map(|suite| suite.signed_by.len())
+            .sum();
+        let bytes = repository
+            .packages
+            .iter()
+            .map(|package| package.file.size)
+            .sum::<u64>();
         let _ = writeln!(
             text,
             "  apt {:<27} {:>10}  {} packages; index signed by {signed} keys of its keyring",

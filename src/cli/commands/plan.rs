@@ -24,7 +24,9 @@ pub(crate) fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Class, Failu
     let plan = read(&args.deployment)?;
     let findings = plan.findings(&rules(supply, &args.accept));
     let text = plan::render_text(&plan, &findings);
-    context.output.result(&json!({ "plan": plan, "findings": findings }), &text);
+    context
+        .output
+        .result(&json!({ "plan": plan, "findings": findings }), &text);
     Ok(if findings.refuses() {
         Class::Policy
     } else if args.strict && findings.count(Severity::Warning) > 0 {
@@ -41,7 +43,11 @@ pub(crate) fn read(path: &Path) -> Result<Plan, Failure> {
 
 /// What the rules may know.
 pub(crate) fn rules(supply: Vec<Supply>, accepted: &[String]) -> Rules {
-    Rules { now: surroundings::now(), supply, accepted: accepted.iter().map(|id| id.to_ascii_uppercase()).collect() }
+    Rules {
+        now: surroundings::now(),
+        supply,
+        accepted: accepted.iter().map(|id| id.to_ascii_uppercase()).collect(),
+    }
 }
 
 /// What a bundle holds, as the rules ask for it.
@@ -56,7 +62,10 @@ pub(crate) fn supply(contents: &haversack::bundle::contents::Contents) -> Vec<Su
                 Some(package) => vec![package.clone()],
                 None => file.components.iter().map(ToString::to_string).collect(),
             };
-            names.into_iter().map(move |component| Supply { component, version: version.clone() })
+            names.into_iter().map(move |component| Supply {
+                component,
+                version: version.clone(),
+            })
         })
         .filter(|one| !one.version.is_empty())
         .collect();
@@ -67,9 +76,17 @@ pub(crate) fn supply(contents: &haversack::bundle::contents::Contents) -> Vec<Su
 
 fn supply_of(bundle: &Path, trust: &Path, context: &Context<'_>) -> Result<Vec<Supply>, Failure> {
     let trusting = Trusting::without_memory(trust)?;
-    let opened = verify::open(&places(&[bundle.to_owned()]), &trusting.trust, &trusting.memory, &trusting.options)?;
+    let opened = verify::open(
+        &places(&[bundle.to_owned()]),
+        &trusting.trust,
+        &trusting.memory,
+        &trusting.options,
+    )?;
     for warning in opened.warnings() {
-        context.observer.on(&Event::Warning { id: warning.id, text: &warning.text });
+        context.observer.on(&Event::Warning {
+            id: warning.id,
+            text: &warning.text,
+        });
     }
     Ok(supply(opened.contents()))
 }

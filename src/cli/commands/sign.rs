@@ -1,5 +1,6 @@
 //! `haversack sign`: adds a signature to a bundle.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use haversack::bundle::{self, SignedBundle};
@@ -21,7 +22,12 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
     let signed = match (&args.key, &args.attach, &args.public) {
         (Some(key), _, _) => bundle::sign(&args.bundle, &signing_key(key)?)?,
         (None, Some(signature), Some(public)) => attach(&args.bundle, signature, public)?,
-        _ => return Err(Failure::usage("nothing to sign with", "give --key, or --attach with --public")),
+        _ => {
+            return Err(Failure::usage(
+                "nothing to sign with",
+                "give --key, or --attach with --public",
+            ));
+        }
     };
     let value = json!({
         "bundle": signed.path,
@@ -41,7 +47,8 @@ fn text(signed: &SignedBundle) -> String {
         signed.key
     );
     for path in &signed.written {
-        text.push_str(&format!("  wrote    {}\n", path.display()));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  wrote    {}", path.display());
     }
     text
 }
@@ -73,8 +80,10 @@ fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
 }
 
 fn of_key(error: &KeyError, path: &Path) -> Failure {
-    let mut failure = Failure::new("E283", error, error.hint());
-    failure.messages.insert(0, format!("cannot use the key {}", path.display()));
+    let mut failure = Failure::new("E281", error, error.hint());
+    failure
+        .messages
+        .insert(0, format!("cannot use the key {}", path.display()));
     failure
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use haversack::event::Event;
-use haversack::plan::{self, Severity};
+use haversack::plan;
 use haversack::stage::{self, OsRandom, StageReport, StageRequest};
 use haversack::verify;
 
@@ -18,24 +18,41 @@ use crate::cli::trusting::{Trusting, places};
 pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let plan = read(&args.deployment)?;
     let mut trusting = Trusting::load(&args.trust)?;
-    let Trusting { trust, memory, options } = &trusting;
+    let Trusting {
+        trust,
+        memory,
+        options,
+    } = &trusting;
     let bundle = verify::open(&places(&args.bundle), trust, memory, options)?;
     for warning in bundle.warnings() {
-        context.observer.on(&Event::Warning { id: warning.id, text: &warning.text });
+        context.observer.on(&Event::Warning {
+            id: warning.id,
+            text: &warning.text,
+        });
     }
-    let checked = plan.check(&rules(supply(bundle.contents()), &args.accept)).map_err(|refused| {
-        let shown = plan::render_text(&refused.plan, &refused.findings);
-        let count = refused.findings.count(Severity::Error);
-        Failure::plain(
-            "E505",
-            format!("the plan has {count} errors; nothing was staged"),
-            "correct the deployment file as each finding says, and run the same command again",
-        )
-        .with_details(shown)
-    })?;
-    let request = StageRequest { out: args.output.clone() };
-    let report = stage::stage(&bundle, &checked, &request, &OsRandom, context.observer, context.cancel)?;
-    trusting.memory.record(bundle.sums().header(), &bundle.identity(), bundle.override_reason())?;
+    let checked = plan
+        .check(&rules(supply(bundle.contents()), &args.accept))
+        .map_err(|refused| {
+            let shown = plan::render_text(&refused.plan, &refused.findings);
+            Failure::new(refused.id(), &refused, Some(refused.hint().to_owned()))
+                .with_details(shown)
+        })?;
+    let request = StageRequest {
+        out: args.output.clone(),
+    };
+    let report = stage::stage(
+        &bundle,
+        &checked,
+        &request,
+        &OsRandom,
+        context.observer,
+        context.cancel,
+    )?;
+    trusting.memory.record(
+        bundle.sums().header(),
+        &bundle.identity(),
+        bundle.override_reason(),
+    )?;
     context.output.result(&report, &text(&report));
     Ok(Class::Ok)
 }
@@ -50,14 +67,32 @@ fn text(report: &StageReport) -> String {
     );
     for host in &report.hosts {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  host {:<12} {} files; MANIFEST.sha256 {}", host.name.as_str(), host.files, host.manifest);
+        let _ = writeln!(
+            text,
+            "  host {:<12} {} files; MANIFEST.sha256 {}",
+            host.name.as_str(),
+            host.files,
+            host.manifest
+        );
     }
-    let kept = if report.secrets_made.is_empty() { "all kept".to_owned() } else { report.secrets_made.join(", ") };
+    let kept = if report.secrets_made.is_empty() {
+        "all kept".to_owned()
+    } else {
+        report.secrets_made.join(", ")
+    };
     let _ = writeln!(text, "  secrets made now: {kept}");
-    let _ = writeln!(text, "  bundle files that no host needs: {}, each checked", report.only_checked);
+    let _ = writeln!(
+        text,
+        "  bundle files that no host needs: {}, each checked",
+        report.only_checked
+    );
     for note in &report.notes {
         let _ = writeln!(text, "  note: {note}");
     }
-    let _ = writeln!(text, "  next: read {}", report.out.join("INSTALL.md").display());
+    let _ = writeln!(
+        text,
+        "  next: read {}",
+        report.out.join("INSTALL.md").display()
+    );
     text
 }

@@ -16,14 +16,30 @@ use crate::cli::trusting::{Trusting, places};
 pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let mut trusting = Trusting::load(&args.trust)?;
     let dirs = places(&args.bundle);
-    let Trusting { trust, memory, options } = &trusting;
-    let report = verify::verify(&dirs, trust, memory, options, context.observer, context.cancel)?;
+    let Trusting {
+        trust,
+        memory,
+        options,
+    } = &trusting;
+    let report = verify::verify(
+        &dirs,
+        trust,
+        memory,
+        options,
+        context.observer,
+        context.cancel,
+    )?;
     for warning in &report.warnings {
-        context.observer.on(&Event::Warning { id: warning.id, text: &warning.text });
+        context.observer.on(&Event::Warning {
+            id: warning.id,
+            text: &warning.text,
+        });
     }
     if report.verdict == Verdict::Good {
         let reason = report.override_reason.as_deref();
-        trusting.memory.record(&report.header, &report.identity, reason)?;
+        trusting
+            .memory
+            .record(&report.header, &report.identity, reason)?;
     }
     context.output.result(&report, &text(&report));
     Ok(report.id().map_or(Class::Ok, Class::of_id))
@@ -37,14 +53,29 @@ fn text(report: &VerifyReport) -> String {
         Verdict::Bad => "BAD",
         Verdict::Unreadable => "NOT PROVEN: not everything could be read",
     };
-    let mut text = format!("{word}: {} {} number {}\n", header.name, header.version.as_str(), header.sequence.get());
+    let mut text = format!(
+        "{word}: {} {} number {}\n",
+        header.name,
+        header.version.as_str(),
+        header.sequence.get()
+    );
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  identity  {}  ({})", report.identity, report.identity.label());
+    let _ = writeln!(
+        text,
+        "  identity  {}  ({})",
+        report.identity,
+        report.identity.label()
+    );
     for signer in &report.signers {
         let _ = writeln!(text, "  signed by {} {}", signer.key, signer.name);
     }
     let _ = writeln!(text, "  needed    {} of the trusted keys", report.threshold);
-    let _ = writeln!(text, "  hashed    {} files, {}", report.files_good, ByteSize(report.bytes_good));
+    let _ = writeln!(
+        text,
+        "  hashed    {} files, {}",
+        report.files_good,
+        ByteSize(report.bytes_good)
+    );
     for ignored in &report.ignored_signatures {
         let _ = writeln!(text, "  not counted: {}: {}", ignored.file, ignored.reason);
     }

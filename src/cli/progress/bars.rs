@@ -21,7 +21,9 @@ struct State {
 
 impl Bars {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::default()) }
+        Self {
+            state: Mutex::new(State::default()),
+        }
     }
 }
 
@@ -32,13 +34,21 @@ impl Observer for Bars {
             Event::StepStarted { step, items, bytes } => {
                 let counts_bytes = bytes > 0;
                 let bar = match (counts_bytes, items) {
-                    (true, _) => styled(bytes, "{bar:28} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}"),
+                    (true, _) => styled(
+                        bytes,
+                        "{bar:28} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}",
+                    ),
                     (false, 0) => styled(0, "{spinner} {wide_msg}"),
                     (false, _) => styled(items, "{bar:28} {pos}/{len} {wide_msg}"),
                 };
                 bar.set_prefix(step.label());
                 bar.enable_steady_tick(Duration::from_millis(120));
-                *state = State { bar: Some(bar), counts_bytes, done: 0, items };
+                *state = State {
+                    bar: Some(bar),
+                    counts_bytes,
+                    done: 0,
+                    items,
+                };
             }
             Event::ItemStarted { item, .. } => {
                 if let Some(bar) = &state.bar {
@@ -58,12 +68,18 @@ impl Observer for Bars {
             }
             Event::StepDone { .. } => {
                 if let Some(bar) = state.bar.take() {
-                    bar.set_message(format!("{} of {} done", state.done, state.items.max(state.done)));
+                    bar.set_message(format!(
+                        "{} of {} done",
+                        state.done,
+                        state.items.max(state.done)
+                    ));
                     bar.finish();
                 }
             }
             Event::Note { text } => say(state.bar.as_ref(), text),
-            Event::Warning { id, text } => say(state.bar.as_ref(), &format!("warning[{id}]: {text}")),
+            Event::Warning { id, text } => {
+                say(state.bar.as_ref(), &format!("warning[{id}]: {text}"))
+            }
             _ => {}
         }
     }

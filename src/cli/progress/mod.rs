@@ -31,4 +31,3 @@ pub(crate) fn observer(mode: Mode) -> Box<dyn Observer> {
         Mode::None => Box::new(plain::Plain::new(plain::Detail::Warnings)),
     }
 }
-

@@ -36,13 +36,24 @@ struct State {
 impl State {
     fn new(items: u64, bytes: u64) -> Self {
         let now = Instant::now();
-        Self { began: now, said: now, items, bytes, items_done: 0, reused: 0, bytes_done: 0 }
+        Self {
+            began: now,
+            said: now,
+            items,
+            bytes,
+            items_done: 0,
+            reused: 0,
+            bytes_done: 0,
+        }
     }
 }
 
 impl Plain {
     pub(super) fn new(detail: Detail) -> Self {
-        Self { detail, state: Mutex::new(State::new(0, 0)) }
+        Self {
+            detail,
+            state: Mutex::new(State::new(0, 0)),
+        }
     }
 }
 
@@ -69,7 +80,12 @@ impl Observer for Plain {
                 if state.said.elapsed() >= EVERY && state.bytes > 0 {
                     state.said = Instant::now();
                     let (done, all) = (ByteSize(state.bytes_done), ByteSize(state.bytes));
-                    eprintln!("{}: {} of {} items, {done} of {all}", step.label(), state.items_done, state.items);
+                    eprintln!(
+                        "{}: {} of {} items, {done} of {all}",
+                        step.label(),
+                        state.items_done,
+                        state.items
+                    );
                 }
             }
             Event::ItemDone { reused, .. } => {
@@ -82,7 +98,11 @@ impl Observer for Plain {
                     0 => String::new(),
                     count => format!(", {count} of them already there"),
                 };
-                eprintln!("{}: done, {} items{reused}, {seconds:.1} s", step.label(), state.items_done);
+                eprintln!(
+                    "{}: done, {} items{reused}, {seconds:.1} s",
+                    step.label(),
+                    state.items_done
+                );
             }
             Event::Note { text } => eprintln!("{text}"),
             _ => {}

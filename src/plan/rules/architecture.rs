@@ -84,11 +84,11 @@ rules! {
         "2,000 users or more are served by several application servers",
         "one server becomes the limit, and its failure stops everybody",
         "set ha = true with three hosts of the role app";
-    "E502" Application Error "this program" Checked(bundle_has_the_parts) =>
+    "TOOL-202" Application Error "this program" Checked(bundle_has_the_parts) =>
         "the bundle holds every component that the roles need",
         "staging would stop in the middle",
         "add the component to the manifest, build the bundle anew, or remove the role";
-    "E503" Access Warning "this program" Checked(names_need_resolvers) =>
+    "TOOL-203" Access Warning "this program" Checked(names_need_resolvers) =>
         "neighbours given by name can be resolved, and those given by address need no wide firewall rule",
         "a packet filter matches addresses; for a name it must open the port to every address",
         "write the address, or add network.dns";

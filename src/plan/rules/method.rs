@@ -81,11 +81,11 @@ rules! {
         "a STIG is applied to Linux hosts",
         "its settings of kernel and security modules are those of the host",
         "use method = \"linux\"";
-    "E501" Application Error "this program" Checked(method_is_staged) =>
+    "TOOL-201" Application Error "this program" Checked(method_is_staged) =>
         "the method is one that this version stages: linux",
         "this version reads and checks the deployment, and generates no files for the method yet",
         "use method = \"linux\", or a later version of haversack";
-    "E504" Application Error "this program" Checked(roles_are_staged) =>
+    "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
         "the roles are ones that this version stages: proxy, app, db, minio, push",
         "this version reads and checks the deployment, and generates no files for the role yet",
         "remove the role, or use a later version of haversack";

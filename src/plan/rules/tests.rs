@@ -180,7 +180,7 @@ const CASES: &[Case] = &[
         &[("+", "[limits]\nusers = 1999")],
     ),
     Case {
-        id: "E502",
+        id: "TOOL-202",
         level: E,
         fails: (
             &[],
@@ -196,7 +196,7 @@ const CASES: &[Case] = &[
         ),
     },
     case(
-        "E503",
+        "TOOL-203",
         W,
         &[
             ("dns = [\"10.20.0.2\"]", ""),
@@ -283,8 +283,8 @@ const CASES: &[Case] = &[
         &[DOCKER, DOCKER_ROLE, ("+", "[policy]\nstig = true")],
         &[("+", "[policy]\nstig = true")],
     ),
-    case("E501", E, &[DOCKER, DOCKER_ROLE], &[]),
-    case("E504", E, &[REPLICA], &[]),
+    case("TOOL-201", E, &[DOCKER, DOCKER_ROLE], &[]),
+    case("TOOL-204", E, &[REPLICA], &[]),
     Case {
         id: "DB-052",
         level: E,
@@ -517,6 +517,7 @@ fn every_checked_rule_has_a_pair_of_cases() {
 fn the_catalogue_has_every_requirement_once() {
     let numbers: Vec<usize> = explain_all()
         .iter()
+        .filter(|rule| !rule.id.starts_with("TOOL-"))
         .filter_map(|rule| rule.id.split_once('-')?.1.parse().ok())
         .collect();
     assert_eq!(numbers, (1..=115).collect::<Vec<_>>());

@@ -25,12 +25,11 @@ pub struct Keyring {
     certificates: Vec<Known>,
 }
 
-/// One certificate with its checked self-signatures.
+/// One certificate. Its self-signatures are checked when a signature names it: that is slow.
 #[derive(Clone)]
 struct Known {
     fingerprint: Fingerprint,
     raw: SignedPublicKey,
-    checked: Checked,
 }
 
 impl fmt::Debug for Keyring {
@@ -122,7 +121,7 @@ impl Keyring {
                 Ok(key) => {
                     return Ok(Maker {
                         primary: known.fingerprint.clone(),
-                        primary_created: known.checked.primary_creation_time(),
+                        primary_created: known.raw.primary_key.created_at(),
                         key,
                     });
                 }
@@ -139,25 +138,22 @@ impl Known {
         let fingerprint = Fingerprint::from_bytes(bytes.as_bytes()).ok_or_else(|| {
             OpenPgpError::Keyring("a certificate is of a version before 4".to_owned())
         })?;
-        Ok(Self {
-            fingerprint,
-            checked: Checked::new(Certificate::from(raw.clone())),
-            raw,
-        })
+        Ok(Self { fingerprint, raw })
     }
 
     fn signing_key(&self, signature: &Signature, now: PgpTime) -> Result<ComponentKeyPub, Reason> {
-        if self.is_revoked() || self.checked.revoked_at(now) {
+        let checked = Checked::new(Certificate::from(self.raw.clone()));
+        if self.is_revoked() || checked.revoked_at(now) {
             return Err(Reason::Revoked);
         }
-        if let Some(end) = self.end(now)
+        if let Some(end) = Self::end(&checked, now)
             && end <= now
         {
             let end = i64::from(end.as_secs());
             let shown = Timestamp::from_second(end).unwrap_or(Timestamp::MAX);
             return Err(Reason::Expired(shown));
         }
-        let usable = self.checked.valid_signing_capable_component_keys_at(now);
+        let usable = checked.valid_signing_capable_component_keys_at(now);
         let key = usable
             .iter()
             .map(rpgpie::certificate::SignatureVerifier::as_componentkey)
@@ -171,10 +167,10 @@ impl Known {
     }
 
     /// When the primary key expires by its newest self-signature.
-    fn end(&self, now: PgpTime) -> Option<PgpTime> {
-        let newest = self.checked.active_certificate_self_signature_at(now)?;
+    fn end(checked: &Checked, now: PgpTime) -> Option<PgpTime> {
+        let newest = checked.active_certificate_self_signature_at(now)?;
         let life = newest.key_expiration_time()?.as_secs();
-        let created = self.checked.primary_creation_time().as_secs();
+        let created = checked.primary_creation_time().as_secs();
         (life != 0).then(|| PgpTime::from_secs(created.saturating_add(life)))
     }
 

@@ -19,80 +19,80 @@ const BROKEN: &[Broken] = &[
     (
         "no format",
         &[("format = 1", "")],
-        &[("1:1 E205", "`format` is missing")],
+        &[("1:1 E245", "`format` is missing")],
     ),
     (
         "later format",
         &[("format = 1", "format = 2")],
-        &[("2:10 E211", "format 2 is not known")],
+        &[("2:10 E251", "format 2 is not known")],
     ),
     (
         "unknown key",
         &[("edition", "editoin")],
         &[
-            ("1:1 E205", "`edition`"),
-            ("5:1 E203", "`editoin` is not known"),
+            ("1:1 E245", "`edition`"),
+            ("5:1 E243", "`editoin` is not known"),
         ],
     ),
     (
         "unknown table",
         &[("[storage]", "[strage]")],
-        &[("1:1 E205", "`storage`"), ("23:2 E203", "`strage`")],
+        &[("1:1 E245", "`storage`"), ("23:2 E243", "`strage`")],
     ),
     (
         "wrong type",
         &[("\"linux\"", "7")],
-        &[("4:10 E204", "`method` is a string, not integer")],
+        &[("4:10 E244", "`method` is a string, not integer")],
     ),
     (
         "roles as text",
         &[("[\"proxy\", \"app\", \"db\"]", "\"app\"")],
-        &[("22:9 E204", "`host[1].roles` is a list of strings")],
+        &[("22:9 E244", "`host[1].roles` is a list of strings")],
     ),
     (
         "unknown method",
         &[("\"linux\"", "\"windows\"")],
-        &[("4:10 E206", "`windows` is not known")],
+        &[("4:10 E246", "`windows` is not known")],
     ),
     (
         "http",
         &[("https://chat", "http://chat")],
-        &[("3:7 E206", "does not begin with https://")],
+        &[("3:7 E246", "does not begin with https://")],
     ),
     (
         "path in url",
         &[("internal\"\nmethod", "internal/chat\"\nmethod")],
-        &[("3:7 E206", "has a path")],
+        &[("3:7 E246", "has a path")],
     ),
     (
         "credentials in url",
         &[("https://chat", "https://me:hunter2@chat")],
-        &[("3:7 E206", "holds a user name or password")],
+        &[("3:7 E246", "holds a user name or password")],
     ),
     (
         "no app",
         &[("\"proxy\", \"app\", \"db\"", "\"proxy\", \"db\"")],
-        &[("1:1 E205", "`host.roles` is missing")],
+        &[("1:1 E245", "`host.roles` is missing")],
     ),
     (
         "no database",
         &[(", \"db\"", "")],
-        &[("1:1 E205", "`database` is missing")],
+        &[("1:1 E245", "`database` is missing")],
     ),
     (
         "unknown role",
         &[("\"db\"", "\"database\"")],
-        &[("22:26 E206", "`database` is not known")],
+        &[("22:26 E246", "`database` is not known")],
     ),
     (
         "role twice",
         &[("\"db\"", "\"db\", \"db\"")],
-        &[("22:32 E207", "the role `db` stands twice")],
+        &[("22:32 E247", "the role `db` stands twice")],
     ),
     (
         "database on unknown host",
         &[("+", "[database]\nhost = \"db9\"")],
-        &[("26:8 E208", "no host is named `db9`")],
+        &[("26:8 E248", "no host is named `db9`")],
     ),
     (
         "storage on a host without the role",
@@ -100,7 +100,7 @@ const BROKEN: &[Broken] = &[
             "\"local\"",
             "\"s3\"\nhost = \"mm1\"\nbucket = \"mattermost\"",
         )],
-        &[("25:8 E208", "does not have the role `minio`")],
+        &[("25:8 E248", "does not have the role `minio`")],
     ),
     (
         "same host twice",
@@ -108,7 +108,7 @@ const BROKEN: &[Broken] = &[
             "+",
             "[[host]]\nname = \"mm1\"\naddress = \"10.20.0.11\"\ndistro = \"debian-12\"\nroles = [\"app\"]",
         )],
-        &[("26:8 E207", "the host `mm1` is defined twice")],
+        &[("26:8 E247", "the host `mm1` is defined twice")],
     ),
     (
         "same address twice",
@@ -116,7 +116,7 @@ const BROKEN: &[Broken] = &[
             "+",
             "[[host]]\nname = \"mm2\"\naddress = \"10.20.0.10\"\ndistro = \"debian-12\"\nroles = [\"app\"]",
         )],
-        &[("27:11 E207", "have the same address 10.20.0.10")],
+        &[("27:11 E247", "have the same address 10.20.0.10")],
     ),
     (
         "two databases",
@@ -124,72 +124,72 @@ const BROKEN: &[Broken] = &[
             "+",
             "[[host]]\nname = \"mm2\"\naddress = \"10.20.0.11\"\ndistro = \"debian-12\"\nroles = [\"db\"]",
         )],
-        &[("29:10 E207", "both have the role `db`")],
+        &[("29:10 E247", "both have the role `db`")],
     ),
     (
         "loopback address",
         &[("10.20.0.10", "127.0.0.1")],
-        &[("20:11 E206", "no address of a host")],
+        &[("20:11 E246", "no address of a host")],
     ),
     (
         "name as address",
         &[("10.20.0.10", "mm1.internal")],
-        &[("20:11 E206", "`host[1].address`")],
+        &[("20:11 E246", "`host[1].address`")],
     ),
     (
         "network with host bits",
         &[("10.30.0.0/16", "10.30.0.1/16")],
-        &[("15:10 E206", "the network is 10.30.0.0/16")],
+        &[("15:10 E246", "the network is 10.30.0.0/16")],
     ),
     (
         "no users",
         &[("[\"10.30.0.0/16\"]", "[]")],
-        &[("14:1 E205", "`network.users` is missing")],
+        &[("14:1 E245", "`network.users` is missing")],
     ),
     (
         "no key file",
         &[("key = \"pki/chat.key\"\n", "")],
-        &[("9:1 E205", "`tls.key` is missing")],
+        &[("9:1 E245", "`tls.key` is missing")],
     ),
     (
         "unknown distribution",
         &[("debian-12", "plan9")],
-        &[("21:10 E206", "`plan9` is no known distribution")],
+        &[("21:10 E246", "`plan9` is no known distribution")],
     ),
     (
         "distribution of a later version",
         &[("debian-12", "rhel-9")],
-        &[("21:10 E206", "`rhel-9` is not yet staged")],
+        &[("21:10 E246", "`rhel-9` is not yet staged")],
     ),
     (
         "reserved host name",
         &[("\"mm1\"", "\"secrets\"")],
-        &[("19:8 E206", "is reserved")],
+        &[("19:8 E246", "is reserved")],
     ),
     (
         "host name with a slash",
         &[("\"mm1\"", "\"../x\"")],
-        &[("19:8 E206", "is no name")],
+        &[("19:8 E246", "is no name")],
     ),
     (
         "upload limit 0",
         &[("+", "[limits]\nupload_mb = 0")],
-        &[("26:13 E206", "is outside 1 to 10000")],
+        &[("26:13 E246", "is outside 1 to 10000")],
     ),
     (
         "negative users",
         &[("+", "[limits]\nusers = -1")],
-        &[("26:9 E206", "is outside 1 to")],
+        &[("26:9 E246", "is outside 1 to")],
     ),
     (
         "huge number",
         &[("+", "[limits]\nusers = 99999999999999999999")],
-        &[("26:9 E206", "is outside 1 to")],
+        &[("26:9 E246", "is outside 1 to")],
     ),
     (
         "port 0",
         &[("+", "[database]\nport = 0")],
-        &[("26:8 E206", "is outside 1 to 65535")],
+        &[("26:8 E246", "is outside 1 to 65535")],
     ),
     (
         "bad bucket",
@@ -197,7 +197,7 @@ const BROKEN: &[Broken] = &[
             "\"local\"",
             "\"s3\"\nendpoint = \"s3.mm.internal\"\nbucket = \"My_Bucket\"",
         )],
-        &[("26:10 E206", "a bucket name has only")],
+        &[("26:10 E246", "a bucket name has only")],
     ),
     (
         "endpoint with a path",
@@ -205,32 +205,32 @@ const BROKEN: &[Broken] = &[
             "\"local\"",
             "\"s3\"\nendpoint = \"https://s3.mm.internal/x\"\nbucket = \"mattermost\"",
         )],
-        &[("25:12 E206", "has a path")],
+        &[("25:12 E246", "has a path")],
     ),
     (
         "storage without endpoint",
         &[("\"local\"", "\"s3\"\nbucket = \"mattermost\"")],
-        &[("23:1 E205", "`storage.host` is missing")],
+        &[("23:1 E245", "`storage.host` is missing")],
     ),
     (
         "relative folder",
         &[("\"local\"", "\"local\"\ndirectory = \"data/../etc\"")],
-        &[("25:13 E206", "no plain absolute path")],
+        &[("25:13 E246", "no plain absolute path")],
     ),
     (
         "folder with a quote",
         &[("\"local\"", "\"local\"\ndirectory = \"/data'; rm\"")],
-        &[("25:13 E206", "no plain absolute path")],
+        &[("25:13 E246", "no plain absolute path")],
     ),
     (
         "identifier with a quote",
         &[("+", "[database]\nname = \"a'b\"")],
-        &[("26:8 E206", "no plain identifier")],
+        &[("26:8 E246", "no plain identifier")],
     ),
     (
         "sslmode",
         &[("+", "[database]\nsslmode = \"verify_full\"")],
-        &[("26:11 E206", "`verify_full` is not known")],
+        &[("26:11 E246", "`verify_full` is not known")],
     ),
     (
         "DSN of PostgreSQL",
@@ -238,12 +238,12 @@ const BROKEN: &[Broken] = &[
             "+",
             "[database]\ndsn = \"postgres://mmuser:hunter2@db/mattermost\"",
         )],
-        &[("26:7 E209", "`database.dsn` may hold a password")],
+        &[("26:7 E249", "`database.dsn` may hold a password")],
     ),
     (
         "password",
         &[("+", "[database]\npassword = \"hunter2\"")],
-        &[("26:1 E209", "`database.password` is a secret")],
+        &[("26:1 E249", "`database.password` is a secret")],
     ),
     (
         "private key in the file",
@@ -251,17 +251,17 @@ const BROKEN: &[Broken] = &[
             "\"pki/chat.key\"",
             "\"\"\"-----BEGIN PRIVATE KEY-----\nhunter2\n\"\"\"",
         )],
-        &[("11:7 E209", "`tls.key` holds a private key")],
+        &[("11:7 E249", "`tls.key` holds a private key")],
     ),
     (
         "per-server buckets",
         &[("roles", "bucket = \"own\"\nroles")],
-        &[("22:1 E203", "`host[1].bucket` is not known")],
+        &[("22:1 E243", "`host[1].bucket` is not known")],
     ),
     (
         "separate WebSocket port",
         &[("+", "[proxy]\nwebsocket_port = 8443")],
-        &[("26:1 E203", "`proxy.websocket_port` is not known")],
+        &[("26:1 E243", "`proxy.websocket_port` is not known")],
     ),
     (
         "long site name",
@@ -269,17 +269,17 @@ const BROKEN: &[Broken] = &[
             "method",
             "site_name = \"Mattermost of the whole organization\"\nmethod",
         )],
-        &[("4:13 E206", "longer than 30 characters")],
+        &[("4:13 E246", "longer than 30 characters")],
     ),
     (
         "push proxy without a host",
         &[("+", "[push]\nmode = \"proxy\"")],
-        &[("25:1 E205", "`push.host` is missing")],
+        &[("25:1 E245", "`push.host` is missing")],
     ),
     (
         "no time of day",
         &[("+", "[backup]\nat = \"25:00\"")],
-        &[("26:6 E206", "no time of day")],
+        &[("26:6 E246", "no time of day")],
     ),
     (
         "colour",
@@ -287,22 +287,22 @@ const BROKEN: &[Broken] = &[
             "[tls]",
             "classification = { level = \"il5\", banner = \"S\", color = \"red\" }\n[tls]",
         )],
-        &[("9:57 E206", "is no colour")],
+        &[("9:57 E246", "is no colour")],
     ),
     (
         "key twice",
         &[("format = 1", "format = 1\nformat = 1")],
-        &[("3:1 E202", "no TOML: duplicate key")],
+        &[("3:1 E242", "no TOML: duplicate key")],
     ),
     (
         "open string",
         &[("\"linux\"", "\"linux")],
-        &[("4:16 E202", "no TOML")],
+        &[("4:16 E242", "no TOML")],
     ),
     (
         "terminal codes",
         &[("\"linux\"", "\"li\\u001b[31mnux\"")],
-        &[("4:10 E206", "holds control characters")],
+        &[("4:10 E246", "holds control characters")],
     ),
 ];
 
@@ -354,7 +354,7 @@ fn all_problems_come_at_once_sorted_by_place() {
     assert_eq!(lines, [3, 4, 20, 24]);
     assert_eq!(
         problems.shown[1].to_string(),
-        "4:10: E206: `method`: `windows` is not known\n  \
+        "4:10: E246: `method`: `windows` is not known\n  \
            4 | method = \"windows\"\n    \
              |          ^^^^^^^^^\n    \
              = allowed are linux, docker, kubernetes"
@@ -382,7 +382,7 @@ fn hostile_sizes_are_refused_without_a_panic() {
             problems(&text)
                 .shown
                 .iter()
-                .all(|one| one.id.as_str() == "E202")
+                .all(|one| one.id.as_str() == "E242")
         );
     }
     let unknown: String = (0..50_000).fold(String::new(), |mut text, number| {
@@ -405,11 +405,11 @@ fn files_that_cannot_be_read_say_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deployment.toml");
     let id = |error: DeploymentError| (error.id(), error.hint().is_empty());
-    assert_eq!(id(plan::load(&file).unwrap_err()), ("E201", false));
+    assert_eq!(id(plan::load(&file).unwrap_err()), ("E241", false));
     std::fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
-    assert_eq!(id(plan::load(&file).unwrap_err()), ("E201", false));
+    assert_eq!(id(plan::load(&file).unwrap_err()), ("E241", false));
     std::fs::write(&file, "[".repeat(10 << 20)).unwrap();
-    assert_eq!(id(plan::load(&file).unwrap_err()), ("E201", false));
+    assert_eq!(id(plan::load(&file).unwrap_err()), ("E241", false));
     std::fs::write(&file, ONE_SERVER).unwrap();
     let error = plan::load(&file).unwrap_err();
     let DeploymentError::Invalid { problems, .. } = &error else {
@@ -420,7 +420,7 @@ fn files_that_cannot_be_read_say_why() {
         .iter()
         .map(|one| format!("{} {}", one.place, one.id))
         .collect();
-    assert_eq!(found, ["10:8 E212", "11:7 E212", "12:6 E212"]);
+    assert_eq!(found, ["10:8 E252", "11:7 E252", "12:6 E252"]);
     assert!(error.to_string().contains("3 problems"), "{error}");
 }
 

@@ -1,4 +1,5 @@
 //! Small bundles for tests, and the field's tools that check them.
+#![expect(clippy::unwrap_used, reason = "a test that panics says so")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

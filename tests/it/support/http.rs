@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::format_push_string,
     reason = "tests fail by panicking"
 )]
 
@@ -25,6 +26,8 @@ pub(crate) enum Behaviour {
     WrongRange(usize),
     /// Answers a range with 416 and a page, after cutting once at this many bytes.
     RefuseRange(usize),
+    /// Announces everything without an `ETag`, sends this many bytes of it the first time.
+    CutWithoutValidator(usize),
     /// Answers with this status; as often as said, then serves.
     Status(u16, u32),
     /// Redirects.
@@ -234,7 +237,7 @@ fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io:
         Some(Behaviour::Endless) => {
             head(stream, 200, &[])?;
             loop {
-                stream.write_all(&[b'x'; 65536])?;
+                stream.write_all(&[b'x'; 8192])?;
             }
         }
         _ => {}
@@ -283,6 +286,11 @@ fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io:
         (Some(Behaviour::NoLength(at)), _) => {
             head(stream, 200, &[])?;
             stream.write_all(&file[..at.min(file.len())])
+        }
+        (Some(Behaviour::CutWithoutValidator(at)), None) => {
+            let first = lock(&state.log).len() == 1;
+            head(stream, 200, &[length(file.len())])?;
+            stream.write_all(if first { &file[..at] } else { &file })
         }
         (_, range) => part(stream, &file, range.unwrap_or(0), None),
     }

@@ -209,7 +209,7 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
         program(
             "push-proxy",
             "mattermost-push-proxy-linux-amd64.tar.gz",
-            &archive(folder, "mattermost-push-proxy"),
+            &archive(folder, "mattermost-push-proxy-linux-amd64"),
         ),
         program(
             "minio",

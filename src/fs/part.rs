@@ -1,0 +1,131 @@
+//! Files under construction that outlive the run that began them.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::error::{At, PathError};
+use super::examine;
+
+/// A file under construction that a later run may go on with. While it is held, no other thread or
+/// process gets it.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl PartFile {
+    /// Opens the part at `path`, making it when it is not there and keeping what is in it. `None` when
+    /// another holder works on it, or has just moved it to its final place: try again.
+    ///
+    /// Whoever held it before may have moved the finished file meanwhile. Writing on through an old
+    /// handle would change a finished file, so that the handle must be what stands at the path.
+    ///
+    /// # Errors
+    /// When it cannot be opened or locked, or is a symbolic link.
+    pub fn try_open(path: &Path) -> Result<Option<Self>, PathError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+            .map_err(io::Error::from)
+            .at("open", path)?;
+        let file = File::from(fd);
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error).at("lock", path),
+        }
+        let held = file.metadata().at("examine", path)?;
+        let same = |at: std::fs::Metadata| (at.dev(), at.ino()) == (held.dev(), held.ino());
+        Ok(examine(path)?.is_some_and(same).then(|| Self {
+            file,
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    ///
+    /// # Errors
+    /// When it cannot be examined.
+    pub fn size(&self) -> Result<u64, PathError> {
+        Ok(self.file.metadata().at("examine", &self.path)?.len())
+    }
+
+    /// Drops what is in it.
+    ///
+    /// # Errors
+    /// When it cannot be truncated.
+    pub fn restart(&mut self) -> Result<(), PathError> {
+        self.file.set_len(0).at("truncate", &self.path)?;
+        self.file
+            .seek(SeekFrom::Start(0))
+            .map(|_| ())
+            .at("seek in", &self.path)
+    }
+
+    /// Makes sure that its content survives a power loss.
+    ///
+    /// # Errors
+    /// When it cannot be synced.
+    pub fn sync(&self) -> Result<(), PathError> {
+        self.file.sync_all().at("sync", &self.path)
+    }
+}
+
+impl Read for PartFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Write for PartFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests prepare files by hand")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_waits_and_never_writes_to_what_was_moved_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.part");
+        let mut first = PartFile::try_open(&path).unwrap().unwrap();
+        first.write_all(b"done").unwrap();
+        assert!(PartFile::try_open(&path).unwrap().is_none());
+        std::fs::rename(&path, folder.path().join("x")).unwrap();
+        drop(first);
+        let mut second = PartFile::try_open(&path).unwrap().unwrap();
+        assert_eq!(second.size().unwrap(), 0);
+        second.write_all(b"other").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("x")).unwrap(), b"done");
+    }
+
+    #[test]
+    fn goes_on_with_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.part");
+        std::fs::write(&path, b"half").unwrap();
+        let mut part = PartFile::try_open(&path).unwrap().unwrap();
+        assert_eq!(part.size().unwrap(), 4);
+        part.restart().unwrap();
+        part.write_all(b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    }
+}
