@@ -291,6 +291,7 @@ mod tests {
             stand_in: true,
             file: file("files/app/app.tar.gz", b"app"),
             mirrors: Vec::new(),
+            expect: None,
             evidence: vec![Evidence {
                 vouched: Vouched::OpenPgp(fingerprint.clone()),
                 document: Some(file("evidence/app/app.tar.gz.sig", b"sig")),

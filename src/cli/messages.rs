@@ -61,13 +61,13 @@ pub(crate) const MESSAGES: &[Message] = &[
     ),
     m(
         "E240",
-        "The deployment file, or a file that it names, cannot be read.",
-        "Check path and permissions.",
+        "The deployment file has problems; each is shown with its place and its own id, E242 to E252.",
+        "Correct each problem; nothing was written.",
     ),
     m(
         "E241",
-        "The deployment file has problems; each is shown with its place and its own id, E242 to E252.",
-        "Correct each problem; nothing was written.",
+        "The deployment file, or a file that it names, cannot be read.",
+        "Check path and permissions.",
     ),
     m(
         "E242",

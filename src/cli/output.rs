@@ -30,7 +30,7 @@ impl Output {
             Format::Json => match serde_json::to_string_pretty(value) {
                 Ok(json) => print(&(json + "\n")),
                 Err(error) => {
-                    eprintln!("error[E990]: the result cannot be written as JSON: {error}")
+                    eprintln!("error[E990]: the result cannot be written as JSON: {error}");
                 }
             },
         }

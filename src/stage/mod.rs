@@ -143,9 +143,8 @@ impl StageError {
             Self::Bundle(error) => error.id(),
             Self::Secret(_) => "E608",
             Self::Render(_) => "E991",
-            Self::Lock(LockError::Io(error)) => error.id(),
             Self::Lock(LockError::Held { .. }) => "E606",
-            Self::Path(error) => error.id(),
+            Self::Path(error) | Self::Lock(LockError::Io(error)) => error.id(),
             Self::Cancelled(_) => "E130",
         }
     }

@@ -241,10 +241,9 @@ impl<'a> Payload<'a> {
 
 /// Ending of a keyring's file name: apt tells armoured from binary keyrings by it.
 pub(super) fn keyring_extension(repository: &RepositoryInfo) -> &'static str {
-    if repository.keyring.as_str().ends_with(".asc") {
-        "asc"
-    } else {
-        "gpg"
+    match repository.keyring.file_name().rsplit_once('.') {
+        Some((_, "asc")) => "asc",
+        _ => "gpg",
     }
 }
 

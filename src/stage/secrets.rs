@@ -317,9 +317,9 @@ mod tests {
         let mut second = SecretStore::open(&folder, &OsRandom);
         assert_eq!(second.get("db-password", Shape::Password).unwrap(), made);
         assert_eq!(second.made(), <&[&str]>::default());
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!(mode(&folder), 0o700);
-        assert_eq!(mode(&folder.join("db-password")), 0o600);
+        let bits = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(bits(&folder), 0o700);
+        assert_eq!(bits(&folder.join("db-password")), 0o600);
     }
 
     #[test]

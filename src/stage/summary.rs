@@ -35,8 +35,8 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
     }
     if plan.deployment.hosts.len() == 1 {
         notes.push(format!(
-            "PostgreSQL{} uses the certificate of the site, and is reached as {} (a line in /etc/hosts leads to the host itself).",
-            if plan.hosts_with(Role::Minio).next().is_some() { " and MinIO" } else { "" },
+            "PostgreSQL{} the certificate of the site, reached as {} (a line in /etc/hosts leads to the host itself).",
+            if plan.hosts_with(Role::Minio).next().is_some() { " and MinIO use" } else { " uses" },
             plan.deployment.site.host()
         ));
     }
@@ -44,7 +44,7 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
         && plan.hosts_with(Role::Minio).next().is_some()
     {
         notes.push(
-            "Mattermost uses the root account of MinIO. With MinIO's client `mc`, make an account that may use the one bucket only, and put its keys into secrets/s3-access-key and secrets/s3-secret-key of a site with its own storage."
+            "Mattermost uses the root account of MinIO, for making another needs MinIO's own client `mc`. Nobody else should keep files in this MinIO."
                 .to_owned(),
         );
     }

@@ -78,7 +78,7 @@ impl Observer for Bars {
             }
             Event::Note { text } => say(state.bar.as_ref(), text),
             Event::Warning { id, text } => {
-                say(state.bar.as_ref(), &format!("warning[{id}]: {text}"))
+                say(state.bar.as_ref(), &format!("warning[{id}]: {text}"));
             }
             _ => {}
         }

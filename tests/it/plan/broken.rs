@@ -404,7 +404,7 @@ fn hostile_sizes_are_refused_without_a_panic() {
 fn files_that_cannot_be_read_say_why() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deployment.toml");
-    let id = |error: DeploymentError| (error.id(), error.hint().is_empty());
+    let id = |error: DeploymentError| (error.id(), error.hint().is_none());
     assert_eq!(id(plan::load(&file).unwrap_err()), ("E241", false));
     std::fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
     assert_eq!(id(plan::load(&file).unwrap_err()), ("E241", false));
