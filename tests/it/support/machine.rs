@@ -52,7 +52,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// The neighbours on the wire.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Neighbour {
     /// In the network of users.
     User,
