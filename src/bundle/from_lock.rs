@@ -330,6 +330,7 @@ mod tests {
                 name: "base".parse().unwrap(),
                 uri: "https://example.org/debian".parse().unwrap(),
                 keyring: file("evidence/keys/release.asc", b"key"),
+                pinned: Vec::new(),
                 suites: vec![suite("bookworm"), suite("bookworm-security")],
                 packages: vec![package],
             }],

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::failure::Failure;
 
 /// The time that goes into a bundle: `SOURCE_DATE_EPOCH` where it is set, else the clock.
+#[cfg(feature = "connected")]
 pub(crate) fn creation_time() -> Result<jiff::Timestamp, Failure> {
     let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(now());

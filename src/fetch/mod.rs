@@ -5,6 +5,8 @@
 //! artifact is surveyed: kind, expected content, architecture ([`crate::archive`]). One failure does
 //! not stop the others, so that one run tells everything that is wrong, and what came is kept.
 
+mod keyring;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -24,6 +26,8 @@ use crate::types::path::RelPath;
 use crate::types::size::ByteSize;
 use crate::types::target::Arch;
 use crate::types::url::SafeUrl;
+
+pub use keyring::KeyringError;
 
 /// What was brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -96,6 +100,9 @@ pub enum FetchError {
         /// Bytes that are free.
         free: u64,
     },
+    /// A keyring cannot be made from its source.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -152,6 +159,7 @@ impl FetchError {
                 .first()
                 .map_or("E707", |failure| failure.error.id()),
             Self::Space { .. } => "E602",
+            Self::Keyring(error) => error.id(),
             Self::Store(_) | Self::Io(_) => "E601",
             Self::Cancelled(_) => "E130",
         }
@@ -168,6 +176,7 @@ impl FetchError {
                 "free space there, or put the store on a larger file system; nothing was fetched"
                     .to_owned(),
             ),
+            Self::Keyring(error) => error.hint(),
             Self::Store(_) | Self::Io(_) | Self::Cancelled(_) => None,
         }
     }
@@ -213,6 +222,7 @@ pub fn fetch(
     let work = work(lock);
     check_space(&work, store)?;
     let files = u64::try_from(work.len()).unwrap_or(u64::MAX);
+    keyring::bring_reduced(lock, store, client, cancel)?;
     let bytes = work
         .iter()
         .fold(0_u64, |sum, job| sum.saturating_add(job.file.size));

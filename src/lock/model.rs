@@ -92,8 +92,11 @@ pub struct Repository {
     pub name: Name,
     /// Root of the repository upstream: `uri` of its source entry.
     pub uri: SafeUrl,
-    /// The keyring that signed it, kept in the bundle below `evidence/`.
+    /// The keyring that apt is to trust for it, kept in the bundle below `evidence/`.
     pub keyring: LockedFile,
+    /// The certificates that the manifest pins. The keyring holds these and no others: it is made from
+    /// the file at its URL, which may hold more. Empty when the keyring is that file, byte for byte.
+    pub pinned: Vec<Fingerprint>,
     /// The suites used, sorted by suite.
     pub suites: Vec<Suite>,
     /// The packages of the closure that come from it, sorted by path.

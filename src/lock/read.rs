@@ -87,6 +87,8 @@ struct RepositoryWire {
     name: Name,
     uri: SafeUrl,
     keyring: FileWire,
+    #[serde(default)]
+    pinned: Vec<Fingerprint>,
     #[serde(default, rename = "suite")]
     suites: Vec<SuiteWire>,
     #[serde(default, rename = "package")]
@@ -232,6 +234,7 @@ impl From<RepositoryWire> for Repository {
             name: wire.name,
             uri: wire.uri,
             keyring: wire.keyring.into(),
+            pinned: wire.pinned,
             suites: wire.suites.into_iter().map(Into::into).collect(),
             packages: wire.packages.into_iter().map(Into::into).collect(),
         }

@@ -115,6 +115,14 @@ fn write_repository(repository: &Repository, text: &mut Text) {
     text.pair("name", repository.name.as_str());
     text.pair("uri", repository.uri.as_str());
     text.line(&format!("keyring = {}", inline(&repository.keyring)));
+    if !repository.pinned.is_empty() {
+        let pinned: Vec<String> = repository
+            .pinned
+            .iter()
+            .map(Fingerprint::to_string)
+            .collect();
+        text.words("pinned", &pinned);
+    }
     let mut suites: Vec<&Suite> = repository.suites.iter().collect();
     suites.sort_by(|a, b| a.suite.cmp(&b.suite));
     for suite in suites {

@@ -19,6 +19,7 @@ pub(super) fn rows(
             name: repository.name.clone(),
             uri: repository.uri.clone(),
             keyring: keyring(context, repository)?,
+            pinned: repository.pinned.clone(),
             suites: Vec::new(),
             packages: Vec::new(),
         });
@@ -43,11 +44,14 @@ pub(super) fn rows(
 }
 
 fn keyring(context: &Context<'_>, repository: &RepositorySpec) -> Result<LockedFile, AptError> {
+    // What travels is what apt on the isolated host will trust: never more than what is pinned.
+    let bytes = if repository.pinned.is_empty() {
+        repository.keyring.clone()
+    } else {
+        super::keyring_of(repository)?.to_binary()
+    };
     // apt tells the two forms apart by the ending (sources.list(5), Signed-By).
-    let armored = repository
-        .keyring
-        .trim_ascii_start()
-        .starts_with(b"-----BEGIN");
+    let armored = bytes.trim_ascii_start().starts_with(b"-----BEGIN");
     let ending = if armored { "asc" } else { "gpg" };
     let path = format!("evidence/keys/{}.{ending}", repository.name);
     Ok(LockedFile {
@@ -57,8 +61,8 @@ fn keyring(context: &Context<'_>, repository: &RepositorySpec) -> Result<LockedF
             source,
         })?,
         url: repository.keyring_url.clone(),
-        size: u64::try_from(repository.keyring.len()).unwrap_or(u64::MAX),
-        sha256: context.store.put(&repository.keyring)?,
+        size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        sha256: context.store.put(&bytes)?,
     })
 }
 
