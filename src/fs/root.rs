@@ -31,7 +31,7 @@ pub struct Root {
 /// What a walk found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Everything below the root, in the order of [`super::walk`].
+    /// Everything below the root, in the order of [`super::walk()`].
     pub entries: Vec<Entry>,
     /// Whether there is more than the limit allowed to look at.
     pub more: bool,

@@ -1,6 +1,6 @@
 //! The plan: a deployment, checked against every rule that it touches.
 //!
-//! [`load`] reads the operator's file into a [`deployment::Deployment`], or gives all of its
+//! [`load()`] reads the operator's file into a [`deployment::Deployment`], or gives all of its
 //! problems at once. [`Plan::new`] derives everything that follows from it: port matrix, database
 //! settings, addresses. [`Plan::check`] applies the rules and gives the [`CheckedPlan`] that
 //! staging demands.

@@ -86,7 +86,7 @@ pub(super) struct SecretStore<'a> {
 }
 
 impl<'a> SecretStore<'a> {
-    /// The store in `folder`, which need not exist yet. Nothing is written before [`Self::write`].
+    /// The store in `folder`, which need not exist yet. Nothing is written before [`Self::write_to`].
     #[must_use]
     pub(super) fn open(folder: &Path, random: &'a dyn Random) -> Self {
         Self {

@@ -7,8 +7,10 @@
 
 mod apt;
 mod bundle;
+mod commands;
 mod connected;
 mod plan;
 mod proof;
+mod readme;
 mod stage;
 mod support;

@@ -98,6 +98,12 @@ fn the_quickstart_installs_without_network_and_serves() {
         Vec::<String>::new(),
         "since the reboot"
     );
+
+    machine.run("sh /root/mm1/rollback.sh").ok();
+    let unit = machine.root().join("etc/systemd/system/mattermost.service");
+    assert!(!unit.exists(), "the rollback left {}", unit.display());
+    machine.run("sh /root/mm1/install.sh").ok();
+    machine.run("sh /root/mm1/verify.sh").ok();
     machine.power_off();
 }
 

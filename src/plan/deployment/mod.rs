@@ -1,6 +1,6 @@
 //! The deployment: what the operator says about hosts, site, storage and neighbours.
 //!
-//! It is made by [`crate::plan::parse`] only, which reports every problem of the file with its
+//! It is made by [`crate::plan::parse()`] only, which reports every problem of the file with its
 //! place; after that, names resolve, addresses are distinct and every number is within its limits.
 //! It holds no secret. Choices that a *rule* forbids (a hosted push service, `MySQL`, a public
 //! bucket) can be said here, so that the rule can answer with its reason and its fix.

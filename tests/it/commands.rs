@@ -1,0 +1,236 @@
+//! The commands as a user runs them: resumption, refusals, exit codes, results as JSON.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::quickstart::SampleUpstream;
+
+/// A working folder with a store of its own and the sample upstream behind it.
+struct Bench {
+    folder: tempfile::TempDir,
+    _upstream: SampleUpstream,
+}
+
+impl Bench {
+    /// The shipped quickstart manifest, with real packages for nginx only, so that a build is short.
+    fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let upstream = SampleUpstream::start(&folder.path().join("upstream"));
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/quickstart.toml");
+        let manifest = std::fs::read_to_string(shipped).unwrap();
+        let (head, _) = manifest.split_once("[apt]").unwrap();
+        let manifest = head.replace("127.0.0.1:18765", &upstream.address)
+            + "[apt]\nbase = \"essential\"\n[[apt.repository]]\nname = \"base\"\nfrom = \"system\"\n\
+               [[apt.packages]]\ncomponent = \"nginx\"\ninstall = [\"nginx\"]\n";
+        std::fs::write(folder.path().join("m.toml"), manifest).unwrap();
+        Self {
+            folder,
+            _upstream: upstream,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, store: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_haversack"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env("HAVERSACK_STORE", self.path().join(store))
+            .env("HAVERSACK_STATE", self.path().join("state"))
+            .env("SOURCE_DATE_EPOCH", "1795449600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command("store", args).output().unwrap()
+    }
+
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        text(args, &self.run(args))
+    }
+
+    fn list(&self, bundle: &str) -> String {
+        std::fs::read_to_string(self.path().join(bundle).join("SHA256SUMS")).unwrap()
+    }
+}
+
+#[track_caller]
+fn text(args: &[&str], output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "haversack {}: {}\n{stderr}",
+        args.join(" "),
+        output.status
+    );
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Numbers that look random and are the same in every run (Knuth's MMIX constants).
+fn scattered(count: usize) -> impl Iterator<Item = u64> {
+    let mut state = 42_u64;
+    std::iter::repeat_with(move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    })
+    .take(count)
+}
+
+#[test]
+fn a_build_gives_the_same_list_twice_and_after_ten_kills_at_any_moment() {
+    let bench = Bench::new();
+    bench.ok(&["lock", "m.toml"]);
+    let began = Instant::now();
+    bench.ok(&["build", "m.toml", "-o", "first"]);
+    let whole = u64::try_from(began.elapsed().as_millis()).unwrap();
+    bench.ok(&["build", "m.toml", "-o", "second"]);
+    let list = bench.list("first");
+    assert_eq!(bench.list("second"), list);
+
+    let mut killed = 0;
+    for (round, number) in scattered(10).enumerate() {
+        // Each round begins with an empty store, so that the kill may fall into fetching or packing.
+        let (store, out) = (format!("store-{round}"), format!("out-{round}"));
+        let args = ["build", "m.toml", "-o", out.as_str()];
+        let mut child = bench.command(&store, &args).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(number % whole.max(1)));
+        child.kill().unwrap();
+        let ended = child.wait().unwrap();
+        if !ended.success() {
+            killed += 1;
+            let half = bench.path().join(&out);
+            assert!(
+                !half.exists() || half.join("SHA256SUMS").exists(),
+                "a half bundle under its final name"
+            );
+        }
+        text(&args, &bench.command(&store, &args).output().unwrap());
+        assert_eq!(bench.list(&out), list, "round {round}");
+        std::fs::remove_dir_all(bench.path().join(&store)).unwrap();
+        std::fs::remove_dir_all(bench.path().join(&out)).unwrap();
+    }
+    assert!(killed >= 5, "only {killed} of 10 kills came before the end");
+}
+
+#[test]
+fn build_refuses_a_lock_of_another_manifest_and_a_foreign_folder() {
+    let bench = Bench::new();
+    bench.ok(&["lock", "m.toml"]);
+    let manifest = std::fs::read_to_string(bench.path().join("m.toml")).unwrap();
+
+    let changed = manifest.replace("install = [\"nginx\"]", "install = [\"nginx\", \"curl\"]");
+    std::fs::write(bench.path().join("m.toml"), changed).unwrap();
+    let refused = bench.run(&["build", "m.toml", "-o", "b"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("error[E211]") && said.contains("next: run `haversack lock`"),
+        "{said}"
+    );
+    assert!(!bench.path().join("b").exists());
+
+    let commented = format!("# a comment changes nothing\n{manifest}");
+    std::fs::write(bench.path().join("m.toml"), commented).unwrap();
+    let foreign = bench.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("thesis.txt"), "years of work").unwrap();
+    let refused = bench.run(&["build", "m.toml", "-o", "foreign", "--replace"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(
+        std::fs::read_to_string(foreign.join("thesis.txt")).unwrap(),
+        "years of work"
+    );
+}
+
+#[test]
+fn results_are_one_json_value_on_standard_output() {
+    let bench = Bench::new();
+    for args in [
+        &["lock", "m.toml", "--json"][..],
+        &["lock", "m.toml", "--check", "--json"],
+        &["build", "m.toml", "-o", "b", "--json"],
+        &["keygen", "k", "--json"],
+        &["sign", "b", "--key", "k.key", "--json"],
+        &["inspect", "b", "--json"],
+        &["explain", "E301", "--json"],
+        &["explain", "--all", "--json"],
+    ] {
+        let value: serde_json::Value = serde_json::from_str(&bench.ok(args)).unwrap();
+        assert!(value.is_object(), "{args:?}");
+    }
+    std::fs::create_dir(bench.path().join("trust")).unwrap();
+    std::fs::copy(bench.path().join("k.pem"), bench.path().join("trust/k.pem")).unwrap();
+    let report = bench.ok(&["verify", "b", "--trust", "trust", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report.get("verdict").unwrap(), "good");
+
+    // A refusal is JSON too, on standard error, and names its exit code.
+    std::fs::remove_file(bench.path().join("trust/k.pem")).unwrap();
+    bench.ok(&["keygen", "other"]);
+    std::fs::copy(
+        bench.path().join("other.pem"),
+        bench.path().join("trust/other.pem"),
+    )
+    .unwrap();
+    let refused = bench.run(&[
+        "verify",
+        "b",
+        "--trust",
+        "trust",
+        "--json",
+        "--progress",
+        "none",
+    ]);
+    assert_eq!(refused.status.code(), Some(4));
+    let error: serde_json::Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(error.pointer("/error/id").unwrap(), "E401");
+    assert_eq!(error.get("exit").unwrap(), 4);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_haversack"))
+        .args(["explain", "--all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn every_command_has_help_and_those_with_arguments_show_examples() {
+    for command in [
+        "lock", "build", "keygen", "sign", "verify", "inspect", "plan", "stage", "explain",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_haversack"))
+            .args([command, "--help"])
+            .output()
+            .unwrap();
+        let help = text(&[command, "--help"], &output);
+        assert!(help.contains("Examples:"), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_haversack"))
+            .args(["completions", shell])
+            .output()
+            .unwrap();
+        assert!(text(&["completions", shell], &output).contains("haversack"));
+    }
+}
