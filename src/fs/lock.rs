@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::{At, PathError};
 
@@ -29,8 +31,25 @@ pub enum LockError {
     Io(#[from] PathError),
 }
 
+/// How long to wait for a holder that is just ending: the kernel releases the lock of a killed
+/// process, or of one that is between fork and exec, a moment late.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+}
+
 impl FolderLock {
-    /// Locks `folder`, which must exist, through a file `.lock` in it.
+    /// Locks `folder`, which must exist, through a file `.lock` in it. Waits up to a second for a
+    /// holder that is just ending.
     ///
     /// # Errors
     /// [`LockError::Held`] when another process holds it.
@@ -43,7 +62,7 @@ impl FolderLock {
             .write(true)
             .open(&path)
             .at("open", &path)?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();

@@ -271,9 +271,9 @@ fn acceptance_4_and_5_docker_has_no_high_availability_and_kubernetes_has() {
     assert_eq!(
         ids(&docker),
         [
-            "!TOOL-201",
             "!METHOD-046",
             "!METHOD-048",
+            "!TOOL-201",
             "ARCH-033",
             "METHOD-048"
         ]
@@ -289,7 +289,7 @@ fn acceptance_6_prohibited_containers_leave_linux() {
     for name in [EXAMPLES[2], EXAMPLES[3]] {
         assert_eq!(
             ids(&edited(&example(name), &[policy])),
-            ["!TOOL-201", "!METHOD-043", "!METHOD-051"]
+            ["!METHOD-043", "!METHOD-051", "!TOOL-201"]
         );
     }
 }
