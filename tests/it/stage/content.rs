@@ -297,6 +297,18 @@ fn a_folder_that_is_no_staged_tree_is_left_alone() {
 }
 
 #[test]
+fn nothing_is_staged_into_the_bundle() {
+    let staged = Staged::new();
+    let before = tree(&staged.path("bundle"));
+    std::os::unix::fs::symlink(staged.path("bundle"), staged.path("medium")).unwrap();
+    for out in ["bundle/staged", "bundle/new/staged", "medium/staged"] {
+        let error = staged.again(out).unwrap_err();
+        assert!(matches!(error, StageError::InBundle(_)), "{out}: {error}");
+    }
+    assert!(before == tree(&staged.path("bundle")));
+}
+
+#[test]
 fn damaged_payload_stops_the_stage_even_when_no_host_needs_the_file() {
     let staged = Staged::new();
     let path = staged.path("bundle/evidence/manifest.toml");
