@@ -25,9 +25,21 @@ use output::{Format, Output};
 
 /// Runs the program.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            // What cannot be parsed has no options: whether JSON was asked for is seen in the words.
+            if error.use_stderr() && arguments.iter().any(|word| word == "--json") {
+                let text = error.render().to_string();
+                let failure = Failure::usage(
+                    text.trim_start_matches("error: ").trim_end(),
+                    "see `haversack COMMAND --help`",
+                );
+                let format = Format::Json;
+                Output { format }.failure(&failure);
+                return Class::Usage.into();
+            }
             // Help and version are results; all else is wrong usage.
             let _ = error.print();
             return if error.use_stderr() {
@@ -46,7 +58,15 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cancel = Cancel::new();
     let on_signal = cancel.clone();
     // Without a handler an interrupt ends the program at once, which is safe too.
-    let _ = ctrlc::set_handler(move || on_signal.request());
+    // The first signal asks the work to stop; the second ends a run that waits for something that
+    // never answers, such as a pipe or a dead network drive. A killed run leaves nothing half done.
+    let _ = ctrlc::set_handler(move || {
+        if on_signal.is_requested() {
+            #[expect(clippy::exit, reason = "the thread that works does not come back")]
+            std::process::exit(i32::from(Class::Interrupted.code()));
+        }
+        on_signal.request();
+    });
     let observer = progress::observer(cli.global.progress);
     let context = Context {
         output,

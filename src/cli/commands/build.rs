@@ -111,13 +111,30 @@ fn pack(
     let to = |target: &Path| bundle::pack(target, request, store, context.observer, context.cancel);
     let stands_other = match to(target) {
         Err(error @ (PackError::Exists { .. } | PackError::Damaged { .. })) if replace => error,
+        Err(error @ PackError::Exists { .. }) if claims_to_be_bundle(target)? => {
+            let mut failure = Failure::from(error);
+            failure.hint = Some(
+                "choose another folder, or give --replace; without SOURCE_DATE_EPOCH each build has its own time, \
+                 so even the same lock gives another bundle"
+                    .to_owned(),
+            );
+            return Err(failure);
+        }
         other => return Ok(other?),
     };
-    // Only a bundle is ever replaced, never a folder of another kind.
-    if fs::examine(&target.join("SHA256SUMS"))?.is_none() {
-        return Err(stands_other.into());
+    // Only a bundle is ever replaced, never a folder of another kind; mirrors of other projects
+    // hold a file SHA256SUMS too.
+    if !claims_to_be_bundle(target)? {
+        let mut failure = Failure::from(stands_other);
+        failure.hint = Some(format!(
+            "{} is no bundle, so --replace leaves it alone: choose another folder",
+            target.display()
+        ));
+        return Err(failure);
     }
     let (new, old) = (beside(target, "new"), beside(target, "old"));
+    // Left by a run that was killed just before the exchange; it may be of another time.
+    fs::remove_dir_all(&new)?;
     let mut built = to(&new)?;
     fs::remove_dir_all(&old)?;
     fs::rename(target, &old)?;
@@ -125,6 +142,16 @@ fn pack(
     fs::remove_dir_all(&old)?;
     target.clone_into(&mut built.path);
     Ok(built)
+}
+
+/// Whether the folder has what every bundle has, damaged or not: the list, and `bundle.json`.
+fn claims_to_be_bundle(folder: &Path) -> Result<bool, Failure> {
+    for name in ["SHA256SUMS", "bundle.json", "verify.sh"] {
+        if fs::examine(&folder.join(name))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A hidden sibling of the target.
@@ -168,4 +195,22 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
         ByteSize(fetched.fetched_bytes),
         built.path.display(),
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test prepares files by hand")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_a_list_of_another_project_is_no_bundle_to_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
+        put("SHA256SUMS");
+        put("debian-12.iso");
+        assert!(!claims_to_be_bundle(folder.path()).unwrap());
+        put("bundle.json");
+        put("verify.sh");
+        assert!(claims_to_be_bundle(folder.path()).unwrap());
+    }
 }

@@ -24,6 +24,15 @@ struct Made {
 
 /// Makes the pair; never replaces one.
 pub(crate) fn run(args: &KeygenArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    if !names_a_file(&args.prefix) {
+        return Err(Failure::usage(
+            format!(
+                "{} is a folder, not the name of a key",
+                args.prefix.display()
+            ),
+            "add a name: `keys/release` gives `keys/release.key` and `keys/release.pem`",
+        ));
+    }
     let beside = |ending: &str| {
         let mut path = args.prefix.clone().into_os_string();
         path.push(ending);
@@ -70,6 +79,11 @@ pub(crate) fn run(args: &KeygenArgs, context: &Context<'_>) -> Result<Class, Fai
     Ok(Class::Ok)
 }
 
+/// Whether a path ends in a name; [`Path`] itself does not see a slash at the end.
+fn names_a_file(path: &Path) -> bool {
+    path.file_name().is_some() && !path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
 /// The name a signer goes by in an `allowed_signers` file: no white space, no pattern characters.
 fn principal(name: &str) -> String {
     name.chars()
@@ -104,4 +118,19 @@ fn grouped(hex: &str) -> String {
         .map(|group| group.iter().collect::<String>())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_no_name_of_a_key() {
+        for path in ["keys/", "/", "..", "keys/.."] {
+            assert!(!names_a_file(Path::new(path)), "{path}");
+        }
+        for path in ["release", "keys/release", "keys/release.2026"] {
+            assert!(names_a_file(Path::new(path)), "{path}");
+        }
+    }
 }
