@@ -351,7 +351,7 @@ pub(crate) const MESSAGES: &[Message] = &[
     ),
     m(
         "E531",
-        "The output folder holds something else than a staged tree.",
+        "The output folder holds something else than a staged tree, or lies inside the bundle.",
         "Name another folder.",
     ),
     m(

@@ -20,7 +20,9 @@ pub enum ParseUrlError {
     #[error("`{0}` is no http, https or file URL")]
     Shape(String),
     /// It holds a user name or password. The text is not repeated.
-    #[error("the URL holds a user name or password; credentials are not supported: download the file by hand and name its `path`")]
+    #[error(
+        "the URL holds a user name or password; credentials are not supported: download the file by hand and name its `path`"
+    )]
     Credentials,
 }
 
