@@ -13,7 +13,7 @@
 //! | 4 | [`lock`], [`store`] | exact artifacts; content-addressed cache |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`] | the steps that join them |
-//! | 7 | [`stage`], [`report`] | generated trees; evidence for people |
+//! | 7 | [`stage`] | generated trees |
 //! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
 //! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
@@ -31,7 +31,6 @@ pub mod manifest;
 pub mod net;
 pub mod plan;
 pub mod pool;
-pub mod report;
 #[cfg(feature = "connected")]
 pub mod resolve;
 #[cfg(feature = "connected")]

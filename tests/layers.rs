@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["lock", "store"],
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify"],
-    &["stage", "report"],
+    &["stage"],
     &["cli"],
 ];
 

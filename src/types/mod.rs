@@ -10,4 +10,5 @@ pub mod secret;
 pub mod size;
 pub mod sniff;
 pub mod target;
+mod text;
 pub mod url;

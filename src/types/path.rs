@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use crate::types::text::serde_as_text;
 
 /// Longest path, in characters.
 pub const MAX_PATH: usize = 240;
@@ -123,18 +123,7 @@ impl FromStr for RelPath {
     }
 }
 
-impl Serialize for RelPath {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for RelPath {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(RelPath);
 
 fn is_component(part: &str) -> bool {
     let first = |c: char| c.is_ascii_alphanumeric();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use crate::types::text::serde_as_text;
 
 /// An absolute `http`, `https` or `file` URL without credentials, so that it can go into locks,
 /// bundles, reports and logs.
@@ -102,18 +102,7 @@ impl FromStr for SafeUrl {
     }
 }
 
-impl Serialize for SafeUrl {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for SafeUrl {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(SafeUrl);
 
 #[cfg(test)]
 mod tests {
