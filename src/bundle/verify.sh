@@ -75,6 +75,11 @@ for argument in "$@"; do
         bad 2 "not a public ECDSA P-384 key in PEM form: $argument"
     openssl pkey -pubin -in "$argument" -outform DER -out "$t/der" 2>/dev/null ||
         bad 2 "not a public key: $argument"
+    # One key has one encoding here, or it would count twice. These 24 bytes say: SubjectPublicKeyInfo,
+    # named curve P-384, uncompressed point (RFC 5480); the point's 96 bytes follow.
+    { [ "$(wc -c <"$t/der")" -eq 120 ] && [ "$(od -An -v -tx1 -N24 "$t/der" | tr -d ' \n')" = \
+        3076301006072a8648ce3d020106052b8104002203620004 ]; } ||
+        bad 2 "not in canonical form; rewrite it with openssl ec -pubin -pubout -conv_form uncompressed: $argument"
     # Named by its fingerprint, so that the same key counts once.
     fingerprint=$(openssl dgst -sha256 -r "$t/der" | cut -c1-64)
     cp "$argument" "$t/keys/$fingerprint" || bad 6 "cannot copy $argument"

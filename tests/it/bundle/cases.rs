@@ -487,6 +487,16 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
         with(
+            "the same key in two encodings under threshold 2",
+            Trusted::AliceInTwoForms,
+            "E281",
+            2,
+            GOOD,
+            |w, b| {
+                std::fs::remove_file(first_signature(b, w.bob)).unwrap();
+            },
+        ),
+        with(
             "two keys under threshold 2",
             Trusted::AliceAndBob,
             "ok",
