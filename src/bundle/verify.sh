@@ -235,6 +235,10 @@ missing=$(comm -23 "$t/listed" "$t/here" | awk -v absent="$absent" '
 
 # ---- 6. every byte ------------------------------------------------------------------------------
 [ "$(wc -c <bundle.json)" -le $MAX_JSON_BYTES ] || bad 5 "bundle.json is longer than $MAX_JSON_BYTES bytes"
+# A copy, so that what is read below is what was hashed.
+cp bundle.json "$t/json" || bad 6 "cannot read bundle.json"
+grep -qFx "$(openssl dgst -sha256 -r "$t/json" | cut -c1-64)  bundle.json" "$t/body" ||
+    bad 3 "other bytes than listed: bundle.json"
 # openssl and not sha256sum: the same digest, several times faster where coreutils was built without.
 xargs openssl dgst -sha256 -r <"$t/both" 2>/dev/null | sed 's/ \*/  /' | sort >"$t/found"
 awk 'NR == FNR { here[$0] = 1; next } substr($0, 67) in here' "$t/both" "$t/body" | sort >"$t/wanted"
@@ -245,7 +249,7 @@ if [ -s "$t/altered" ]; then
 fi
 
 # ---- 7. bundle.json says the same ---------------------------------------------------------------
-json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' bundle.json)
+json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' "$t/json")
 case $json_format in
     1) ;;
     '' | 0*) bad 3 "bundle.json is malformed" ;;
@@ -256,7 +260,7 @@ awk '
     /^  [}]/ { inside = 0 }
     inside && /^    "[^"]*": [{]$/ { path = $1; gsub(/[":]/, "", path) }
     inside && /^      "size": [0-9]+,$/ { size = $2; sub(/,/, "", size); print size, path }
-' bundle.json >"$t/described"
+' "$t/json" >"$t/described"
 cut -d' ' -f2 "$t/described" | sort >"$t/names"
 grep -vx 'bundle\.json' "$t/listed" | cmp -s - "$t/names" ||
     bad 3 "bundle.json and SHA256SUMS do not name the same files"
@@ -264,7 +268,7 @@ xargs wc -c <"$t/both" >"$t/sizes"
 wrong=$(awk 'NR == FNR { size[$2] = $1; next } ($2 in size) && size[$2] != $1 { print $2; exit }' \
     "$t/described" "$t/sizes")
 [ -z "$wrong" ] || bad 3 "bundle.json states another size: $wrong"
-total=$(awk -v own="$(wc -c <bundle.json)" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
+total=$(awk -v own="$(wc -c <"$t/json")" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
 [ "$total" = "$bytes" ] || bad 3 "bundle.json adds up to $total bytes, the header states $bytes"
 
 # ---- what was found -----------------------------------------------------------------------------

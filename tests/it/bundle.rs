@@ -22,7 +22,7 @@ use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::verify::{self, Memory, Options, TrustSummary, Verdict};
 
-use crate::support::bundles::{Sandbox, sha256sum_accepts};
+use crate::support::bundles::{Sandbox, sha256sum_accepts, verify_sh_by};
 use corpus::{APP, DEB, edit, haversack_says, snapshot};
 
 /// Everything that an observer was told, as a count of finished items and whether they were reused.
@@ -455,4 +455,27 @@ fn the_script_in_every_bundle_is_clean_posix_shell() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     assert!(output.status.success());
+}
+
+#[test]
+fn the_script_reads_the_bundle_json_that_it_hashed_though_another_takes_its_place() {
+    let sandbox = Sandbox::new();
+    let key = SigningKey::generate().unwrap();
+    let bundle = sandbox.signed("demo", &[&key]);
+    let (trust, _) = sandbox.trust("trust", &[&key], "");
+    // The files are hashed through xargs: right after that, bundle.json becomes another.
+    let tools = sandbox.path("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let swap = format!(
+        "#!/bin/sh\nPATH={path}\nxargs \"$@\"\n[ $1 != openssl ] || echo '[]' >bundle.json\n"
+    );
+    std::fs::write(tools.join("xargs"), swap).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(tools.join("xargs"), mode).unwrap();
+    let mut shell = Command::new("sh");
+    shell.env("PATH", format!("{}:{path}", tools.display()));
+    let (code, text) = verify_sh_by(shell, &bundle, "1", &[trust.join("k0.pem")]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(std::fs::read(bundle.join("bundle.json")).unwrap(), b"[]\n");
 }
