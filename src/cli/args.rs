@@ -135,7 +135,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     /// Number of this bundle in its series; the isolated side refuses one lower than it has seen.
-    /// When not given: the seconds since 1970 at its creation (SOURCE_DATE_EPOCH or the clock), so
+    /// When not given: the seconds since 1970 at its creation (`SOURCE_DATE_EPOCH` or the clock), so
     /// that it grows by itself. Stay with one way: after those seconds, small numbers are refused.
     #[arg(long, value_name = "N")]
     pub(crate) sequence: Option<u64>,

@@ -423,6 +423,14 @@ fn stand_ins_are_named_wherever_people_look() {
     assert!(read("README.txt").contains("  stand-in: app 1.2.3\n"));
     assert!(read("label.txt").contains("STAND-IN  app 1.2.3\n"));
     assert!(read("bundle.json").contains("\"stand_in\": true"));
+    let key = SigningKey::generate().unwrap();
+    let _ = sign(&bundle, &key).unwrap();
+    let (_, trust) = sandbox.trust("trust", &[&key], "");
+    let dirs = [bundle.clone()];
+    let opened = verify::open(&dirs, &trust, &Memory::none(), &Options::default()).unwrap();
+    let report = opened.verify_bytes(&Silent, &Cancel::new()).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["stand_ins"], serde_json::json!(["app"]));
     let seen = verify::inspect(&bundle, None).unwrap();
     assert_eq!(seen.trust, TrustSummary::NotChecked);
     assert_eq!(seen.stand_ins, [format!("stand-in: {APP}")]);

@@ -13,8 +13,8 @@ use haversack::store::Store;
 use haversack::types::size::ByteSize;
 use serde_json::json;
 
-use super::Context;
 use super::lock::{Wish, Workshop, lock_path};
+use super::{Context, stand_ins_line};
 use crate::cli::args::BuildArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -154,13 +154,7 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
         .filter(|one| one.stand_in)
         .map(|one| one.component.as_str())
         .collect();
-    let warning = match stand_ins.as_slice() {
-        [] => String::new(),
-        names => format!(
-            "  STAND-INS  {} (not the real programs)\n",
-            names.join(", ")
-        ),
-    };
+    let warning = stand_ins_line(&stand_ins);
     let state = if built.existing {
         "was there already, byte for byte"
     } else {
