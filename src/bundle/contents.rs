@@ -96,6 +96,20 @@ impl Contents {
         }
     }
 
+    /// The components whose files stand in for the real programs, sorted; a stand-in that belongs to
+    /// no component is named by its path. Empty for a bundle of upstream's own files.
+    #[must_use]
+    pub fn stand_ins(&self) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for (path, info) in self.files.iter().filter(|(_, info)| info.stand_in) {
+            if info.components.is_empty() {
+                found.insert(path.to_string());
+            }
+            found.extend(info.components.iter().map(ToString::to_string));
+        }
+        found.into_iter().collect()
+    }
+
     /// The canonical text.
     ///
     /// # Errors

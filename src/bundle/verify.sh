@@ -20,6 +20,9 @@ MAX_LIST_BYTES=4194304
 MAX_LIST_LINES=65536
 MAX_SIGNATURE_BYTES=65536
 MAX_SIGNATURES=64
+# Longest DER of two integers below the order of P-384. openssl reads no further, and would not see
+# what was added to a signature of this length.
+MAX_DER_BYTES=104
 MAX_JSON_BYTES=16777216
 
 bad() {
@@ -75,6 +78,11 @@ for argument in "$@"; do
         bad 2 "not a public ECDSA P-384 key in PEM form: $argument"
     openssl pkey -pubin -in "$argument" -outform DER -out "$t/der" 2>/dev/null ||
         bad 2 "not a public key: $argument"
+    # One key has one encoding here, or it would count twice. These 24 bytes say: SubjectPublicKeyInfo,
+    # named curve P-384, uncompressed point (RFC 5480); the point's 96 bytes follow.
+    { [ "$(wc -c <"$t/der")" -eq 120 ] && [ "$(od -An -v -tx1 -N24 "$t/der" | tr -d ' \n')" = \
+        3076301006072a8648ce3d020106052b8104002203620004 ]; } ||
+        bad 2 "not in canonical form; rewrite it with openssl ec -pubin -pubout -conv_form uncompressed: $argument"
     # Named by its fingerprint, so that the same key counts once.
     fingerprint=$(openssl dgst -sha256 -r "$t/der" | cut -c1-64)
     cp "$argument" "$t/keys/$fingerprint" || bad 6 "cannot copy $argument"
@@ -117,6 +125,7 @@ signed=
 for key in "$t"/keys/*; do
     for file in sig/*.sig; do
         is_signature "$file" || continue
+        [ "$(wc -c <"$file")" -le $MAX_DER_BYTES ] || continue
         if openssl dgst -sha384 -verify "$key" -signature "$file" "$t/list" >/dev/null 2>&1; then
             good=$((good + 1))
             signed="$signed $(basename "$key" | cut -c1-16)"
@@ -230,6 +239,10 @@ missing=$(comm -23 "$t/listed" "$t/here" | awk -v absent="$absent" '
 
 # ---- 6. every byte ------------------------------------------------------------------------------
 [ "$(wc -c <bundle.json)" -le $MAX_JSON_BYTES ] || bad 5 "bundle.json is longer than $MAX_JSON_BYTES bytes"
+# A copy, so that what is read below is what was hashed.
+cp bundle.json "$t/json" || bad 6 "cannot read bundle.json"
+grep -qFx "$(openssl dgst -sha256 -r "$t/json" | cut -c1-64)  bundle.json" "$t/body" ||
+    bad 3 "other bytes than listed: bundle.json"
 # openssl and not sha256sum: the same digest, several times faster where coreutils was built without.
 xargs openssl dgst -sha256 -r <"$t/both" 2>/dev/null | sed 's/ \*/  /' | sort >"$t/found"
 awk 'NR == FNR { here[$0] = 1; next } substr($0, 67) in here' "$t/both" "$t/body" | sort >"$t/wanted"
@@ -240,7 +253,7 @@ if [ -s "$t/altered" ]; then
 fi
 
 # ---- 7. bundle.json says the same ---------------------------------------------------------------
-json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' bundle.json)
+json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' "$t/json")
 case $json_format in
     1) ;;
     '' | 0*) bad 3 "bundle.json is malformed" ;;
@@ -251,7 +264,7 @@ awk '
     /^  [}]/ { inside = 0 }
     inside && /^    "[^"]*": [{]$/ { path = $1; gsub(/[":]/, "", path) }
     inside && /^      "size": [0-9]+,$/ { size = $2; sub(/,/, "", size); print size, path }
-' bundle.json >"$t/described"
+' "$t/json" >"$t/described"
 cut -d' ' -f2 "$t/described" | sort >"$t/names"
 grep -vx 'bundle\.json' "$t/listed" | cmp -s - "$t/names" ||
     bad 3 "bundle.json and SHA256SUMS do not name the same files"
@@ -259,7 +272,7 @@ xargs wc -c <"$t/both" >"$t/sizes"
 wrong=$(awk 'NR == FNR { size[$2] = $1; next } ($2 in size) && size[$2] != $1 { print $2; exit }' \
     "$t/described" "$t/sizes")
 [ -z "$wrong" ] || bad 3 "bundle.json states another size: $wrong"
-total=$(awk -v own="$(wc -c <bundle.json)" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
+total=$(awk -v own="$(wc -c <"$t/json")" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
 [ "$total" = "$bytes" ] || bad 3 "bundle.json adds up to $total bytes, the header states $bytes"
 
 # ---- what was found -----------------------------------------------------------------------------

@@ -135,8 +135,10 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     /// Number of this bundle in its series; the isolated side refuses one lower than it has seen.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) sequence: u64,
+    /// When not given: the seconds since 1970 at its creation (`SOURCE_DATE_EPOCH` or the clock), so
+    /// that it grows by itself. Stay with one way: after those seconds, small numbers are refused.
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: Option<u64>,
     /// Replace a different bundle that stands at the output folder, once the new one is whole.
     #[arg(long)]
     pub(crate) replace: bool,

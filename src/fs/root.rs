@@ -122,15 +122,18 @@ impl Root {
         )
         .map_err(io::Error::from)
         .at("read folder", &self.path)?;
-        self.descend(&top, Path::new(""), limit, 0, &mut found)?;
+        let mut budget = limit;
+        self.descend(&top, Path::new(""), &mut budget, 0, &mut found)?;
         Ok(found)
     }
 
+    /// `budget` is how many names may still be read: each is paid for when it is read, so that the
+    /// names of folders that wait count too, and memory is bounded by the limit alone.
     fn descend(
         &self,
         folder: &OwnedFd,
         below: &Path,
-        limit: usize,
+        budget: &mut usize,
         depth: usize,
         found: &mut Found,
     ) -> Result<(), PathError> {
@@ -145,10 +148,11 @@ impl Root {
             if name == b"." || name == b".." {
                 continue;
             }
-            if found.entries.len().saturating_add(names.len()) >= limit {
+            let Some(left) = budget.checked_sub(1) else {
                 found.more = true;
                 break;
-            }
+            };
+            *budget = left;
             names.push(name.to_vec());
         }
         names.sort();
@@ -184,7 +188,7 @@ impl Root {
                 let inner = open_folder(folder, name)
                     .map_err(io::Error::from)
                     .at("read folder", &full)?;
-                self.descend(&inner, &path, limit, depth.saturating_add(1), found)?;
+                self.descend(&inner, &path, budget, depth.saturating_add(1), found)?;
             }
         }
         Ok(())
@@ -289,5 +293,37 @@ mod tests {
         assert_eq!(paths, ["deep", "deep/file", "link", "out"]);
         assert!(!all.more);
         assert!(root.walk(2).unwrap().more);
+    }
+
+    /// Ten folders in each other, with ten more names beside each: the names that wait on the way
+    /// down count as much as those that were looked at.
+    #[test]
+    fn names_that_wait_count_towards_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut inner = folder.path().to_owned();
+        for _ in 0..10 {
+            for number in 0..10 {
+                std::fs::write(inner.join(format!("z{number}")), b"").unwrap();
+            }
+            inner.push("a");
+            std::fs::create_dir(&inner).unwrap();
+        }
+        let root = Root::open(folder.path()).unwrap();
+        let whole = root.walk(110).unwrap();
+        assert_eq!((whole.entries.len(), whole.more), (110, false));
+        for limit in [0, 1, 11, 12, 25, 109] {
+            let part = root.walk(limit).unwrap();
+            assert!(part.more, "{limit}");
+            // All that was read is given: nothing was held beyond the limit.
+            assert_eq!(part.entries.len(), limit);
+            let mut budget = limit;
+            let mut found = Found {
+                entries: Vec::new(),
+                more: false,
+            };
+            root.descend(&root.folder, Path::new(""), &mut budget, 0, &mut found)
+                .unwrap();
+            assert_eq!(budget, 0);
+        }
     }
 }

@@ -72,6 +72,8 @@ pub struct StageReport {
     pub out: PathBuf,
     /// The bundle.
     pub bundle: BundleLabel,
+    /// Components of the bundle whose files stand in for the real programs: not for production.
+    pub stand_ins: Vec<String>,
     /// The hosts, in the order of installation.
     pub hosts: Vec<StagedHost>,
     /// Names of the secrets that were made now; those that were kept are not listed.

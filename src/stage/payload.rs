@@ -225,18 +225,6 @@ impl<'a> Payload<'a> {
             })
             .collect()
     }
-
-    /// Components whose files stand in for the real programs.
-    pub(super) fn stand_ins(&self) -> Vec<String> {
-        let found: BTreeSet<String> = self
-            .contents
-            .files
-            .values()
-            .filter(|info| info.stand_in)
-            .flat_map(|info| info.components.iter().map(ToString::to_string))
-            .collect();
-        found.into_iter().collect()
-    }
 }
 
 /// Ending of a keyring's file name: apt tells armoured from binary keyrings by it.

@@ -102,7 +102,7 @@ fn install_values(
             version => label.version,
             identity => label.identity.label(),
         },
-        stand_ins => payload.stand_ins(),
+        stand_ins => payload.contents.stand_ins(),
         hosts => in_order(&deployment.hosts),
         proxy_address => plan.hosts_with(Role::Proxy).map(|host| host.address.to_string()).collect::<Vec<_>>().join(", "),
         ntp => strings(&deployment.network.ntp),

@@ -115,6 +115,7 @@ pub(super) fn stage(
     Ok(StageReport {
         out: request.out.clone(),
         bundle: label,
+        stand_ins: bundle.contents().stand_ins(),
         hosts: staged,
         secrets_made: store.made().iter().map(ToString::to_string).collect(),
         only_checked: unused.len(),

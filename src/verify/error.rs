@@ -108,13 +108,11 @@ impl VerifyError {
                 Some("no honest bundle is that large; ask who built it".to_owned())
             }
             Self::Content { problems } => problems.first().and_then(Problem::hint),
-            Self::Rollback(_) => Some(
-                "ask for a newer bundle; in an emergency, `--allow-rollback REASON` accepts this one and writes the reason down"
-                    .to_owned(),
-            ),
+            Self::Rollback(rollback) => Some(rollback.hint().to_owned()),
             Self::Base { .. } => Some("ask for the full bundle".to_owned()),
             Self::Policy { .. } => Some(
-                "if it shall come in, those who own the trust directory change policy.toml".to_owned(),
+                "if it shall come in, those who own the trust directory change policy.toml"
+                    .to_owned(),
             ),
             Self::NoFile { .. } => Some("insert the other volumes".to_owned()),
             Self::Io(error) => error.hint(),

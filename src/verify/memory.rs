@@ -124,6 +124,9 @@ pub enum MemoryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another run accepted a bundle meanwhile, after which this one is refused.
+    #[error(transparent)]
+    Rollback(#[from] Rollback),
 }
 
 impl MemoryError {
@@ -134,6 +137,7 @@ impl MemoryError {
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
             Self::Lock(LockError::Held { .. }) => "E606",
             Self::Malformed { .. } => "E607",
+            Self::Rollback(refused) => refused.id(),
         }
     }
 
@@ -147,6 +151,7 @@ impl MemoryError {
                 "restore it from a backup; without it an older bundle could come in unseen"
                     .to_owned(),
             ),
+            Self::Rollback(refused) => Some(refused.hint().to_owned()),
         }
     }
 }
@@ -214,10 +219,12 @@ impl Memory {
     }
 
     /// Remembers a bundle that was accepted. `reason` is that of an override, if there was one.
-    /// What others wrote meanwhile is kept. Without a state folder nothing is done.
+    /// What others wrote meanwhile is kept, and without `reason` the bundle is checked against it
+    /// again: of two that were checked at once and exclude each other, one is refused here. Without
+    /// a state folder nothing is done.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it is refused for what was accepted meanwhile, or it cannot be written.
     pub fn record(
         &mut self,
         header: &Header,
@@ -231,6 +238,9 @@ impl Memory {
         let _lock = FolderLock::acquire(&folder)?;
         let path = folder.join(FILE);
         self.state = read(&path)?;
+        if reason.is_none() {
+            self.check(header, identity)?;
+        }
         let state = &mut self.state;
         if let Some(reason) = reason {
             state.overrides.push(Override {
@@ -265,6 +275,12 @@ impl Rollback {
             Self::Older { .. } => "E510",
             Self::Equivocation { .. } => "E511",
         }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        "ask for a newer bundle; in an emergency, `--allow-rollback REASON` accepts this one and writes the reason down"
     }
 }
 
@@ -341,6 +357,31 @@ mod tests {
         assert_eq!(memory.accepted(&header(1).name).unwrap().sequence.get(), 42);
         assert_eq!(memory.state.overrides[0].reason, "pump failure");
         assert_eq!(memory.newest(), Created::from_epoch(1_700_000_000));
+    }
+
+    #[test]
+    fn of_two_bundles_with_one_number_that_were_checked_at_once_only_one_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        let mut one = Memory::load(folder.path()).unwrap();
+        let mut other = one.clone();
+        assert_eq!(one.check(&header(42), &a), Ok(Standing::First));
+        assert_eq!(other.check(&header(42), &b), Ok(Standing::First));
+        one.record(&header(42), &a, None).unwrap();
+        let refused = other.record(&header(42), &b, None).unwrap_err();
+        assert_eq!(refused.id(), "E511");
+        assert_eq!(
+            other.record(&header(41), &b, None).unwrap_err().id(),
+            "E510"
+        );
+        other.record(&header(42), &a, None).unwrap();
+        let kept = Memory::load(folder.path()).unwrap();
+        assert_eq!(kept.accepted(&header(1).name).unwrap().identity, a);
+        assert!(kept.state.overrides.is_empty());
+        other
+            .record(&header(42), &b, Some("the disc was mislabelled"))
+            .unwrap();
+        assert_eq!(other.state.overrides[0].identity, b);
     }
 
     #[test]

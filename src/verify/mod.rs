@@ -349,6 +349,10 @@ fn hash_all(
         identity: authentic.identity,
         header: authentic.sums.header().clone(),
         target: found.contents.as_ref().map(|contents| contents.target),
+        stand_ins: found
+            .contents
+            .as_ref()
+            .map_or_else(Vec::new, Contents::stand_ins),
         signers: authentic.judgement.signers.clone(),
         threshold,
         ignored_signatures: authentic.judgement.ignored.clone(),

@@ -46,6 +46,9 @@ pub struct VerifyReport {
     pub header: Header,
     /// What it is for; none when `bundle.json` is wrong.
     pub target: Option<Target>,
+    /// Components whose files stand in for the real programs: not for production. Empty when
+    /// `bundle.json` is wrong, for then nothing is known about them.
+    pub stand_ins: Vec<String>,
     /// Trusted keys that signed.
     pub signers: Vec<Signer>,
     /// How many of them the policy asks for.

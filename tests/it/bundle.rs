@@ -22,7 +22,7 @@ use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::verify::{self, Memory, Options, TrustSummary, Verdict};
 
-use crate::support::bundles::{Sandbox, sha256sum_accepts};
+use crate::support::bundles::{Sandbox, sha256sum_accepts, verify_sh_by};
 use corpus::{APP, DEB, edit, haversack_says, snapshot};
 
 /// Everything that an observer was told, as a count of finished items and whether they were reused.
@@ -428,6 +428,14 @@ fn stand_ins_are_named_wherever_people_look() {
     assert!(read("README.txt").contains("  stand-in: app 1.2.3\n"));
     assert!(read("label.txt").contains("STAND-IN  app 1.2.3\n"));
     assert!(read("bundle.json").contains("\"stand_in\": true"));
+    let key = SigningKey::generate().unwrap();
+    let _ = sign(&bundle, &key).unwrap();
+    let (_, trust) = sandbox.trust("trust", &[&key], "");
+    let dirs = [bundle.clone()];
+    let opened = verify::open(&dirs, &trust, &Memory::none(), &Options::default()).unwrap();
+    let report = opened.verify_bytes(&Silent, &Cancel::new()).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["stand_ins"], serde_json::json!(["app"]));
     let seen = verify::inspect(&bundle, None).unwrap();
     assert_eq!(seen.trust, TrustSummary::NotChecked);
     assert_eq!(seen.stand_ins, [format!("stand-in: {APP}")]);
@@ -460,4 +468,27 @@ fn the_script_in_every_bundle_is_clean_posix_shell() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     assert!(output.status.success());
+}
+
+#[test]
+fn the_script_reads_the_bundle_json_that_it_hashed_though_another_takes_its_place() {
+    let sandbox = Sandbox::new();
+    let key = SigningKey::generate().unwrap();
+    let bundle = sandbox.signed("demo", &[&key]);
+    let (trust, _) = sandbox.trust("trust", &[&key], "");
+    // The files are hashed through xargs: right after that, bundle.json becomes another.
+    let tools = sandbox.path("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let swap = format!(
+        "#!/bin/sh\nPATH={path}\nxargs \"$@\"\n[ $1 != openssl ] || echo '[]' >bundle.json\n"
+    );
+    std::fs::write(tools.join("xargs"), swap).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(tools.join("xargs"), mode).unwrap();
+    let mut shell = Command::new("sh");
+    shell.env("PATH", format!("{}:{path}", tools.display()));
+    let (code, text) = verify_sh_by(shell, &bundle, "1", &[trust.join("k0.pem")]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(std::fs::read(bundle.join("bundle.json")).unwrap(), b"[]\n");
 }

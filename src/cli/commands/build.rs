@@ -13,8 +13,8 @@ use haversack::store::Store;
 use haversack::types::size::ByteSize;
 use serde_json::json;
 
-use super::Context;
 use super::lock::{Wish, Workshop, lock_path};
+use super::{Context, stand_ins_line};
 use crate::cli::args::BuildArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -68,8 +68,7 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
             "set the clock or SOURCE_DATE_EPOCH",
         )
     })?;
-    let sequence = Sequence::new(args.sequence)
-        .ok_or_else(|| Failure::usage("the sequence is out of range", "give a number from 1"))?;
+    let sequence = sequence(args.sequence, created)?;
     let marking: Marking = args
         .marking
         .parse()
@@ -78,6 +77,20 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
         sequence,
         created,
         marking,
+    })
+}
+
+/// The number as given, else the time of creation: a later bundle has a higher one without anybody
+/// counting. Every time that a bundle can state is below [`MAX_SEQUENCE`].
+///
+/// [`MAX_SEQUENCE`]: haversack::bundle::header::MAX_SEQUENCE
+fn sequence(given: Option<u64>, created: Created) -> Result<Sequence, Failure> {
+    let number = given.unwrap_or_else(|| u64::try_from(created.epoch()).unwrap_or(0));
+    Sequence::new(number).ok_or_else(|| {
+        Failure::usage(
+            "the sequence is out of range",
+            "give a number from 1 with --sequence",
+        )
     })
 }
 
@@ -168,13 +181,7 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
         .filter(|one| one.stand_in)
         .map(|one| one.component.as_str())
         .collect();
-    let warning = match stand_ins.as_slice() {
-        [] => String::new(),
-        names => format!(
-            "  STAND-INS  {} (not the real programs)\n",
-            names.join(", ")
-        ),
-    };
+    let warning = stand_ins_line(&stand_ins);
     let state = if built.existing {
         "was there already, byte for byte"
     } else {
@@ -212,5 +219,23 @@ mod tests {
         put("bundle.json");
         put("verify.sh");
         assert!(claims_to_be_bundle(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn without_a_sequence_a_later_bundle_has_a_higher_one() {
+        let at = |seconds| Created::from_epoch(seconds).unwrap();
+        let by_time = |seconds| sequence(None, at(seconds)).unwrap().get();
+        assert_eq!(by_time(1_795_449_600), 1_795_449_600);
+        // The last second that a bundle can state.
+        assert_eq!(by_time(253_402_207_199), 253_402_207_199);
+        assert_eq!(Created::from_epoch(253_402_300_800), None);
+        assert_eq!(sequence(Some(42), at(1_795_449_600)).unwrap().get(), 42);
+        for refused in [
+            sequence(None, at(0)),
+            sequence(Some(0), at(9)),
+            sequence(Some(1 << 53), at(9)),
+        ] {
+            assert_eq!(refused.unwrap_err().class(), Class::Usage);
+        }
     }
 }

@@ -26,3 +26,29 @@ pub(crate) struct Context<'a> {
     /// Whether the user asked to stop.
     pub(crate) cancel: &'a Cancel,
 }
+
+/// The line that names programs which are not the real ones; nothing when all are.
+fn stand_ins_line<Name: AsRef<str>>(names: &[Name]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    format!(
+        "  STAND-INS  {} (not the real programs)\n",
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_ins_have_a_line_and_real_programs_have_none() {
+        assert_eq!(
+            stand_ins_line(&["mattermost", "minio"]),
+            "  STAND-INS  mattermost, minio (not the real programs)\n"
+        );
+        assert_eq!(stand_ins_line::<&str>(&[]), "");
+    }
+}

@@ -7,8 +7,8 @@ use haversack::plan;
 use haversack::stage::{self, OsRandom, StageReport, StageRequest};
 use haversack::verify;
 
-use super::Context;
 use super::plan::{read, rules, supply};
+use super::{Context, stand_ins_line};
 use crate::cli::args::StageArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -65,6 +65,7 @@ fn text(report: &StageReport) -> String {
         report.out.display(),
         report.bundle.identity
     );
+    text.push_str(&stand_ins_line(&report.stand_ins));
     for host in &report.hosts {
         // Writing to a String cannot fail.
         let _ = writeln!(

@@ -6,7 +6,7 @@ use haversack::event::Event;
 use haversack::types::size::ByteSize;
 use haversack::verify::{self, Verdict, VerifyReport};
 
-use super::Context;
+use super::{Context, stand_ins_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -76,6 +76,7 @@ fn text(report: &VerifyReport) -> String {
         report.files_good,
         ByteSize(report.bytes_good)
     );
+    text.push_str(&stand_ins_line(&report.stand_ins));
     for ignored in &report.ignored_signatures {
         let _ = writeln!(text, "  not counted: {}: {}", ignored.file, ignored.reason);
     }

@@ -1,6 +1,7 @@
 //! The tamper corpus: what is done to a bundle, and what everyone says about it.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use haversack::event::{Cancel, Silent};
@@ -36,6 +37,8 @@ pub(super) enum Trusted {
     Alice,
     AliceAndBob,
     AliceTwice,
+    /// Her key once as it should be, and once with a compressed point.
+    AliceInTwoForms,
 }
 
 pub(super) struct Workshop {
@@ -124,6 +127,19 @@ pub(super) fn first_signature(bundle: &Path, key: &SigningKey) -> PathBuf {
     bundle.join(format!("sig/{}.sig", key.verifying_key().key_id()))
 }
 
+/// Writes a public key anew, with a compressed point.
+fn compress(key: &Path, to: &Path) {
+    let status = Command::new("openssl")
+        .args(["ec", "-pubin", "-pubout", "-conv_form", "compressed", "-in"])
+        .arg(key)
+        .arg("-out")
+        .arg(to)
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    assert!(std::fs::read(to).unwrap().len() < std::fs::read(key).unwrap().len());
+}
+
 /// The id that haversack gives: of `verify`, which must agree with `open`.
 pub(super) fn haversack_says(bundle: &Path, trust: &Trust) -> String {
     let dirs = [bundle.to_owned()];
@@ -184,7 +200,9 @@ pub(super) fn run(case: &Case) -> Vec<String> {
         Trusted::AliceAndBob => (vec![w.alice, w.bob], "threshold = 2\n"),
         // The trust directory refuses a threshold that one key cannot meet, so that Mallory's key
         // stands in for a second one that did not sign; the script gets Alice's key twice.
-        Trusted::AliceTwice => (vec![w.alice, w.mallory], "threshold = 2\n"),
+        Trusted::AliceTwice | Trusted::AliceInTwoForms => {
+            (vec![w.alice, w.mallory], "threshold = 2\n")
+        }
     };
     let (folder, trust) = w.sandbox.trust("trust", &keys, policy);
     let threshold = trust.policy().threshold.to_string();
@@ -195,6 +213,9 @@ pub(super) fn run(case: &Case) -> Vec<String> {
         std::fs::copy(&key_files[0], folder.join("again.key")).unwrap();
         key_files[1] = folder.join("again.key");
     }
+    if matches!(case.trust, Trusted::AliceInTwoForms) {
+        compress(&key_files[0], &key_files[1]);
+    }
     let before = snapshot(&bundle);
 
     let mut check = |what: &str, found: &str, expected: &str| {
@@ -203,7 +224,12 @@ pub(super) fn run(case: &Case) -> Vec<String> {
             wrong.push(format!("{name}: {what} says {found}, expected {expected}"));
         }
     };
-    check("haversack", &haversack_says(&bundle, &trust), case.id);
+    // The trust directory may have changed since it was read above.
+    let says = match Trust::load(&folder) {
+        Ok(trust) => haversack_says(&bundle, &trust),
+        Err(error) => error.id().to_owned(),
+    };
+    check("haversack", &says, case.id);
     let exit = case.exit.to_string();
     let class = if case.id == "ok" { "0" } else { &case.id[1..2] };
     check("the id", class, &exit);

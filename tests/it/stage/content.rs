@@ -48,6 +48,10 @@ fn a_second_stage_gives_the_same_bytes_and_keeps_the_secrets() {
             "s3-secret-key"
         ]
     );
+    assert_eq!(
+        staged.report.stand_ins,
+        ["mattermost", "minio", "push-proxy"]
+    );
     let before = tree(&staged.out());
     let again = staged.again("staged").unwrap();
     assert_eq!(again.secrets_made, [""; 0]);

@@ -137,7 +137,17 @@ pub(crate) fn verify_sh(
     threshold: &str,
     keys: &[PathBuf],
 ) -> (i32, String) {
-    let mut child = Command::new(shell)
+    verify_sh_by(Command::new(shell), bundle, threshold, keys)
+}
+
+/// As [`verify_sh`], by a shell command that was prepared.
+pub(crate) fn verify_sh_by(
+    mut shell: Command,
+    bundle: &Path,
+    threshold: &str,
+    keys: &[PathBuf],
+) -> (i32, String) {
+    let mut child = shell
         .args(["-s", "--", "-t", threshold])
         .args(keys)
         .arg(bundle)
