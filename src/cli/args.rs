@@ -43,7 +43,8 @@ pub(crate) enum Command {
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
-                            (exit 1 when upstream has moved on)"
+                            (exit 1 when upstream has moved on)\n  \
+                            haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)"
     )]
     Lock(LockArgs),
     /// Fetch what the lock says and write the bundle.
@@ -111,6 +112,10 @@ pub(crate) struct LockArgs {
     /// Change nothing; exit 1 and say what differs when resolving now would give another lock.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Let this component or package repository differ from the lock before although nobody vouches
+    /// for the change, or `all`; may be given several times. The rest is resolved anew without it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) update: Vec<String>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

@@ -232,7 +232,7 @@ pub(crate) const MESSAGES: &[Message] = &[
     m(
         "E330",
         "Two pieces of evidence for one file disagree.",
-        "Do not choose one by guessing: ask upstream which is right. It has been wrong before.",
+        "Do not choose one by guessing: ask upstream which is right. It has been wrong before. Where the lock before is one of them: `haversack lock MANIFEST --update NAME`.",
     ),
     m(
         "E401",
@@ -468,6 +468,11 @@ pub(crate) const MESSAGES: &[Message] = &[
         "W702",
         "A package index or repository deserves a look; the work went on.",
         "Read the text of the warning.",
+    ),
+    m(
+        "W703",
+        "The lock that stands there cannot be read: the new one is compared with nothing.",
+        "Restore it from version control and lock again, or review every line of the new one.",
     ),
     m(
         "W901",

@@ -144,7 +144,9 @@ impl FileError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Archive(error) => error.hint(),
-            Self::Size { .. } => Some("lock again: `haversack lock`".to_owned()),
+            Self::Size { .. } => Some(
+                "lock again: `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file".to_owned(),
+            ),
             Self::Io(_) => None,
         }
     }

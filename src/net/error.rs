@@ -175,7 +175,7 @@ impl NetError {
                 "run the same command again: it goes on where this stopped; or add a mirror to the manifest"
             }
             Self::OtherSize { .. } | Self::TooLong { .. } => {
-                "upstream changed the file or something else answers: compare with upstream's announcement, then `haversack lock`"
+                "upstream changed the file or something else answers: compare with upstream's announcement, then `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file"
             }
             Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => {
                 "free space on the file system of the store, or put the store elsewhere, then run the same command again"

@@ -71,7 +71,7 @@ pub(super) fn resolve(
     let mut places = places.into_iter();
     let main = places.next();
     let url = main.map_or_else(|| means.url_of(&wish.source), Ok)?;
-    Ok(Artifact {
+    let resolved = Artifact {
         component: wish.component.clone(),
         version: wish.version.clone(),
         stand_in: wish.stand_in,
@@ -84,7 +84,32 @@ pub(super) fn resolve(
         },
         mirrors: places.collect(),
         evidence,
-    })
+    };
+    same_as_before(wish, &resolved, means)?;
+    Ok(resolved)
+}
+
+/// Where nobody vouches, the first lock does: the same version at the same place must not change.
+fn same_as_before(wish: &Wish, new: &Artifact, means: &Means<'_>) -> Result<(), ResolveError> {
+    let first_lock = |wanted: &Wanted| matches!(wanted, Wanted::FirstLock(_));
+    if !wish.evidence.iter().any(first_lock) {
+        return Ok(());
+    }
+    match means.earlier.contradicting(new) {
+        None => Ok(()),
+        Some(old) => Err(ResolveError::Disagree {
+            file: wish.path.file_name().to_owned(),
+            first: Box::new(Claim {
+                who: format!("the lock before ({} {})", old.component, old.version),
+                sha256: old.file.sha256,
+            }),
+            second: Box::new(Claim {
+                who: format!("{} now", new.file.url),
+                sha256: new.file.sha256,
+            }),
+            update: Some(new.component.clone()),
+        }),
+    }
 }
 
 fn stated_digests(wish: &Wish, means: &Means<'_>) -> Result<Vec<Stated>, ResolveError> {
@@ -134,6 +159,7 @@ fn agree(wish: &Wish, stated: &[Stated]) -> Result<(), ResolveError> {
             file: wish.path.file_name().to_owned(),
             first: Box::new(first.claim.clone()),
             second: Box::new(second.claim.clone()),
+            update: None,
         }),
     }
 }
@@ -247,6 +273,7 @@ fn disagreement(
         file: wish.path.file_name().to_owned(),
         first: Box::new(first.clone()),
         second: Box::new(Claim { who, sha256: found }),
+        update: None,
     }
 }
 

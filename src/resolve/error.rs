@@ -69,6 +69,8 @@ pub enum ResolveError {
         first: Box<Claim>,
         /// The other.
         second: Box<Claim>,
+        /// The component whose earlier lock is one of them; a person may let it go.
+        update: Option<Name>,
     },
     /// A checksum document, signature or key does not exist.
     #[error("{what} does not exist at {url}")]
@@ -175,6 +177,13 @@ impl ResolveError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Disagree {
+                update: Some(name), ..
+            } => {
+                return Some(format!(
+                    "nobody vouches for this file, and it changed under the same version and URL: ask upstream whether that was meant; only then run `haversack lock MANIFEST --update {name}`; no lock was written"
+                ));
+            }
             Self::Disagree { .. } => {
                 "upstream has published wrong checksums before and corrected them days later: compare with upstream's announcement, remove the claim that is wrong, and never the other; no lock was written"
             }

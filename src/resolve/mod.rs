@@ -4,9 +4,12 @@
 //! Two that differ stop the lock before anything is downloaded. A file is downloaded when a signature
 //! must be checked over it, or nobody states its digest. Checksum documents, signatures and key files
 //! are kept in the store and named in the lock, so that they travel with the bundle.
+//!
+//! What nobody vouches for is compared with the lock before ([`Earlier`]).
 
 mod apt;
 mod artifact;
+mod earlier;
 mod error;
 mod evidence;
 
@@ -25,6 +28,7 @@ use crate::store::Store;
 use crate::types::path::RelPath;
 use crate::types::url::SafeUrl;
 
+pub use earlier::{Earlier, Update};
 pub use error::{Claim, ResolveError};
 
 /// What resolving takes from its surroundings.
@@ -36,6 +40,8 @@ pub struct Options {
     pub now: Timestamp,
     /// How many artifacts are worked on at once.
     pub jobs: NonZeroUsize,
+    /// The lock that this one comes after. What nobody vouches for must be as it says.
+    pub earlier: Earlier,
 }
 
 /// Where things are found and put.
@@ -48,6 +54,7 @@ pub(crate) struct Means<'m> {
     observer: &'m dyn Observer,
     cancel: &'m Cancel,
     now: Timestamp,
+    earlier: &'m Earlier,
 }
 
 /// Resolves a manifest. `folder` is the one that the manifest lies in.
@@ -74,6 +81,7 @@ pub fn resolve(
         observer,
         cancel,
         now: options.now,
+        earlier: &options.earlier,
     };
     observer.on(&Event::StepStarted {
         step: Step::Resolve,

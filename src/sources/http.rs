@@ -145,7 +145,7 @@ impl SourceError {
         match self {
             Self::Fetch { tried, .. } => tried.last().and_then(NetError::hint),
             Self::OtherBytes { .. } => Some(
-                "upstream changed the file under the same URL, or it was tampered with: compare with upstream's announcement before `haversack lock`"
+                "upstream changed the file under the same URL, or it was tampered with: compare with upstream's announcement before `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file"
                     .to_owned(),
             ),
             Self::Absent { .. } => Some(

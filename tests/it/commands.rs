@@ -9,7 +9,7 @@ use crate::support::quickstart::SampleUpstream;
 /// A working folder with a store of its own and the sample upstream behind it.
 struct Bench {
     folder: tempfile::TempDir,
-    _upstream: SampleUpstream,
+    _upstream: Option<SampleUpstream>,
 }
 
 impl Bench {
@@ -26,7 +26,15 @@ impl Bench {
         std::fs::write(folder.path().join("m.toml"), manifest).unwrap();
         Self {
             folder,
-            _upstream: upstream,
+            _upstream: Some(upstream),
+        }
+    }
+
+    /// A working folder alone.
+    fn without_upstream() -> Self {
+        Self {
+            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+            _upstream: None,
         }
     }
 
@@ -233,4 +241,46 @@ fn every_command_has_help_and_those_with_arguments_show_examples() {
             .unwrap();
         assert!(text(&["completions", shell], &output).contains("haversack"));
     }
+}
+
+#[test]
+fn a_file_that_nobody_vouches_for_changes_only_with_update() {
+    let bench = Bench::without_upstream();
+    let manifest = "format = 1\nname = \"own\"\ntarget = { distribution = \"debian-12\", arch = \"amd64\" }\n\
+        [[artifact]]\ncomponent = \"extra-tool\"\nversion = \"1\"\nurl = \"file:tool\"\n\
+        trust = { first-lock = \"made in this house\" }\n";
+    std::fs::write(bench.path().join("own.toml"), manifest).unwrap();
+    std::fs::write(bench.path().join("tool"), "one").unwrap();
+    bench.ok(&["lock", "own.toml"]);
+    let lock = || std::fs::read_to_string(bench.path().join("own.lock")).unwrap();
+    let first = lock();
+    std::fs::write(bench.path().join("tool"), "two").unwrap();
+    let refused = |args: &[&str], code: i32, text: &str| {
+        let output = bench.run(args);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(text), "{args:?}: {stderr}");
+        assert_eq!(lock(), first);
+    };
+    refused(&["lock", "own.toml"], 3, "--update extra-tool");
+    refused(&["lock", "own.toml", "--check"], 3, "error[E330]");
+    refused(
+        &["lock", "own.toml", "--update", "nothing"],
+        2,
+        "give one of: all, extra-tool",
+    );
+    let update = ["--check", "--update", "extra-tool"];
+    refused(&[&["lock", "own.toml"], &update[..]].concat(), 1, "");
+    bench.ok(&["lock", "own.toml", "--update", "extra-tool"]);
+    assert_ne!(lock(), first);
+    let second = lock();
+    // A lock that cannot be read says nothing, and that is told.
+    std::fs::write(bench.path().join("own.lock"), "format = 1\n").unwrap();
+    let output = bench.run(&["lock", "own.toml"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && stderr.contains("W703"),
+        "{stderr}"
+    );
+    assert_eq!(lock(), second);
 }

@@ -10,6 +10,7 @@
 mod archives;
 mod fetching;
 mod manifests;
+mod trusting;
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
@@ -20,7 +21,7 @@ use haversack::fetch::{FetchError, FetchReport, fetch};
 use haversack::lock::{Difference, Lock, Vouched};
 use haversack::manifest::Manifest;
 use haversack::net::{Client, ClientOptions};
-use haversack::resolve::{Options, ResolveError, resolve};
+use haversack::resolve::{Earlier, Options, ResolveError, resolve};
 use haversack::sources::http::Web;
 use haversack::store::Store;
 use haversack::types::digest::Digest;
@@ -76,17 +77,18 @@ impl Bench {
     fn resolve_seen(&self, manifest: &str, observer: &dyn Observer) -> Result<Lock, ResolveError> {
         // The fixed time that the signatures of the fixtures are judged at.
         let now = "2026-11-23T18:00:00Z".parse().unwrap();
-        self.resolve_with(manifest, now, observer)
+        self.resolve_with(manifest, now, Earlier::default(), observer)
     }
 
     fn resolve_at(&self, manifest: &str, now: jiff::Timestamp) -> Result<Lock, ResolveError> {
-        self.resolve_with(manifest, now, &Silent)
+        self.resolve_with(manifest, now, Earlier::default(), &Silent)
     }
 
     fn resolve_with(
         &self,
         manifest: &str,
         now: jiff::Timestamp,
+        earlier: Earlier,
         observer: &dyn Observer,
     ) -> Result<Lock, ResolveError> {
         let manifest = Manifest::parse(manifest, "m.toml").unwrap_or_else(|e| panic!("{e}"));
@@ -94,6 +96,7 @@ impl Bench {
             system_root: "/".into(),
             now,
             jobs: TWO,
+            earlier,
         };
         let web = Web::new(self.client.clone(), Cancel::new());
         let folder = self.folder.path();

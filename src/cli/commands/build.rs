@@ -9,6 +9,7 @@ use haversack::fetch::{self, FetchReport};
 use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::pool;
+use haversack::resolve::Earlier;
 use haversack::store::Store;
 use haversack::types::size::ByteSize;
 use serde_json::json;
@@ -106,7 +107,7 @@ fn read_or_make(
     }
     let note = format!("there is no lock {} yet: resolving", path.display());
     context.observer.on(&Event::Note { text: &note });
-    let lock = workshop.resolve(wish, context)?;
+    let lock = workshop.resolve(wish, Earlier::default(), context)?;
     let text = lock.to_toml();
     fs::write_atomic(path, text.as_bytes(), 0o644)?;
     Ok((lock, text))

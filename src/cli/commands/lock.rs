@@ -1,16 +1,19 @@
 //! `haversack lock`: resolves a manifest.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use haversack::event::Event;
 use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK, Vouched};
 use haversack::manifest::{MAX_MANIFEST, Manifest};
 use haversack::net::{Client, ClientOptions};
 use haversack::pool;
-use haversack::resolve::{self, Options};
+use haversack::resolve::{self, Earlier, Options, Update};
 use haversack::sources::http::Web;
 use haversack::store::Store;
+use haversack::types::name::Name;
 use haversack::types::size::ByteSize;
 use serde_json::json;
 
@@ -25,7 +28,8 @@ pub(crate) fn run(args: &LockArgs, context: &Context<'_>) -> Result<Class, Failu
     let workshop = Workshop::open(&args.source)?;
     let wish = Wish::read(&args.manifest)?;
     let path = lock_path(&args.manifest, args.lock.as_deref());
-    let lock = workshop.resolve(&wish, context)?;
+    let earlier = earlier(&path, &wish, &args.update, context)?;
+    let lock = workshop.resolve(&wish, earlier, context)?;
     if args.check {
         return check(&path, &lock, context);
     }
@@ -34,6 +38,57 @@ pub(crate) fn run(args: &LockArgs, context: &Context<'_>) -> Result<Class, Failu
     let value = json!({ "lock": path, "bundle": lock.name, "version": lock.version, "summary": summary(&lock) });
     context.output.result(&value, &shown(&path, &lock));
     Ok(Class::Ok)
+}
+
+/// The lock that stands there, and what `--update` lets differ from it.
+fn earlier(
+    path: &Path,
+    wish: &Wish,
+    names: &[String],
+    context: &Context<'_>,
+) -> Result<Earlier, Failure> {
+    let lock = if fs::examine(path)?.is_some() {
+        match Lock::parse(&fs::read_text(path, MAX_LOCK)?, &path.display().to_string()) {
+            Ok(lock) => Some(lock),
+            Err(error) => {
+                let text = format!("{error}: nothing is compared with it");
+                let id = "W703";
+                context.observer.on(&Event::Warning { id, text: &text });
+                None
+            }
+        }
+    } else {
+        None
+    };
+    let update = update(names, wish, lock.as_ref())?;
+    Ok(Earlier { lock, update })
+}
+
+/// A name that nothing has would let nothing differ, in silence.
+fn update(names: &[String], wish: &Wish, lock: Option<&Lock>) -> Result<Update, Failure> {
+    if names.iter().any(|name| name == "all") {
+        return Ok(Update::All);
+    }
+    let components = wish.manifest.artifacts.iter().map(|one| &one.component);
+    let stated = wish.manifest.apt.iter().flat_map(|apt| &apt.repositories);
+    let locked = lock.into_iter().flat_map(|lock| &lock.repositories);
+    let known: BTreeSet<&Name> = components
+        .chain(stated.map(|one| &one.name))
+        .chain(locked.map(|one| &one.name))
+        .collect();
+    let mut wanted = BTreeSet::new();
+    for name in names {
+        let found = known.iter().find(|known| known.as_str() == name);
+        let found = found.ok_or_else(|| {
+            let all: Vec<&str> = known.iter().map(|known| known.as_str()).collect();
+            Failure::usage(
+                format!("--update {name}: there is no component or repository of this name"),
+                format!("give one of: all, {}", all.join(", ")),
+            )
+        })?;
+        wanted.insert((*found).clone());
+    }
+    Ok(Update::Only(wanted))
 }
 
 fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Failure> {
@@ -101,12 +156,18 @@ impl Workshop {
     }
 
     /// Resolves a manifest into a lock.
-    pub(crate) fn resolve(&self, wish: &Wish, context: &Context<'_>) -> Result<Lock, Failure> {
+    pub(crate) fn resolve(
+        &self,
+        wish: &Wish,
+        earlier: Earlier,
+        context: &Context<'_>,
+    ) -> Result<Lock, Failure> {
         let web = Web::new(self.client.clone(), context.cancel.clone());
         let options = Options {
             system_root: PathBuf::from("/"),
             now: surroundings::now(),
             jobs: pool::cores(),
+            earlier,
         };
         let (observer, cancel) = (context.observer, context.cancel);
         Ok(resolve::resolve(

@@ -1,0 +1,57 @@
+//! What an earlier lock holds a new one to.
+//!
+//! Where nobody vouches for a file, the first lock is what later ones are compared with: trust on
+//! first use is no trust on every use. A person may lift that by name.
+
+use std::collections::BTreeSet;
+
+use crate::lock::{Artifact, Lock};
+use crate::types::name::Name;
+
+/// An earlier lock of the same manifest, and what it no longer holds for.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// The lock; none when this is the first.
+    pub lock: Option<Lock>,
+    /// What may differ from it without evidence.
+    pub update: Update,
+}
+
+/// What may differ from an earlier lock although nobody vouches for the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// These components and package repositories; nothing when empty.
+    Only(BTreeSet<Name>),
+    /// Everything.
+    All,
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+}
+
+impl Update {
+    /// Whether the component or repository of this name may differ.
+    #[must_use]
+    pub fn allows(&self, name: &Name) -> bool {
+        match self {
+            Self::Only(names) => names.contains(name),
+            Self::All => true,
+        }
+    }
+}
+
+impl Earlier {
+    /// The earlier row of the same file under another digest, unless it may differ.
+    pub(super) fn contradicting(&self, new: &Artifact) -> Option<&Artifact> {
+        if self.update.allows(&new.component) {
+            return None;
+        }
+        let rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
+        rows.filter(|old| old.component == new.component && old.version == new.version)
+            .filter(|old| old.file.url == new.file.url)
+            .find(|old| old.file.sha256 != new.file.sha256)
+    }
+}
