@@ -33,10 +33,20 @@ impl PathError {
         let text = match self.id() {
             "E603" => "free some space and run the same command again: what was finished is kept",
             "E604" => "check owner and permissions of that path",
-            _ if self.action == "read" => {
-                "the medium or disk did not give the bytes: clean it or try another drive, then run again"
-            }
-            _ => return None,
+            _ => match self.source.kind() {
+                io::ErrorKind::NotFound => "check the path: nothing stands there",
+                io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput => {
+                    "name a regular file; this is something else"
+                }
+                io::ErrorKind::NotADirectory => "name a folder; a part of this path is a file",
+                io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
+                    "this is not the kind of file that is expected here: check the path"
+                }
+                _ if self.action == "read" => {
+                    "the medium or disk did not give the bytes: clean it or try another drive, then run again"
+                }
+                _ => return None,
+            },
         };
         Some(text.to_owned())
     }

@@ -91,9 +91,10 @@ pub enum TrustError {
 impl TrustError {
     /// A stable id for `haversack explain`.
     #[must_use]
-    pub const fn id(&self) -> &'static str {
+    pub fn id(&self) -> &'static str {
         match self {
-            Self::Io(_) => "E604",
+            Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound => "E283",
+            Self::Io(error) => error.id(),
             Self::Key { .. } => "E281",
             Self::Policy { .. } | Self::Stray { .. } => "E282",
             Self::Absent { .. } | Self::Count { .. } | Self::Threshold { .. } => "E283",
@@ -114,7 +115,12 @@ impl TrustError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io(_) | Self::Policy { .. } => None,
+            Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound => Some(
+                "make the directory, and put the builder's public key (.pem) there, compared by phone"
+                    .to_owned(),
+            ),
+            Self::Io(error) => error.hint(),
+            Self::Policy { .. } => None,
             Self::Key { source, .. } => source.hint(),
             Self::Absent { file, .. } => Some(format!(
                 "copy `{file}` into the directory, or remove its [[key]]"

@@ -19,9 +19,9 @@ pub enum ParseUrlError {
     /// It does not start with a known scheme, or has no host or path.
     #[error("`{0}` is no http, https or file URL")]
     Shape(String),
-    /// It holds a user name or password. The text is not repeated.
+    /// It holds a user name, a password, or a token in its query. The text is not repeated.
     #[error(
-        "the URL holds a user name or password; credentials are not supported: download the file by hand and name its `path`"
+        "the URL holds a user name, password or token; credentials are not supported: download the file by hand and name its `path`"
     )]
     Credentials,
 }
@@ -88,7 +88,7 @@ impl FromStr for SafeUrl {
             .split_once("://")
             .ok_or_else(|| ParseUrlError::Shape("…".to_owned()))?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        if authority.contains('@') {
+        if authority.contains('@') || query_names(rest).any(is_credential) {
             return Err(ParseUrlError::Credentials);
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -104,12 +104,55 @@ impl FromStr for SafeUrl {
 
 serde_as_text!(SafeUrl);
 
+/// The names in the query of a URL.
+fn query_names(url: &str) -> impl Iterator<Item = &str> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or(query);
+    query
+        .split(['&', ';'])
+        .map(|pair| pair.split('=').next().unwrap_or(pair))
+}
+
+/// Whether a query name is one that carries a credential, by the names that clouds and forges use.
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let holds = |word: &str| name.contains(word);
+    matches!(name.as_str(), "key" | "sig" | "sas" | "auth" | "pass")
+        || [
+            "token",
+            "secret",
+            "passw",
+            "apikey",
+            "api_key",
+            "api-key",
+            "credential",
+            "signature",
+        ]
+        .into_iter()
+        .any(holds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn never_holds_or_repeats_credentials() {
+        for secret in [
+            "?token=hunter2",
+            "?a=b&X-Amz-Signature=hunter2",
+            "?private_token=hunter2#x",
+        ] {
+            let error = format!("https://host/x{secret}")
+                .parse::<SafeUrl>()
+                .unwrap_err();
+            assert_eq!(error, ParseUrlError::Credentials);
+        }
+        assert!(
+            "https://host/x?src=arc&version=1"
+                .parse::<SafeUrl>()
+                .is_ok()
+        );
         let error = "https://user:hunter2@host/x"
             .parse::<SafeUrl>()
             .unwrap_err();
