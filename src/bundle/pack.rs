@@ -56,8 +56,8 @@ pub enum PackError {
     Damaged {
         /// The target.
         path: PathBuf,
-        /// The file.
-        file: RelPath,
+        /// The file, by its path in the bundle.
+        file: String,
         /// What is wrong with it.
         problem: &'static str,
     },
@@ -138,7 +138,8 @@ impl PackError {
 /// The work is done in a folder beside the target, which is renamed when all is written and synced:
 /// a reader never sees a half bundle. When it is interrupted, even by SIGKILL or a power loss, the same call goes
 /// on; files that were finished are hashed again before they are kept. The same request always gives
-/// the same bytes. When the target holds this very bundle already, nothing is done.
+/// the same bytes. When the target holds this very bundle already, every byte of it is hashed and
+/// nothing else is done.
 ///
 /// # Errors
 /// When the request is wrong, the store lacks a file, something else stands at the target, or the
@@ -152,12 +153,17 @@ pub fn pack(
 ) -> Result<UnsignedBundle, PackError> {
     let planned = request.plan()?;
     let part = part_folder(target)?;
+    if let Some(parent) = part.parent() {
+        fs::create_dir_all(parent, FOLDER_MODE)?;
+    }
+    // Beside target and part, so that it holds until both are what they shall be.
+    let _lock = FolderLock::beside(target)?;
     let progress = Progress {
         step: Step::Pack,
         observer,
         cancel,
     };
-    let existing = stands(target, &planned)?;
+    let existing = stands(target, &planned, &progress)?;
     if existing {
         fs::remove_dir_all(&part)?;
     } else {
@@ -191,8 +197,9 @@ fn part_folder(target: &Path) -> Result<PathBuf, PackError> {
     Ok(target.with_file_name(hidden))
 }
 
-/// Whether the target holds this very bundle. Sizes are compared here; `verify` hashes.
-fn stands(target: &Path, planned: &Planned) -> Result<bool, PackError> {
+/// Whether the target holds this very bundle: its list, every byte of its files, and nothing else
+/// but signatures.
+fn stands(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<bool, PackError> {
     if fs::examine(target)?.is_none() {
         return Ok(false);
     }
@@ -212,20 +219,58 @@ fn stands(target: &Path, planned: &Planned) -> Result<bool, PackError> {
     if found != planned.sums.render().as_bytes() {
         return Err(exists(&Digest::of(&found).to_string()));
     }
-    for file in &planned.files {
-        let damaged = |problem| PackError::Damaged {
-            path: target.to_owned(),
-            file: file.path.clone(),
-            problem,
-        };
-        match fs::examine(&target.join(file.path.to_path()))? {
-            None => return Err(damaged("missing")),
-            Some(found) if !found.is_file() => return Err(damaged("no plain file")),
-            Some(found) if found.len() != file.size => return Err(damaged("of another size")),
-            Some(_) => {}
-        }
-    }
+    intact(target, planned, progress)?;
     Ok(true)
+}
+
+/// Compares what lies at the target with what was planned: names first, then bytes.
+fn intact(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<(), PackError> {
+    let damaged = |file: String, problem| PackError::Damaged {
+        path: target.to_owned(),
+        file,
+        problem,
+    };
+    let mut missing: BTreeMap<PathBuf, &PlannedFile> = planned
+        .files
+        .iter()
+        .map(|file| (file.path.to_path(), file))
+        .collect();
+    for entry in fs::walk(target)? {
+        // What is in the signatures is for `verify` to judge.
+        let beside_list =
+            entry.path == Path::new(SUMS) || entry.path.parent() == Some(Path::new("sig"));
+        let problem = match (entry.kind, missing.remove(&entry.path)) {
+            (Kind::File, Some(file)) if entry.size != file.size => "of another size",
+            (Kind::File, Some(_)) if !entry.sole_name => "a file with a second name (hard link)",
+            (Kind::File, Some(_)) | (Kind::Folder, None) => continue,
+            (Kind::File, None) if beside_list => continue,
+            (_, Some(_)) => "no plain file",
+            (_, None) => "not one of its files",
+        };
+        return Err(damaged(
+            entry.path.to_string_lossy().escape_debug().to_string(),
+            problem,
+        ));
+    }
+    if let Some(file) = missing.values().next() {
+        return Err(damaged(file.path.to_string(), "missing"));
+    }
+    let count = u64::try_from(planned.files.len()).unwrap_or(u64::MAX);
+    progress.started(count, planned.sums.header().bytes);
+    pool::try_map(&planned.files, pool::cores(), |file| {
+        let (path, name) = (target.join(file.path.to_path()), file.path.as_str());
+        progress.item_started(name, file.size);
+        let mut there = fs::open(&path)?;
+        fs::advise_sequential(&there);
+        let found = pass((&mut there, &path), None, file.size, name, progress)?;
+        if found != (file.digest, file.size) {
+            return Err(damaged(name.to_owned(), "of other bytes"));
+        }
+        progress.item_done(name, true);
+        Ok(())
+    })?;
+    progress.done();
+    Ok(())
 }
 
 struct Work<'a> {
@@ -240,7 +285,6 @@ struct Work<'a> {
 impl Work<'_> {
     fn run(&self) -> Result<(), PackError> {
         fs::create_dir_all(&self.root, FOLDER_MODE)?;
-        let lock = FolderLock::acquire(self.part)?;
         let present = self.clean()?;
         self.check_space(&present)?;
         let folders = self.make_folders()?;
@@ -265,7 +309,6 @@ impl Work<'_> {
         }
         fs::sync_folder(&self.root)?;
         fs::rename(&self.root, self.target)?;
-        drop(lock);
         fs::remove_dir_all(self.part)?;
         self.progress.done();
         Ok(())

@@ -96,10 +96,108 @@ fn a_target_that_is_something_else_is_left_as_it_is() {
     assert!(matches!(error, PackError::Exists { .. }), "{error}");
     assert!(error.hint().unwrap().contains("raise the sequence"));
     assert_eq!(snapshot(&bundle.path), before);
-    // The same bundle, but cut off: not taken for good.
-    std::fs::write(bundle.path.join(APP), b"").unwrap();
-    let error = refused(&sandbox.request());
-    assert_eq!(error.id(), "E315");
+}
+
+#[test]
+fn the_same_bundle_is_taken_for_good_only_after_every_byte_was_hashed() {
+    let tampers: [(&str, fn(&Path)); 7] = [
+        ("v1/files/app/app-1.2.3.tar.gz is of other bytes", |b| {
+            edit(b, APP, |mut bytes| {
+                bytes[1_000_000] ^= 1;
+                bytes
+            });
+        }),
+        ("bundle.json is of other bytes", |b| {
+            edit(b, "bundle.json", |bytes| bytes.to_ascii_uppercase());
+        }),
+        ("v1/files/app/app-1.2.3.tar.gz is of another size", |b| {
+            std::fs::write(b.join(APP), b"").unwrap();
+        }),
+        (
+            "v1/apt/base/pool/libx++_1.0~rc1_amd64.deb is missing",
+            |b| {
+                std::fs::remove_file(b.join(DEB)).unwrap();
+            },
+        ),
+        ("v1/a\\nb is not one of its files", |b| {
+            std::fs::write(b.join("v1/a\nb"), b"").unwrap();
+        }),
+        ("sig is not one of its files", |b| {
+            std::os::unix::fs::symlink("v1", b.join("sig")).unwrap();
+        }),
+        (
+            "v1/apt/base/pool/libx++_1.0~rc1_amd64.deb is no plain file",
+            |b| {
+                std::fs::remove_file(b.join(DEB)).unwrap();
+                std::os::unix::fs::symlink("../../../../README.txt", b.join(DEB)).unwrap();
+            },
+        ),
+    ];
+    for (problem, tamper) in tampers {
+        let sandbox = Sandbox::new();
+        let request = sandbox.request();
+        let bundle = sandbox.pack("demo", &request).path;
+        tamper(&bundle);
+        let before = snapshot(&bundle);
+        let error = pack(&bundle, &request, &sandbox.store, &Silent, &Cancel::new()).unwrap_err();
+        assert_eq!(error.id(), "E315");
+        assert_eq!(
+            error.to_string(),
+            format!("{} is this bundle, but {problem}", bundle.display())
+        );
+        assert_eq!(snapshot(&bundle), before);
+    }
+    // Whole, and signed meanwhile: every file is hashed, and none is written.
+    let sandbox = Sandbox::new();
+    let key = SigningKey::generate().unwrap();
+    let bundle = sandbox.signed("demo", &[&key]);
+    let counts = Counts::default();
+    let again = pack(
+        &bundle,
+        &sandbox.request(),
+        &sandbox.store,
+        &counts,
+        &Cancel::new(),
+    )
+    .unwrap();
+    assert!(again.existing);
+    assert_eq!(
+        (counts.reused.into_inner(), counts.fresh.into_inner()),
+        (9, 0)
+    );
+    let bytes = u64::try_from(counts.bytes.into_inner()).unwrap();
+    assert_eq!(bytes, again.sums.header().bytes);
+}
+
+/// Packs once more when the first file begins.
+struct PackMeanwhile<'a>(&'a Sandbox, std::sync::Mutex<Option<String>>);
+
+impl Observer for PackMeanwhile<'_> {
+    fn on(&self, event: &Event<'_>) {
+        let mut said = self.1.lock().unwrap();
+        if let (Event::ItemStarted { .. }, None) = (event, said.as_ref()) {
+            let (target, request) = (self.0.path("demo"), self.0.request());
+            let error =
+                pack(&target, &request, &self.0.store, &Silent, &Cancel::new()).unwrap_err();
+            *said = Some(format!("{} {}", error.id(), self.0.path("demo").exists()));
+        }
+    }
+}
+
+#[test]
+fn while_a_bundle_is_written_or_hashed_another_run_is_refused() {
+    let sandbox = Sandbox::new();
+    for there in [false, true] {
+        let observer = PackMeanwhile(&sandbox, std::sync::Mutex::default());
+        let (target, request) = (sandbox.path("demo"), sandbox.request());
+        let _ = pack(&target, &request, &sandbox.store, &observer, &Cancel::new()).unwrap();
+        let said = observer.1.into_inner().unwrap();
+        assert_eq!(said, Some(format!("E606 {there}")));
+    }
+    assert_eq!(
+        haversack::fs::list(sandbox.folder.path()).unwrap(),
+        ["demo", "store"]
+    );
 }
 
 #[test]
