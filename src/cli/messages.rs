@@ -290,6 +290,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Use a mirror that is up to date, or state `accept-expired` with a reason in the manifest.",
     ),
     m(
+        "E416",
+        "A signed package index is of another suite than was asked for.",
+        "Correct the suite in the manifest, or use another mirror: this one answers with the wrong index.",
+    ),
+    m(
+        "E417",
+        "A signed package index is older than the one in the lock before: an old state is replayed.",
+        "Use a mirror that is up to date. When the publisher did go back: `haversack lock MANIFEST --update NAME`.",
+    ),
+    m(
         "E501",
         "A size or count exceeds what this program accepts.",
         "Make the bundle smaller, or report it to the builder.",

@@ -50,6 +50,7 @@ pub(super) fn resolve(
                 ExpiredIndex::Accept
             }
         },
+        seen: means.earlier.seen(),
     };
     let resolved = apt::resolve(
         &request,

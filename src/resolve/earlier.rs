@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::lock::{Artifact, Lock};
+use crate::sources::apt::Seen;
 use crate::types::name::Name;
 
 /// An earlier lock of the same manifest, and what it no longer holds for.
@@ -53,5 +54,19 @@ impl Earlier {
         rows.filter(|old| old.component == new.component && old.version == new.version)
             .filter(|old| old.file.url == new.file.url)
             .find(|old| old.file.sha256 != new.file.sha256)
+    }
+
+    /// The package indexes that new ones must not be older than.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let all = self.lock.iter().flat_map(|lock| &lock.repositories);
+        all.filter(|repository| !self.update.allows(&repository.name))
+            .flat_map(|repository| {
+                repository.suites.iter().map(|suite| Seen {
+                    repository: repository.name.clone(),
+                    suite: suite.suite.clone(),
+                    date: suite.date.clone(),
+                })
+            })
+            .collect()
     }
 }

@@ -238,7 +238,8 @@ fn hint_of_document(error: &DocumentError) -> Option<String> {
     net_error(error).and_then(crate::net::NetError::hint)
 }
 
-/// `E414` an index is not proven, `E415` it has run out, `E220` packages cannot be had, `E221` the
+/// `E414` an index is not proven, `E415` it has run out, `E416` it is of another suite,
+/// `E417` it is older than one seen before, `E220` packages cannot be had, `E221` the
 /// sources of this system do not fit, `E710` a repository contradicts itself.
 fn id_of_apt(error: &AptError) -> &'static str {
     match error {
@@ -249,6 +250,8 @@ fn id_of_apt(error: &AptError) -> &'static str {
         AptError::Signature { source, .. } if is_expired(source) => "E407",
         AptError::Signature { .. } => "E414",
         AptError::Expired { .. } => "E415",
+        AptError::OtherSuite { .. } => "E416",
+        AptError::Older { .. } => "E417",
         AptError::Unknown { .. } | AptError::Unsatisfiable { .. } => "E220",
         AptError::System(_) | AptError::Url { .. } => "E221",
         AptError::Path { .. } => "E310",
@@ -258,6 +261,14 @@ fn id_of_apt(error: &AptError) -> &'static str {
 
 fn hint_of_apt(error: &AptError) -> Option<String> {
     let text = match error {
+        AptError::Older { repository, .. } => {
+            return Some(format!(
+                "somebody may be keeping you on an old state: use a mirror that is up to date; when the publisher did go back, run `haversack lock MANIFEST --update {repository}`"
+            ));
+        }
+        AptError::OtherSuite { .. } => {
+            "the mirror answers with the index of another suite: correct the suite in the manifest, or use another mirror"
+        }
         AptError::Document(error) => return hint_of_document(error),
         AptError::NoRelease { .. } | AptError::NoPackages { .. } => {
             "check uri, suites and components of the repository in the manifest"

@@ -6,6 +6,7 @@ use crate::sources::documents::DocumentError;
 use crate::store::StoreError;
 use crate::trust::openpgp::OpenPgpError;
 use crate::types::digest::Digest;
+use crate::types::name::Name;
 use crate::types::path::ParsePathError;
 use crate::types::url::{ParseUrlError, SafeUrl};
 
@@ -57,6 +58,32 @@ pub enum AptError {
         url: SafeUrl,
         /// What is wrong.
         what: String,
+    },
+    /// The signed index is of another suite: somebody answers with the wrong one.
+    #[error(
+        "{url} is signed, but it is the index of another suite: Suite {suite}, Codename {codename}"
+    )]
+    OtherSuite {
+        /// Which index.
+        url: SafeUrl,
+        /// Its `Suite`, or `(none)`.
+        suite: String,
+        /// Its `Codename`, or `(none)`.
+        codename: String,
+    },
+    /// The signed index is older than one that was seen before: somebody replays an old state.
+    #[error(
+        "repository `{repository}`: {url} is of {found}, but the lock before has one of {seen}"
+    )]
+    Older {
+        /// Name of the repository.
+        repository: Name,
+        /// Which index.
+        url: SafeUrl,
+        /// Its `Date`.
+        found: String,
+        /// `Date` of the one in the earlier lock.
+        seen: String,
     },
     /// The signed index has run out.
     #[error(

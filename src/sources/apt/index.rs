@@ -5,7 +5,7 @@ use std::io::Read as _;
 use jiff::Timestamp;
 
 use super::error::AptError;
-use super::release::Release;
+use super::release::{self, Release};
 use super::{ExpiredIndex, RepositorySpec, Request};
 use crate::event::{Cancel, Event, Observer, Step};
 use crate::lock::{LockedFile, Suite};
@@ -73,6 +73,8 @@ pub(super) fn fetch(
         url: signed.url.clone(),
         what,
     })?;
+    check_suite(&release, suite, &signed.url)?;
+    check_replay(context.request, repository, suite, &release, &signed.url)?;
     let mut notes = signed.notes;
     notes.extend(check_age(context.request, &release, &signed.url)?);
     let mut files = signed.files;
@@ -199,6 +201,53 @@ fn refused(
         what: url.to_string(),
         source,
     }
+}
+
+/// Refuses the index of another suite, which the same key may have signed.
+pub(super) fn check_suite(release: &Release, suite: &str, url: &SafeUrl) -> Result<(), AptError> {
+    if release.is_of(suite) {
+        return Ok(());
+    }
+    let shown = |name: &Option<String>| {
+        let name = name.as_deref().unwrap_or("(none)").chars();
+        name.take(160).flat_map(char::escape_default).collect()
+    };
+    Err(AptError::OtherSuite {
+        url: url.clone(),
+        suite: shown(&release.suite),
+        codename: shown(&release.codename),
+    })
+}
+
+/// Refuses an index that is older than the one of an earlier lock.
+fn check_replay(
+    request: &Request,
+    repository: &RepositorySpec,
+    suite: &str,
+    release: &Release,
+    url: &SafeUrl,
+) -> Result<(), AptError> {
+    let unreadable = |what| AptError::Release {
+        url: url.clone(),
+        what,
+    };
+    let made = release.made().map_err(unreadable)?;
+    for seen in &request.seen {
+        if seen.repository != repository.name || seen.suite != suite {
+            continue;
+        }
+        let before = release::time(&seen.date)
+            .map_err(|what| unreadable(format!("the lock before: {what}")))?;
+        if made < before {
+            return Err(AptError::Older {
+                repository: repository.name.clone(),
+                url: url.clone(),
+                found: release.date.clone(),
+                seen: seen.date.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses an index that has run out, or notes it when that was asked for.

@@ -128,6 +128,19 @@ pub struct Request {
     pub now: Timestamp,
     /// What to do with an index that has run out.
     pub expired: ExpiredIndex,
+    /// Indexes of an earlier lock: an older one than these is a replay, and refused.
+    pub seen: Vec<Seen>,
+}
+
+/// An index that was seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Name of the repository.
+    pub repository: Name,
+    /// The suite.
+    pub suite: String,
+    /// `Date` of its Release file, as upstream writes it.
+    pub date: String,
 }
 
 /// A closure.

@@ -82,6 +82,42 @@ impl Release {
         self.valid_until.as_deref().map(time).transpose()
     }
 
+    /// Whether this is the index of the suite `asked`, by `Suite` or `Codename`, as apt decides it
+    /// (`metaIndex::CheckDist`): the part after the last `/` of an old security suite
+    /// (`stretch/updates`) does not count, and may as well be written with `-`.
+    ///
+    /// Stricter than apt in one case: the updates of a release carry its code name too
+    /// (`Suite: noble-updates`, `Codename: noble`) and are not the index of the release.
+    pub(super) fn is_of(&self, asked: &str) -> bool {
+        let (stem, dashed) = match asked.strip_suffix("/updates") {
+            Some(stem) => (stem, format!("{stem}-updates")),
+            None => (asked, asked.to_owned()),
+        };
+        let slashed = asked
+            .strip_suffix("-updates")
+            .map(|stem| format!("{stem}/updates"));
+        let spellings = [Some(asked), Some(stem), Some(&dashed), slashed.as_deref()];
+        let fits = |name: Option<&str>| name.is_some() && spellings.contains(&name);
+        if fits(self.suite.as_deref()) {
+            return true;
+        }
+        let codename = self.codename.as_deref();
+        let pocket = self.suite.as_deref().zip(codename);
+        let is_pocket = pocket.is_some_and(|(suite, codename)| {
+            let rest = suite.strip_prefix(codename);
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        });
+        fits(codename) && !(is_pocket && stem == asked)
+    }
+
+    /// When it was made.
+    ///
+    /// # Errors
+    /// In words, when the date cannot be read.
+    pub(super) fn made(&self) -> Result<Timestamp, String> {
+        time(&self.date)
+    }
+
     /// The folder of a component as configured. The security archive says `updates/main` where both
     /// its users and its folders say `main`; what is in the list decides.
     pub(super) fn folder(&self, component: &str, arch: &str) -> Option<String> {
@@ -142,7 +178,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// Dates are those of RFC 5322, with `UTC` or `GMT` for the zone.
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let plain = text
         .strip_suffix("UTC")
         .or_else(|| text.strip_suffix("GMT"))
@@ -186,6 +222,56 @@ mod tests {
             release.valid_until().unwrap().unwrap().to_string(),
             "2026-11-28T00:53:02Z"
         );
+    }
+
+    #[test]
+    fn knows_its_suite_by_every_spelling_and_no_other() {
+        // `Suite` and `Codename` as the publishers write them, what is asked for, and the answer.
+        for (suite, codename, asked, expected) in [
+            ("oldstable", "bookworm", "bookworm", true),
+            ("oldstable", "bookworm", "oldstable", true),
+            ("oldstable", "bookworm", "trixie", false),
+            ("oldstable", "bookworm", "bookworm-updates", false),
+            ("oldstable", "bookworm", "", false),
+            (
+                "oldstable-updates",
+                "bookworm-updates",
+                "bookworm-updates",
+                true,
+            ),
+            ("oldstable-updates", "bookworm-updates", "bookworm", false),
+            (
+                "oldstable-security",
+                "bookworm-security",
+                "bookworm-security",
+                true,
+            ),
+            ("oldstable-security", "bookworm-security", "bookworm", false),
+            ("oldoldstable", "buster", "buster/updates", true),
+            ("oldoldstable", "buster/updates", "buster-updates", true),
+            (
+                "oldoldstable-updates",
+                "buster-updates",
+                "buster/updates",
+                true,
+            ),
+            ("oldoldstable", "buster", "stretch/updates", false),
+            ("noble", "noble", "noble", true),
+            ("noble-updates", "noble", "noble-updates", true),
+            ("noble-updates", "noble", "noble", false),
+            ("noble-security", "noble", "noble-updates", false),
+            ("bookworm-pgdg", "bookworm-pgdg", "bookworm-pgdg", true),
+            ("stable", "bookworm", "bookworm", true),
+        ] {
+            let release = Release {
+                suite: Some(suite.to_owned()),
+                codename: Some(codename.to_owned()),
+                ..Release::default()
+            };
+            let text = format!("{suite}, {codename}: {asked}");
+            assert_eq!(release.is_of(asked), expected, "{text}");
+        }
+        assert!(!Release::default().is_of("bookworm"));
     }
 
     #[test]

@@ -153,6 +153,7 @@ impl Machine {
             base,
             now: Timestamp::now(),
             expired: ExpiredIndex::Refuse,
+            seen: Vec::new(),
         }
     }
 
