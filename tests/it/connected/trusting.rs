@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use haversack::event::{Cancel, Silent};
+use haversack::fetch::FetchError;
 use haversack::lock::{Lock, Vouched};
 use haversack::manifest::Manifest;
 use haversack::resolve::{Earlier, RecheckError, ResolveError, Update, recheck};
 use haversack::types::digest::Digest;
 
-use super::{Bench, NAME, RELEASE_KEY, SIGNATURE, TOOL, TOOL_SHA256, key_lines, manifest_of};
-use crate::support::http::Server;
+use super::{Bench, NAME, RELEASE_KEY, SIGNATURE, TOOL, TOOL_SHA256, head, key_lines, manifest_of};
+use crate::support::http::{Behaviour, Server};
 
 /// The time that the signatures of the fixtures are judged at.
 fn now() -> jiff::Timestamp {
@@ -143,4 +144,45 @@ fn an_edited_lock_is_not_believed_although_it_names_its_evidence() {
         error.contains("which the key `release` does not pin"),
         "{error}"
     );
+}
+
+#[test]
+fn artifacts_of_the_same_bytes_are_each_looked_into_and_share_their_places() {
+    let server = Server::start();
+    server.put("a.tar.gz", TOOL);
+    server.put("b.tar.gz", TOOL);
+    let row = |name: &str, expect: &str| {
+        format!(
+            "[[artifact]]\ncomponent = \"extra-{name}\"\nversion = \"1\"\nurl = \"{}\"\n\
+             sha256 = \"{TOOL_SHA256}\"\nexpect = \"{expect}\"\n",
+            server.url(&format!("{name}.tar.gz"))
+        )
+    };
+    let both = |first: &str, second: &str| head() + &row("a", first) + &row("b", second);
+    let mut bench = Bench::new();
+    let lock = bench
+        .resolve(&both("tool/bin/tool", "tool/bin/tool"))
+        .unwrap();
+    assert_eq!(bench.fetch(&lock).unwrap().surveyed, 2);
+    for (first, second, path) in [
+        ("tool/bin/tool", "absent", "files/extra-b/b.tar.gz"),
+        ("absent", "tool/bin/tool", "files/extra-a/a.tar.gz"),
+    ] {
+        let lock = bench.resolve(&both(first, second)).unwrap();
+        let error = bench.fetch(&lock).unwrap_err();
+        let FetchError::Files { failures, .. } = error else {
+            panic!("{error}")
+        };
+        let paths: Vec<_> = failures.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, [path]);
+    }
+    // Whichever place is down, the other has the bytes.
+    for down in ["a.tar.gz", "b.tar.gz"] {
+        bench.empty_store();
+        let stored = bench.store.path_of(&TOOL_SHA256.parse().unwrap());
+        let _ = std::fs::remove_file(stored);
+        server.behave(down, Behaviour::Status(404, 1000));
+        assert_eq!(bench.fetch(&lock).unwrap().surveyed, 2, "{down}");
+        server.behave(down, Behaviour::Status(404, 0));
+    }
 }
