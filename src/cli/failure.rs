@@ -122,6 +122,7 @@ failures! {
 #[cfg(feature = "connected")]
 failures! {
     haversack::net::NetError,
+    haversack::resolve::RecheckError,
     haversack::resolve::ResolveError,
     haversack::fetch::FetchError,
 }

@@ -235,6 +235,11 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Do not choose one by guessing: ask upstream which is right. It has been wrong before. Where the lock before is one of them: `haversack lock MANIFEST --update NAME`.",
     ),
     m(
+        "E331",
+        "The lock says something that its own evidence does not: it was edited or damaged.",
+        "Compare it with version control, or run `haversack lock MANIFEST` and review the difference.",
+    ),
+    m(
         "E401",
         "No signature is by a key that the trust directory holds.",
         "Compare the key's fingerprint with the builder by phone, then add its .pem to the trust directory.",

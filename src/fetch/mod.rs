@@ -204,8 +204,10 @@ fn listed(failures: &[Failure]) -> String {
 /// One file to bring, however often the lock names it.
 struct Job<'l> {
     file: &'l LockedFile,
-    mirrors: &'l [SafeUrl],
-    artifact: Option<&'l Artifact>,
+    /// Where else it may be.
+    mirrors: Vec<SafeUrl>,
+    /// Every artifact with these bytes: each has expectations of its own.
+    artifacts: Vec<&'l Artifact>,
 }
 
 /// Brings every file of a lock into the store, `jobs` at once.
@@ -254,8 +256,11 @@ pub fn fetch(
                     report.fetched_files = report.fetched_files.saturating_add(1);
                     report.fetched_bytes = report.fetched_bytes.saturating_add(job.file.size);
                 }
-                if done.survey.is_some() {
-                    report.surveyed = report.surveyed.saturating_add(1);
+                for survey in done.surveys {
+                    match survey {
+                        Ok(_) => report.surveyed = report.surveyed.saturating_add(1),
+                        Err(failure) => failures.push(failure),
+                    }
                 }
             }
             Err(error) => failures.push(Failure {
@@ -276,20 +281,23 @@ pub fn fetch(
 fn work(lock: &Lock) -> Vec<Job<'_>> {
     let mut by_digest: BTreeMap<Digest, Job<'_>> = BTreeMap::new();
     for artifact in &lock.artifacts {
-        by_digest.insert(
-            artifact.file.sha256,
-            Job {
-                file: &artifact.file,
-                mirrors: &artifact.mirrors,
-                artifact: Some(artifact),
-            },
-        );
+        let job = by_digest.entry(artifact.file.sha256).or_insert(Job {
+            file: &artifact.file,
+            mirrors: Vec::new(),
+            artifacts: Vec::new(),
+        });
+        for place in [&artifact.file.url].into_iter().chain(&artifact.mirrors) {
+            if *place != job.file.url && !job.mirrors.contains(place) {
+                job.mirrors.push(place.clone());
+            }
+        }
+        job.artifacts.push(artifact);
     }
     for file in lock.payload().chain(lock.evidence()) {
         by_digest.entry(file.sha256).or_insert(Job {
             file,
-            mirrors: &[],
-            artifact: None,
+            mirrors: Vec::new(),
+            artifacts: Vec::new(),
         });
     }
     let mut work: Vec<Job<'_>> = by_digest.into_values().collect();
@@ -319,7 +327,7 @@ fn check_space(work: &[Job<'_>], store: &Store) -> Result<(), FetchError> {
 
 struct Done {
     fetched: bool,
-    survey: Option<Survey>,
+    surveys: Vec<Result<Survey, Failure>>,
 }
 
 fn one(
@@ -331,7 +339,7 @@ fn one(
     cancel: &Cancel,
 ) -> Result<Done, FileError> {
     let mut places = vec![job.file.url.clone()];
-    places.extend_from_slice(job.mirrors);
+    places.extend_from_slice(&job.mirrors);
     let wanted = Wanted {
         item: job.file.path.as_str(),
         sha256: Some(job.file.sha256),
@@ -346,13 +354,18 @@ fn one(
             found: stored.size,
         });
     }
-    let survey = match job.artifact {
-        Some(artifact) => Some(look_into(artifact, arch, store, cancel)?),
-        None => None,
-    };
+    let mut surveys = Vec::new();
+    for artifact in &job.artifacts {
+        surveys.push(
+            look_into(artifact, arch, store, cancel).map_err(|error| Failure {
+                path: artifact.file.path.clone(),
+                error,
+            }),
+        );
+    }
     Ok(Done {
         fetched: stored.from.is_some(),
-        survey,
+        surveys,
     })
 }
 

@@ -296,7 +296,7 @@ fn hint_of_apt(error: &AptError) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn is_expired(error: &OpenPgpError) -> bool {
+pub(super) fn is_expired(error: &OpenPgpError) -> bool {
     match error {
         OpenPgpError::NoneGood { rejected, .. } => rejected
             .iter()

@@ -15,9 +15,9 @@ use crate::types::path::RelPath;
 use crate::types::url::SafeUrl;
 
 /// Largest key file, in bytes.
-const MAX_KEY: u64 = 4 << 20;
+pub(super) const MAX_KEY: u64 = 4 << 20;
 /// Largest detached signature, in bytes.
-const MAX_SIGNATURE: u64 = 64 << 10;
+pub(super) const MAX_SIGNATURE: u64 = 64 << 10;
 
 /// A key file whose pinned certificates are all there.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod artifact;
 mod earlier;
 mod error;
 mod evidence;
+mod recheck;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -30,6 +31,7 @@ use crate::types::url::SafeUrl;
 
 pub use earlier::{Earlier, Update};
 pub use error::{Claim, ResolveError};
+pub use recheck::{RecheckError, recheck};
 
 /// What resolving takes from its surroundings.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use haversack::fetch::{self, FetchReport};
 use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::pool;
-use haversack::resolve::Earlier;
+use haversack::resolve::{self, Earlier};
 use haversack::store::Store;
 use haversack::types::size::ByteSize;
 use serde_json::json;
@@ -37,6 +37,8 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         context.observer,
         context.cancel,
     )?;
+    let (now, cancel) = (surroundings::now(), context.cancel);
+    resolve::recheck(&lock, &wish.manifest, &workshop.store, now, cancel)?;
     let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
     let built = pack(
         &args.output,

@@ -354,7 +354,13 @@ fn check_list(url: &SafeUrl, bytes: &[u8], expected: Digest, size: u64) -> Resul
     })
 }
 
-fn unpack(name: &str, packed: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Whether a file of this name is a package list.
+pub(super) fn is_list(name: &str) -> bool {
+    matches!(name, XZ | GZ)
+}
+
+/// Unpacks a package list.
+pub(super) fn unpack(name: &str, packed: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     if name == XZ {
         let stream = liblzma::stream::Stream::new_stream_decoder(

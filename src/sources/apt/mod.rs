@@ -14,6 +14,7 @@ mod error;
 mod explain;
 mod index;
 mod packages;
+mod recheck;
 mod relation;
 mod release;
 mod rows;
@@ -26,6 +27,7 @@ pub mod version;
 pub use deb822::SyntaxError;
 pub use error::AptError;
 pub use index::{MAX_LIST, MAX_PACKED};
+pub use recheck::recheck;
 
 use jiff::Timestamp;
 

@@ -1,6 +1,14 @@
 //! Indexes that are signed, but not what was asked for; and such that are not signed.
 
-use haversack::sources::apt::{AptError, Base, ExpiredIndex, Seen};
+use haversack::event::{Cancel, Silent};
+use haversack::lock::Repository as Row;
+use haversack::sources::apt::{self, AptError, Base, ExpiredIndex, Request, Seen, Wanted};
+use haversack::sources::documents::LocalDocuments;
+use haversack::store::Store;
+use haversack::trust::openpgp::Keyring;
+use haversack::types::digest::Digest;
+use haversack::types::target::Arch;
+use jiff::Timestamp;
 
 use super::{Repository, resolve, resolve_after};
 use crate::apt::openpgp::Gpg;
@@ -138,4 +146,73 @@ fn a_signed_index_of_another_suite_or_of_an_older_day_is_refused() {
     );
     dated(new);
     after(&[seen("own", "stable", old)]).unwrap();
+}
+
+#[test]
+fn rows_of_a_lock_are_checked_against_the_signed_lists() {
+    let repository = Repository::new(&["Package: app\nDepends: lib", "Package: lib"]);
+    let other = Repository::new(&["Package: app"]);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let row = |repository: &Repository| {
+        let mut spec = repository.spec();
+        spec.pinned = Keyring::parse(&spec.keyring).unwrap().fingerprints();
+        let request = Request {
+            repositories: vec![spec],
+            arch: Arch::Amd64,
+            wanted: vec![Wanted {
+                component: "test".parse().unwrap(),
+                packages: vec!["app".to_owned()],
+            }],
+            recommends: false,
+            base: Base::Nothing,
+            now: Timestamp::now(),
+            expired: ExpiredIndex::Refuse,
+            seen: Vec::new(),
+        };
+        let resolved =
+            apt::resolve(&request, &LocalDocuments, &store, &Silent, &Cancel::new()).unwrap();
+        resolved.repositories.into_iter().next().unwrap()
+    };
+    let (good, foreign) = (row(&repository), row(&other));
+    let pins = good.pinned.clone();
+    let check = |row: &Row| apt::recheck(row, &pins, &store, Timestamp::now(), &Cancel::new());
+    check(&good).unwrap();
+    assert_eq!(good.packages.len(), 2);
+
+    let evil = store.put(b"evil").unwrap();
+    let refused = |what: &str, edit: &dyn Fn(&mut Row)| {
+        let mut row = good.clone();
+        edit(&mut row);
+        let error = check(&row).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let told = format!("{error}: {}", source.unwrap_or_default());
+        assert!(told.contains(what), "{what}: {told}");
+    };
+    let no_list = "no signed package list has";
+    refused(no_list, &|row| row.packages[1].file.sha256 = evil);
+    refused(no_list, &|row| row.packages[0].file.size += 1);
+    refused(no_list, &|row| row.packages[0].version = "2.0".to_owned());
+    refused(no_list, &|row| {
+        row.packages[0].file.path = "apt/own/pool/9.deb".parse().unwrap();
+    });
+    refused("does not vouch for", &|row| {
+        row.suites[0].index[1].sha256 = evil;
+    });
+    refused("names no signed index", &|row| {
+        row.suites[0].index.remove(0);
+    });
+    refused("dates are not those", &|row| row.suites[0].date.push(' '));
+    refused("not signed by whom", &|row| {
+        row.suites[0].signed_by.clone_from(&foreign.pinned);
+    });
+    refused("not in the store", &|row| {
+        row.suites[0].index[0].sha256 = Digest::of(b"nowhere");
+    });
+    refused("which the manifest does not pin", &|row| {
+        row.keyring = foreign.keyring.clone();
+    });
+    refused("no good signature", &|row| {
+        row.suites.clone_from(&foreign.suites);
+    });
 }

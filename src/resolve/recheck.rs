@@ -1,0 +1,367 @@
+//! Checks the evidence of a lock again, before a bundle repeats it.
+//!
+//! A lock is a text that people and tools change. So what it says is taken from nowhere but the
+//! manifest and the documents that it names, which are in the store by now: the checksum file still
+//! states the digest, the signature is good over the very file, the package lists vouch for every
+//! package, and their index is signed by the keyring.
+
+use jiff::Timestamp;
+
+use super::evidence::{MAX_KEY, MAX_SIGNATURE};
+use crate::event::{Cancel, Cancelled};
+use crate::fs::{self, PathError};
+use crate::lock::{Artifact, Evidence, Lock, LockedFile, Repository, Vouched};
+use crate::manifest::{self, Manifest, Origin, Source, Wanted};
+use crate::pool;
+use crate::sources::apt::{self, AptError};
+use crate::store::{Store, StoreError};
+use crate::trust::openpgp::{Keyring, OpenPgpError};
+use crate::trust::sums::{self, SumsError};
+use crate::types::fingerprint::Fingerprint;
+use crate::types::name::Name;
+use crate::types::url::SafeUrl;
+
+/// Why a lock is not believed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecheckError {
+    /// The lock says something else than manifest and documents do.
+    #[error("the lock says of {item} what its evidence does not: {what}")]
+    Unproven {
+        /// The file or repository.
+        item: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A checksum document does not state the digest.
+    #[error("the checksum file {url} does not vouch for {item}")]
+    Sums {
+        /// The file.
+        item: String,
+        /// The document.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: Box<SumsError>,
+    },
+    /// A signature over a file, or the key for it, is not good.
+    #[error("the signature {url} does not vouch for {item}")]
+    Signature {
+        /// The file.
+        item: String,
+        /// The signature.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: OpenPgpError,
+    },
+    /// The signed indexes of a repository do not vouch for what the lock says.
+    #[error("the signed indexes do not vouch for repository `{repository}` of the lock")]
+    Repository {
+        /// The repository.
+        repository: Name,
+        /// Why not.
+        #[source]
+        source: Box<AptError>,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] PathError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl RecheckError {
+    /// The stable id: `E331` the lock is not believed, `E407` a key has expired since.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Store(StoreError::Cancelled(_)) | Self::Cancelled(_) => "E130",
+            Self::Store(_) | Self::Io(_) => "E601",
+            Self::Repository { source, .. } => match &**source {
+                AptError::Signature { source, .. } if super::error::is_expired(source) => "E407",
+                AptError::Store(_) => "E601",
+                AptError::Cancelled(_) => "E130",
+                _ => "E331",
+            },
+            Self::Signature { source, .. } if super::error::is_expired(source) => "E407",
+            _ => "E331",
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self.id() {
+            "E331" => {
+                "somebody edited the lock, or a tool damaged it: compare it with version control, or run `haversack lock MANIFEST` and review the difference; nothing was written"
+            }
+            "E407" => {
+                "publishers renew keys in place: run `haversack lock MANIFEST`; check the clock of this machine"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What is asked.
+struct Check<'c> {
+    store: &'c Store,
+    now: Timestamp,
+    cancel: &'c Cancel,
+}
+
+/// Checks every piece of evidence of `lock`, which answers `manifest`, from what is in the store.
+///
+/// What a manifest trusts without naming a key (`first-lock`, and repositories with
+/// `from = "system"`, whose keyring was this or another machine's) can be compared with itself only.
+///
+/// # Errors
+/// When the lock says anything that its evidence does not.
+pub fn recheck(
+    lock: &Lock,
+    manifest: &Manifest,
+    store: &Store,
+    now: Timestamp,
+    cancel: &Cancel,
+) -> Result<(), RecheckError> {
+    let check = Check { store, now, cancel };
+    for artifact in &lock.artifacts {
+        let mut wished = manifest.artifacts.iter();
+        if !wished.any(|wish| wish.path == artifact.file.path) {
+            let item = artifact.file.path.as_str();
+            return Err(unproven(item, "the manifest does not ask for it"));
+        }
+    }
+    pool::try_map(&manifest.artifacts, pool::cores(), |wish| {
+        cancel.check()?;
+        let found = lock.artifacts.iter().find(|one| one.file.path == wish.path);
+        match found {
+            Some(artifact) => check.artifact(manifest, wish, artifact),
+            None => Err(unproven(wish.path.as_str(), "the lock lacks it")),
+        }
+    })?;
+    check.repositories(lock, manifest)
+}
+
+impl Check<'_> {
+    fn artifact(
+        &self,
+        manifest: &Manifest,
+        wish: &manifest::Artifact,
+        artifact: &Artifact,
+    ) -> Result<(), RecheckError> {
+        let item = artifact.file.path.as_str();
+        let same = artifact.component == wish.component
+            && artifact.version == wish.version
+            && artifact.stand_in == wish.stand_in
+            && artifact.expect == wish.expect;
+        if !same {
+            let what = "component, version, stand-in or expect are not those of the manifest";
+            return Err(unproven(item, what));
+        }
+        if !is_place(&wish.source, &artifact.file.url) {
+            let what = format!("its URL {} is not that of the manifest", artifact.file.url);
+            return Err(unproven(item, what));
+        }
+        let mut left: Vec<&Evidence> = artifact.evidence.iter().collect();
+        for wanted in &wish.evidence {
+            let Some(at) = left.iter().position(|one| answers(wanted, one)) else {
+                let what = "the manifest asks for evidence that the lock does not name";
+                return Err(unproven(item, what));
+            };
+            self.evidence(manifest, wanted, left.remove(at), artifact)?;
+        }
+        match left.first() {
+            None => Ok(()),
+            Some(more) => Err(unproven(
+                item,
+                format!("the manifest does not ask for: {}", more.vouched),
+            )),
+        }
+    }
+
+    fn evidence(
+        &self,
+        manifest: &Manifest,
+        wanted: &Wanted,
+        evidence: &Evidence,
+        artifact: &Artifact,
+    ) -> Result<(), RecheckError> {
+        let (item, sha256) = (artifact.file.path.as_str(), artifact.file.sha256);
+        let stated = match wanted {
+            Wanted::Literal(digest) | Wanted::Catalogue(digest) => *digest,
+            Wanted::FirstLock(_) => return Ok(()),
+            Wanted::ChecksumFile { file_name, .. } => {
+                let document = document(evidence.document.as_ref(), item)?;
+                let bytes = self.read(document, sums::MAX_DOCUMENT)?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| unproven(item, format!("{} is no UTF-8 text", document.url)))?;
+                sums::find(&text, file_name).map_err(|source| RecheckError::Sums {
+                    item: item.to_owned(),
+                    url: document.url.clone(),
+                    source: Box::new(source),
+                })?
+            }
+            Wanted::OpenPgp { key, .. } => {
+                return self.signature(manifest, key, evidence, artifact);
+            }
+        };
+        if stated == sha256 {
+            return Ok(());
+        }
+        let what = format!("{} is {stated}, the lock says {sha256}", evidence.vouched);
+        Err(unproven(item, what))
+    }
+
+    fn signature(
+        &self,
+        manifest: &Manifest,
+        key: &Name,
+        evidence: &Evidence,
+        artifact: &Artifact,
+    ) -> Result<(), RecheckError> {
+        let item = artifact.file.path.as_str();
+        let pins = pins(manifest, key);
+        let Vouched::OpenPgp(signer) = &evidence.vouched else {
+            return Err(unproven(item, "it names no signer"));
+        };
+        if !pins.contains(signer) {
+            let what = format!("it is signed by {signer}, which the key `{key}` does not pin");
+            return Err(unproven(item, what));
+        }
+        let signature = document(evidence.document.as_ref(), item)?;
+        let refused = |source| RecheckError::Signature {
+            item: item.to_owned(),
+            url: signature.url.clone(),
+            source,
+        };
+        let bytes = self.read(signature, MAX_SIGNATURE)?;
+        let key = self.read(document(evidence.key.as_ref(), item)?, MAX_KEY)?;
+        let keyring = Keyring::parse(&key)
+            .and_then(|keyring| keyring.only(std::slice::from_ref(signer)))
+            .map_err(refused)?;
+        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        keyring
+            .verify_detached(&bytes, file, self.now)
+            .map_err(refused)?;
+        Ok(())
+    }
+
+    fn repositories(&self, lock: &Lock, manifest: &Manifest) -> Result<(), RecheckError> {
+        let wished = manifest.apt.as_ref();
+        let wished = wished.map_or(&[][..], |apt| apt.repositories.as_slice());
+        for wish in wished {
+            if !lock.repositories.iter().any(|one| is_of(wish, &one.name)) {
+                return Err(unproven(wish.name.as_str(), "the lock lacks it"));
+            }
+        }
+        for repository in &lock.repositories {
+            let item = repository.name.as_str();
+            // A repository of its own name comes before the several of the system.
+            let own = wished.iter().find(|wish| wish.name == repository.name);
+            let wish = own.or_else(|| wished.iter().find(|wish| is_of(wish, &repository.name)));
+            let wish = wish.ok_or_else(|| unproven(item, "the manifest does not ask for it"))?;
+            let pinned = as_stated(wish, manifest, repository)?;
+            apt::recheck(repository, pinned, self.store, self.now, self.cancel).map_err(
+                |source| RecheckError::Repository {
+                    repository: repository.name.clone(),
+                    source: Box::new(source),
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, file: &LockedFile, limit: u64) -> Result<Vec<u8>, RecheckError> {
+        let found = self.store.read(&file.sha256, limit)?;
+        found.ok_or_else(|| unproven(file.path.as_str(), "it is not in the store, or too long"))
+    }
+}
+
+/// The pins of a repository; none for those of the system.
+fn as_stated<'m>(
+    wish: &manifest::Repository,
+    manifest: &'m Manifest,
+    repository: &Repository,
+) -> Result<&'m [Fingerprint], RecheckError> {
+    let item = repository.name.as_str();
+    let Origin::Stated {
+        uri, suites, key, ..
+    } = &wish.origin
+    else {
+        return Ok(&[]);
+    };
+    let locked: Vec<&str> = repository.suites.iter().map(|one| &*one.suite).collect();
+    let all = suites.iter().all(|suite| locked.contains(&suite.as_str()));
+    let more = locked
+        .iter()
+        .all(|suite| suites.iter().any(|one| one == suite));
+    let pins = pins(manifest, key);
+    let same_pins = pins.iter().all(|pin| repository.pinned.contains(pin))
+        && repository.pinned.iter().all(|pin| pins.contains(pin));
+    if *uri != repository.uri || !all || !more || !same_pins || pins.is_empty() {
+        let what = "its URI, suites or pinned keys are not those of the manifest";
+        return Err(unproven(item, what));
+    }
+    Ok(pins)
+}
+
+/// Whether a locked repository is of this entry: the several of one system are called `name-…`.
+fn is_of(wish: &manifest::Repository, name: &Name) -> bool {
+    let rest = name.as_str().strip_prefix(wish.name.as_str());
+    match wish.origin {
+        Origin::System => rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+        Origin::Stated { .. } => rest == Some(""),
+    }
+}
+
+fn pins<'m>(manifest: &'m Manifest, key: &Name) -> &'m [Fingerprint] {
+    let found = manifest.keys.iter().find(|one| one.name == *key);
+    found.map_or(&[], |key| key.openpgp.as_slice())
+}
+
+/// Whether the lock's piece of evidence is of the kind and from the place that is asked for.
+fn answers(wanted: &Wanted, evidence: &Evidence) -> bool {
+    let from = |source: &Source| {
+        let document = evidence.document.as_ref();
+        document.is_some_and(|document| is_place(source, &document.url))
+    };
+    match (wanted, &evidence.vouched) {
+        (Wanted::Literal(_), Vouched::Manifest) | (Wanted::Catalogue(_), Vouched::Catalogue(_)) => {
+            true
+        }
+        (Wanted::ChecksumFile { source, .. }, Vouched::ChecksumFile)
+        | (Wanted::OpenPgp { source, .. }, Vouched::OpenPgp(_)) => from(source),
+        (Wanted::FirstLock(wished), Vouched::FirstLock(locked)) => wished == locked,
+        _ => false,
+    }
+}
+
+/// Whether a URL of the lock is this place. A local path is absolute in the lock, and another one on
+/// another machine.
+fn is_place(source: &Source, url: &SafeUrl) -> bool {
+    match source {
+        Source::Url(wished) => wished == url,
+        Source::Path(_) => url.local_path().is_some() && url.file_name() == source.file_name(),
+    }
+}
+
+fn document<'e>(
+    document: Option<&'e LockedFile>,
+    item: &str,
+) -> Result<&'e LockedFile, RecheckError> {
+    document.ok_or_else(|| unproven(item, "a document of its evidence is not named"))
+}
+
+fn unproven(item: &str, what: impl Into<String>) -> RecheckError {
+    RecheckError::Unproven {
+        item: item.to_owned(),
+        what: what.into(),
+    }
+}
