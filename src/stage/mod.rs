@@ -21,6 +21,7 @@ mod facts;
 mod host;
 pub mod packages;
 mod payload;
+mod place;
 mod quote;
 mod render;
 mod roles;
@@ -102,8 +103,13 @@ pub enum StageError {
     #[error("the bundle does not fit the deployment:\n  - {}", .0.join("\n  - "))]
     Unfit(Vec<String>),
     /// The output folder holds something else.
-    #[error("{} is not empty and no staged tree (it has no plan.json); name another folder", .0.display())]
-    Occupied(PathBuf),
+    #[error("{} is no earlier staged tree: {reason}", path.display())]
+    Occupied {
+        /// The output folder.
+        path: PathBuf,
+        /// What does not belong into a staged tree, or is missing in one.
+        reason: String,
+    },
     /// Not enough space.
     #[error("{} has {free} free, {needed} are needed", path.display())]
     Space {
@@ -140,7 +146,7 @@ impl StageError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "E530",
-            Self::Occupied(_) => "E531",
+            Self::Occupied { .. } => "E531",
             Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
             Self::Secret(_) => "E608",
@@ -158,7 +164,9 @@ impl StageError {
             Self::Unfit(_) => {
                 "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
             }
-            Self::Occupied(_) => "name a folder that does not exist yet, or an earlier staged tree",
+            Self::Occupied { .. } => {
+                "name a folder that does not exist yet, or move what is not part of the staged tree away; nothing was changed"
+            }
             Self::Space { .. } => "free some space or name another folder; nothing was staged",
             Self::Bundle(error) => return error.hint(),
             Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),

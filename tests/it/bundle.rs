@@ -100,7 +100,8 @@ fn a_target_that_is_something_else_is_left_as_it_is() {
 
 #[test]
 fn the_same_bundle_is_taken_for_good_only_after_every_byte_was_hashed() {
-    let tampers: [(&str, fn(&Path)); 7] = [
+    type Tamper = (&'static str, fn(&Path));
+    let tampers: [Tamper; 7] = [
         ("v1/files/app/app-1.2.3.tar.gz is of other bytes", |b| {
             edit(b, APP, |mut bytes| {
                 bytes[1_000_000] ^= 1;
