@@ -21,6 +21,7 @@ mod facts;
 mod host;
 pub mod packages;
 mod payload;
+mod place;
 mod quote;
 mod render;
 mod roles;
@@ -102,8 +103,13 @@ pub enum StageError {
     #[error("the bundle does not fit the deployment:\n  - {}", .0.join("\n  - "))]
     Unfit(Vec<String>),
     /// The output folder holds something else.
-    #[error("{} is not empty and no staged tree (it has no plan.json); name another folder", .0.display())]
-    Occupied(PathBuf),
+    #[error("{} is no earlier staged tree: {reason}", path.display())]
+    Occupied {
+        /// The output folder.
+        path: PathBuf,
+        /// What does not belong into a staged tree, or is missing in one.
+        reason: String,
+    },
     /// The output folder lies in the bundle.
     #[error("{} lies in the bundle, which must stay what was signed", .0.display())]
     InBundle(PathBuf),
@@ -143,7 +149,7 @@ impl StageError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "E530",
-            Self::Occupied(_) | Self::InBundle(_) => "E531",
+            Self::Occupied { .. } | Self::InBundle(_) => "E531",
             Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
             Self::Secret(_) => "E608",
@@ -161,7 +167,9 @@ impl StageError {
             Self::Unfit(_) => {
                 "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
             }
-            Self::Occupied(_) => "name a folder that does not exist yet, or an earlier staged tree",
+            Self::Occupied { .. } => {
+                "name a folder that does not exist yet, or move what is not part of the staged tree away; nothing was changed"
+            }
             Self::InBundle(_) => "name a folder outside the bundle",
             Self::Space { .. } => "free some space or name another folder; nothing was staged",
             Self::Bundle(error) => return error.hint(),

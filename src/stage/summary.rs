@@ -9,12 +9,18 @@ use crate::plan::deployment::{Role, Storage};
 use crate::plan::{CheckedPlan, Plan};
 use crate::stage::BundleLabel;
 use crate::stage::payload::Payload;
+use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::write::in_order;
+use crate::types::name::Name;
 
-/// `plan.json`.
+/// `plan.json`. The first two keys are what [`Mark`] reads of it.
+///
+/// [`Mark`]: crate::stage::place::Mark
 #[derive(Serialize)]
 struct PlanFile<'a> {
+    staged: u32,
+    hosts: Vec<&'a Name>,
     format: u32,
     bundle: &'a BundleLabel,
     plan: &'a CheckedPlan,
@@ -65,7 +71,10 @@ pub(super) fn documents(
     renderer: &Renderer,
     notes: &[String],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
+    let hosts = in_order(&checked.plan().deployment.hosts);
     let file = PlanFile {
+        staged: STAGED,
+        hosts: hosts.iter().map(|host| &host.name).collect(),
         format: 1,
         bundle: label,
         plan: checked,
@@ -73,10 +82,10 @@ pub(super) fn documents(
     let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();
     json.push(b'\n');
     Ok(vec![
-        ("plan.json", json),
-        ("PLAN.txt", plan_text(label, checked).into_bytes()),
+        (PLAN_JSON, json),
+        (PLAN_TXT, plan_text(label, checked).into_bytes()),
         (
-            "INSTALL.md",
+            INSTALL_MD,
             renderer.render(
                 "INSTALL.md",
                 &install_values(label, checked.plan(), payload, notes),

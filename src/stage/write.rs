@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::bundle::contents::RepositoryInfo;
 use crate::event::{Cancel, Observer, Progress, Step};
-use crate::fs::{self, FolderLock, Kind};
+use crate::fs::{self, Kind};
 use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
 use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::payload::{Payload, is_linux};
+use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
 use crate::stage::roles::is_supported;
 use crate::stage::secrets::{Random, SecretStore};
@@ -18,7 +19,6 @@ use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
-use crate::types::size::ByteSize;
 use crate::verify::{AuthenticBundle, VerifyError};
 
 /// The list of a host's folder.
@@ -34,12 +34,13 @@ pub(super) fn stage(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<StageReport, StageError> {
-    let out = Place::new(&request.out)?;
     refuse_inside(bundle, &request.out)?;
+    // Locked from here on: the secrets that are read or made below are those that will stand there.
+    let out = Place::take(&request.out)?;
     let plan = checked.plan();
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
-    let mut store = SecretStore::open(&request.out.join("secrets"), random);
+    let mut store = SecretStore::open(&request.out.join(SECRETS), random);
     let fitted = fit(checked, &payload, bundle.absent_volumes())?;
     let secrets = Secrets::gather(plan, &mut store)?;
     let mut hosts = Vec::new();
@@ -105,11 +106,8 @@ pub(super) fn stage(
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
     }
-    carry_secrets(
-        &request.out.join("secrets"),
-        &building.folder.join("secrets"),
-    )?;
-    store.write_to(&building.folder.join("secrets"))?;
+    carry_secrets(&request.out.join(SECRETS), &building.folder.join(SECRETS))?;
+    store.write_to(&building.folder.join(SECRETS))?;
     building.finish()?;
     progress.done();
     Ok(StageReport {
@@ -289,12 +287,12 @@ fn carry_secrets(from: &Path, to: &Path) -> Result<(), StageError> {
         return Ok(());
     }
     for entry in fs::walk(from)? {
-        if entry.kind == Kind::File {
+        let target = to.join(&entry.path);
+        if entry.kind == Kind::Folder {
+            fs::create_dir_all(&target, 0o700)?;
+        } else {
+            // Anything but a plain file was refused before, and cannot be read here either.
             let content = fs::read(&from.join(&entry.path), MAX_SECRET)?;
-            let target = to.join(&entry.path);
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent, 0o700)?;
-            }
             fs::write_atomic(&target, &content, 0o600)?;
         }
     }
@@ -310,94 +308,4 @@ fn refuse_inside(bundle: &AuthenticBundle, out: &Path) -> Result<(), StageError>
         }
     }
     Ok(())
-}
-
-/// Where the tree goes, and where it is built.
-struct Place {
-    out: PathBuf,
-    parent: PathBuf,
-    building: PathBuf,
-    occupied: bool,
-}
-
-impl Place {
-    fn new(out: &Path) -> Result<Self, StageError> {
-        let name = out
-            .file_name()
-            .ok_or_else(|| StageError::Occupied(out.to_owned()))?;
-        let parent = match out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let occupied = fs::examine(out)?.is_some();
-        if occupied {
-            let is_tree = fs::examine(&out.join("plan.json"))?.is_some();
-            if !is_tree && !fs::walk(out)?.is_empty() {
-                return Err(StageError::Occupied(out.to_owned()));
-            }
-        }
-        Ok(Self {
-            building: parent.join(format!(".{}.staging", name.to_string_lossy())),
-            out: out.to_owned(),
-            parent,
-            occupied,
-        })
-    }
-
-    fn require_space(&self, bytes: u64) -> Result<(), StageError> {
-        fs::create_dir_all(&self.parent, 0o755)?;
-        // Room for the generated files and the file system's own needs.
-        let needed = bytes.saturating_add(16 * 1024 * 1024);
-        let free = fs::free_space(&self.parent)?;
-        if free < needed {
-            return Err(StageError::Space {
-                path: self.out.clone(),
-                free: ByteSize(free),
-                needed: ByteSize(needed),
-            });
-        }
-        Ok(())
-    }
-
-    /// Makes the folder to build in, without what an interrupted run left there.
-    fn begin(self) -> Result<Building, StageError> {
-        fs::create_dir_all(&self.building, 0o700)?;
-        let lock = FolderLock::acquire(&self.building)?;
-        for entry in fs::walk(&self.building)? {
-            if entry.path.components().count() == 1 && entry.path != Path::new(".lock") {
-                let path = self.building.join(&entry.path);
-                if entry.kind == Kind::Folder {
-                    fs::remove_dir_all(&path)?;
-                } else {
-                    fs::remove_file(&path)?;
-                }
-            }
-        }
-        Ok(Building {
-            folder: self.building.clone(),
-            place: self,
-            lock,
-        })
-    }
-}
-
-struct Building {
-    folder: PathBuf,
-    place: Place,
-    lock: FolderLock,
-}
-
-impl Building {
-    /// Puts the tree in place. Until then the earlier one stands, after it the new one.
-    fn finish(self) -> Result<(), StageError> {
-        fs::remove_file(&self.folder.join(".lock"))?;
-        if self.place.occupied {
-            fs::exchange(&self.folder, &self.place.out)?;
-            fs::remove_dir_all(&self.folder)?;
-        } else {
-            fs::rename(&self.folder, &self.place.out)?;
-        }
-        drop(self.lock);
-        Ok(())
-    }
 }

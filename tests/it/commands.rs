@@ -161,6 +161,54 @@ fn build_refuses_a_lock_of_another_manifest_and_a_foreign_folder() {
 }
 
 #[test]
+fn replacing_a_bundle_leaves_a_whole_one_at_its_place_at_every_moment() {
+    let bench = Bench::new();
+    bench.ok(&["lock", "m.toml"]);
+    bench.ok(&["build", "m.toml", "-o", "b"]);
+    let first = bench.list("b");
+    // The number is the time of creation, where none is given.
+    assert!(first.contains("\n# sequence 1795449600\n"), "{first}");
+    let refused = bench.run(&["build", "m.toml", "-o", "b", "--sequence", "7"]);
+    assert_eq!(refused.status.code(), Some(2));
+    // What a run that was killed after the exchange left.
+    let left = bench.path().join(".b.new");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("SHA256SUMS"), "old").unwrap();
+
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut seen = std::collections::BTreeSet::new();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                seen.insert(std::fs::read_to_string(bench.path().join("b/SHA256SUMS")).ok());
+            }
+            seen
+        });
+        for number in ["7", "8", "9"] {
+            let args = [
+                "build",
+                "m.toml",
+                "-o",
+                "b",
+                "--replace",
+                "--sequence",
+                number,
+            ];
+            let output = bench.run(&args);
+            assert!(output.status.success(), "{output:?}");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        watch.join().unwrap()
+    });
+    assert!(!seen.contains(&None), "there was a moment without a bundle");
+    assert!(seen.contains(&Some(first)));
+    assert!(bench.list("b").contains("\n# sequence 9\n"));
+    let mut names = haversack::fs::list(bench.path()).unwrap();
+    names.retain(|name| name.to_string_lossy().starts_with('.'));
+    assert_eq!(names, [""; 0]);
+}
+
+#[test]
 fn results_are_one_json_value_on_standard_output() {
     let bench = Bench::new();
     for args in [

@@ -6,7 +6,7 @@ use haversack::bundle::header::{Created, Marking, Sequence};
 use haversack::bundle::{self, LockOptions, PackError, PackRequest, UnsignedBundle};
 use haversack::event::Event;
 use haversack::fetch::{self, FetchReport};
-use haversack::fs;
+use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::pool;
 use haversack::resolve::{self, Earlier};
@@ -115,8 +115,8 @@ fn read_or_make(
     Ok((lock, text))
 }
 
-/// Packs to the target; on request replaces another bundle that stands there, once the new one is
-/// whole.
+/// Packs to the target; on request exchanges another bundle that stands there for the new one, once
+/// that is whole: there is a whole bundle at the target at every moment.
 fn pack(
     target: &Path,
     request: &PackRequest,
@@ -148,15 +148,20 @@ fn pack(
         ));
         return Err(failure);
     }
-    let (new, old) = (beside(target, "new"), beside(target, "old"));
-    // Left by a run that was killed just before the exchange; it may be of another time.
+    let _lock = FolderLock::beside(target).map_err(PackError::from)?;
+    let new = beside(target, "new");
+    let mut built = match to(&new) {
+        // What an interrupted run left there: a bundle that was replaced, or that did not replace.
+        Err(PackError::Exists { .. } | PackError::Damaged { .. }) => {
+            fs::remove_dir_all(&new)?;
+            to(&new)?
+        }
+        other => other?,
+    };
+    fs::exchange(&new, target)?;
     fs::remove_dir_all(&new)?;
-    let mut built = to(&new)?;
-    fs::remove_dir_all(&old)?;
-    fs::rename(target, &old)?;
-    fs::rename(&new, target)?;
-    fs::remove_dir_all(&old)?;
     target.clone_into(&mut built.path);
+    built.existing = false;
     Ok(built)
 }
 

@@ -1,14 +1,14 @@
 //! The cases of the tamper corpus.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use haversack::bundle::sign;
 use haversack::fs::walk;
 use haversack::types::digest::Digest;
 
-use super::corpus::{APP, Case, DEB, Trusted, Workshop, edit, first_signature};
+use super::corpus::{APP, Case, DEB, EXTRAS, Trusted, edit, first_signature};
+use super::corpus::{openssl_sign, put_extra};
 
 const GOOD: [Option<bool>; 3] = [Some(true); 3];
 /// Good signatures; sha256sum sees the damage.
@@ -570,44 +570,4 @@ pub(super) fn cases() -> Vec<Case> {
         }),
     ]);
     all
-}
-
-/// Where each "extra" case puts its file.
-const EXTRAS: [(&str, &str); 11] = [
-    ("extra file", "v1/files/app/extra"),
-    ("extra file with a space", "v1/a b"),
-    ("extra file with a newline", "v1/a\nREADME.txt"),
-    (
-        "extra file that reads as two listed ones",
-        "README.txt\nlabel.txt",
-    ),
-    (
-        "extra folder that reads as listed",
-        "README.txt\nevidence/manifest.toml",
-    ),
-    ("extra hidden file", ".hidden"),
-    ("extra hidden file in a hidden folder", ".git/config"),
-    ("extra script in sig", "sig/run.sh"),
-    ("extra folder in sig", "sig/deep/x.sig"),
-    ("extra volume", "v2/file"),
-    ("extra file that differs by case", "Readme.txt"),
-];
-
-fn put_extra(w: &Workshop, bundle: &Path) {
-    let (_, path) = EXTRAS.iter().find(|(name, _)| *name == w.case).unwrap();
-    let path = bundle.join(path);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, b"extra").unwrap();
-}
-
-/// A signature by Alice with a random nonce.
-fn openssl_sign(w: &Workshop, list: &[u8]) -> Vec<u8> {
-    let (key, text) = (w.sandbox.path("alice.key"), w.sandbox.path("list"));
-    std::fs::write(&key, w.alice.to_pem().unwrap().reveal()).unwrap();
-    std::fs::write(&text, list).unwrap();
-    let output = Command::new("openssl")
-        .args(["dgst", "-sha384", "-sign"])
-        .args([&key, &text])
-        .output();
-    output.unwrap().stdout
 }

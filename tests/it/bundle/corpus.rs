@@ -127,6 +127,46 @@ pub(super) fn first_signature(bundle: &Path, key: &SigningKey) -> PathBuf {
     bundle.join(format!("sig/{}.sig", key.verifying_key().key_id()))
 }
 
+/// A signature by Alice with a random nonce.
+pub(super) fn openssl_sign(w: &Workshop, list: &[u8]) -> Vec<u8> {
+    let (key, text) = (w.sandbox.path("alice.key"), w.sandbox.path("list"));
+    std::fs::write(&key, w.alice.to_pem().unwrap().reveal()).unwrap();
+    std::fs::write(&text, list).unwrap();
+    let output = Command::new("openssl")
+        .args(["dgst", "-sha384", "-sign"])
+        .args([&key, &text])
+        .output();
+    output.unwrap().stdout
+}
+
+/// Where each "extra" case puts its file.
+pub(super) const EXTRAS: [(&str, &str); 11] = [
+    ("extra file", "v1/files/app/extra"),
+    ("extra file with a space", "v1/a b"),
+    ("extra file with a newline", "v1/a\nREADME.txt"),
+    (
+        "extra file that reads as two listed ones",
+        "README.txt\nlabel.txt",
+    ),
+    (
+        "extra folder that reads as listed",
+        "README.txt\nevidence/manifest.toml",
+    ),
+    ("extra hidden file", ".hidden"),
+    ("extra hidden file in a hidden folder", ".git/config"),
+    ("extra script in sig", "sig/run.sh"),
+    ("extra folder in sig", "sig/deep/x.sig"),
+    ("extra volume", "v2/file"),
+    ("extra file that differs by case", "Readme.txt"),
+];
+
+pub(super) fn put_extra(w: &Workshop, bundle: &Path) {
+    let (_, path) = EXTRAS.iter().find(|(name, _)| *name == w.case).unwrap();
+    let path = bundle.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, b"extra").unwrap();
+}
+
 /// Writes a public key anew, with a compressed point.
 fn compress(key: &Path, to: &Path) {
     let status = Command::new("openssl")

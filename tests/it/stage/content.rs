@@ -98,6 +98,87 @@ fn an_operators_own_secret_is_used_and_other_files_in_secrets_survive() {
 }
 
 #[test]
+fn only_an_earlier_staged_tree_is_replaced_and_nothing_in_it_is_lost() {
+    let staged = Staged::new();
+    let refused = |name: &str, reason: &str| {
+        let before = tree(&staged.path(name));
+        let error = staged.again(name).unwrap_err();
+        assert_eq!(error.id(), "E531", "{error}");
+        let path = staged.path(name);
+        assert_eq!(
+            error.to_string(),
+            format!("{} is no earlier staged tree: {reason}", path.display())
+        );
+        assert!(before == tree(&path));
+    };
+    // Somebody's project, with a plan of its own.
+    fs::create_dir(staged.path("project")).unwrap();
+    fs::write(staged.path("project/thesis.txt"), "years of work").unwrap();
+    refused("project", "it is not empty and has no plan.json");
+    let foreign = "its plan.json does not begin with \"staged\": 1";
+    for plan in [
+        "{}",
+        "",
+        "[1]",
+        "{\"staged\":2,\"hosts\":[]}",
+        "{\"format\":1,\"plan\":{}}",
+    ] {
+        fs::write(staged.path("project/plan.json"), plan).unwrap();
+        refused("project", foreign);
+    }
+    fs::write(
+        staged.path("project/plan.json"),
+        "{\"staged\":1,\"hosts\":[]}",
+    )
+    .unwrap();
+    refused("project", "`thesis.txt` is not part of one");
+
+    let plan = fs::read_to_string(staged.out().join("plan.json")).unwrap();
+    assert!(
+        plan.starts_with("{\n  \"staged\": 1,\n  \"hosts\": [\n    \"mm1\"\n  ],\n"),
+        "{plan}"
+    );
+    let own = staged.out().join("notes.md");
+    fs::write(&own, "by an operator").unwrap();
+    refused("staged", "`notes.md` is not part of one");
+    fs::rename(&own, staged.path("notes.md")).unwrap();
+    fs::create_dir(staged.out().join("mm2")).unwrap();
+    refused("staged", "`mm2` is not part of one");
+    fs::remove_dir(staged.out().join("mm2")).unwrap();
+    let link = staged.out().join("secrets/license");
+    std::os::unix::fs::symlink(staged.path("notes.md"), &link).unwrap();
+    refused(
+        "staged",
+        "`secrets/license` is neither a plain file nor a folder",
+    );
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(staged.out(), staged.path("link")).unwrap();
+    assert_eq!(staged.again("link").unwrap_err().id(), "E531");
+
+    fs::create_dir_all(staged.out().join("secrets/deep/empty")).unwrap();
+    assert_eq!(staged.again("staged").unwrap().secrets_made, [""; 0]);
+    assert!(staged.out().join("secrets/deep/empty").is_dir());
+    // An empty folder is fine.
+    fs::create_dir(staged.path("empty")).unwrap();
+    assert_eq!(staged.again("empty").unwrap().secrets_made.len(), 6);
+}
+
+#[test]
+fn while_another_run_stages_nothing_is_read_made_or_changed() {
+    let staged = Staged::new();
+    for name in ["staged", "elsewhere"] {
+        let lock = haversack::fs::FolderLock::beside(&staged.path(name)).unwrap();
+        let secrets = staged.path(name).join("secrets");
+        let before = secrets.exists().then(|| tree(&secrets));
+        assert_eq!(staged.again(name).unwrap_err().id(), "E606");
+        assert!(before == secrets.exists().then(|| tree(&secrets)));
+        assert!(!staged.path(&format!(".{name}.staging")).exists());
+        drop(lock);
+        staged.again(name).unwrap();
+    }
+}
+
+#[test]
 fn no_secret_is_outside_files_that_only_their_owner_reads() {
     let staged = Staged::new();
     let key = fs::read_to_string(staged.path("chat.key")).unwrap();
