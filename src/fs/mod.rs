@@ -25,7 +25,7 @@ pub use walk::{Entry, Kind, walk};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -96,6 +96,25 @@ pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at("examine", path),
     }
+}
+
+/// The path without symbolic links and `..`; of one that is not there yet, as far as it is there.
+///
+/// # Errors
+/// When it cannot be examined.
+pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
+    let whole = std::path::absolute(path).at("examine", path)?;
+    for there in whole.ancestors() {
+        match fs::canonicalize(there) {
+            Ok(real) => {
+                let rest = whole.strip_prefix(there).unwrap_or(Path::new(""));
+                return Ok(real.join(rest));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).at("examine", there),
+        }
+    }
+    Ok(whole)
 }
 
 /// The names in a folder, sorted bytewise.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::RepositoryInfo;
 use crate::plan::Plan;
-use crate::plan::address::HostName;
+use crate::plan::address::{HostName, Network};
 use crate::plan::deployment::{Host, Role};
 use crate::plan::flow::port;
 use crate::stage::facts;
@@ -189,12 +189,14 @@ fn script_values(
     let site = deployment.site.host().to_string();
     let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
-    let admin: Vec<String> = deployment
+    let (admin_v6, admin_v4): (Vec<_>, Vec<_>) = deployment
         .network
         .admin
         .iter()
-        .map(ToString::to_string)
-        .collect();
+        .partition(|network| network.address().is_ipv6());
+    let texts = |networks: &[&Network]| -> Vec<String> {
+        networks.iter().map(ToString::to_string).collect()
+    };
     let ntp: Vec<String> = deployment
         .network
         .ntp
@@ -225,7 +227,10 @@ fn script_values(
         needs_locale => host.has(Role::Db),
         has_ntp => !ntp.is_empty(),
         ntp,
-        admin_nets => admin,
+        admin_nets => deployment.network.admin.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        admin_nets_v4 => texts(&admin_v4),
+        admin_nets_v6 => texts(&admin_v6),
+        ssh_port => port::SSH,
         backup => deployment.backup.enabled.is_on(),
     };
     let services = values! {

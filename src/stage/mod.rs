@@ -102,6 +102,9 @@ pub enum StageError {
     /// The output folder holds something else.
     #[error("{} is not empty and no staged tree (it has no plan.json); name another folder", .0.display())]
     Occupied(PathBuf),
+    /// The output folder lies in the bundle.
+    #[error("{} lies in the bundle, which must stay what was signed", .0.display())]
+    InBundle(PathBuf),
     /// Not enough space.
     #[error("{} has {free} free, {needed} are needed", path.display())]
     Space {
@@ -138,7 +141,7 @@ impl StageError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "E530",
-            Self::Occupied(_) => "E531",
+            Self::Occupied(_) | Self::InBundle(_) => "E531",
             Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
             Self::Secret(_) => "E608",
@@ -157,6 +160,7 @@ impl StageError {
                 "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
             }
             Self::Occupied(_) => "name a folder that does not exist yet, or an earlier staged tree",
+            Self::InBundle(_) => "name a folder outside the bundle",
             Self::Space { .. } => "free some space or name another folder; nothing was staged",
             Self::Bundle(error) => return error.hint(),
             Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),

@@ -61,6 +61,7 @@ templates![
     "db/mattermost-backup.timer",
     "db/mattermost-restore-test",
     "db/mattermost.conf",
+    "db/network-online.conf",
     "db/pg_hba.conf",
     "install.sh",
     "install/check.sh",

@@ -35,6 +35,7 @@ pub(super) fn stage(
     cancel: &Cancel,
 ) -> Result<StageReport, StageError> {
     let out = Place::new(&request.out)?;
+    refuse_inside(bundle, &request.out)?;
     let plan = checked.plan();
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
@@ -294,6 +295,17 @@ fn carry_secrets(from: &Path, to: &Path) -> Result<(), StageError> {
                 fs::create_dir_all(parent, 0o700)?;
             }
             fs::write_atomic(&target, &content, 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is ever written to a bundle: what is added to it would make it one that was not signed.
+fn refuse_inside(bundle: &AuthenticBundle, out: &Path) -> Result<(), StageError> {
+    let real = fs::real_path(out)?;
+    for folder in bundle.folders() {
+        if real.starts_with(fs::real_path(folder)?) {
+            return Err(StageError::InBundle(out.to_owned()));
         }
     }
     Ok(())

@@ -100,6 +100,16 @@ impl TrustError {
         }
     }
 
+    const fn is_private_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Key {
+                source: KeyError::Private,
+                ..
+            }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -181,7 +191,8 @@ impl Trust {
     }
 
     /// The trust that the directory `path` holds: every `*.pem` in it, and `policy.toml`. Other
-    /// files are ignored, but for those that look like a misnamed policy.
+    /// files are ignored, but for those that look like a misnamed policy, and for a `*.key` that is a
+    /// private key: it must not be on this network.
     ///
     /// # Errors
     /// When it cannot be read, or anything in it is wrong.
@@ -204,6 +215,11 @@ impl Trust {
                     });
                 }
                 files.push((name.to_owned(), read_key(&file)?));
+            } else if lower.strip_suffix(".key").is_some()
+                && let Err(error) = read_key(&file)
+                && error.is_private_key()
+            {
+                return Err(error);
             }
         }
         Self::new(files, policy, path)
@@ -312,5 +328,13 @@ mod tests {
             }
         ));
         assert!(error.hint().unwrap().contains("-pubout"));
+
+        // Beside the public key too, under the name that keygen gives it.
+        std::fs::write(folder.path().join("a.pem"), pem()).unwrap();
+        let private = key.to_pem().unwrap();
+        std::fs::write(folder.path().join("release.key"), private.reveal()).unwrap();
+        assert!(Trust::load(folder.path()).unwrap_err().is_private_key());
+        std::fs::write(folder.path().join("release.key"), "no key at all").unwrap();
+        assert_eq!(Trust::load(folder.path()).unwrap().keys().len(), 1);
     }
 }

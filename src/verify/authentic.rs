@@ -110,9 +110,10 @@ pub(crate) fn authenticate(
     }
     let (standing, override_reason) = match memory.check(sums.header(), &identity) {
         Ok(standing) => (standing, None),
-        Err(rollback) => match &options.allow_rollback {
-            Some(reason) => (Standing::Overridden, Some(reason.clone())),
-            None => return Err(rollback.into()),
+        // An override without a reason would leave nothing to ask about later.
+        Err(rollback) => match options.allow_rollback.as_deref().map(str::trim) {
+            Some(reason) if !reason.is_empty() => (Standing::Overridden, Some(reason.to_owned())),
+            _ => return Err(rollback.into()),
         },
     };
     let warnings = warnings(&sums, trust, memory, options.now);

@@ -220,6 +220,11 @@ impl AuthenticBundle {
         self.authentic.override_reason.as_deref()
     }
 
+    /// The folders that it lies in.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.authentic.roots.iter().map(fs::Root::path)
+    }
+
     /// Volumes that are not here, sorted.
     #[must_use]
     pub fn absent_volumes(&self) -> &[String] {

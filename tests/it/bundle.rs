@@ -300,6 +300,11 @@ fn older_bundles_and_twins_are_refused_and_an_override_is_written_down() {
     assert_eq!(id(&older, &options), "E510");
     assert_eq!(id(&bundle("twin", 42, "B"), &options), "E511");
     assert_eq!(id(&bundle("next", 43, "A"), &options), "ok");
+    let without_reason = Options {
+        allow_rollback: Some(" ".to_owned()),
+        ..Options::default()
+    };
+    assert_eq!(id(&older, &without_reason), "E510");
     let options = Options {
         allow_rollback: Some("the new one does not start".to_owned()),
         ..Options::default()

@@ -135,7 +135,8 @@ fn files(machine: &Machine) -> String {
     let list = "find /etc /opt /usr /root /var/lib/dpkg /var/lib/apt -xdev \\( -type f -o -type l -o -type d \\) \
         ! -path '/opt/mattermost/logs*' ! -path '/etc/.pwd.lock' \
         -printf '%M %u %g %T@ %s %p %l\\n' | sort
-        [ ! -d /var/lib/haversack ] || find /var/lib/haversack -type f -exec sha256sum {} + | sort";
+        [ ! -d /var/lib/haversack ] || find /var/lib/haversack -type f -exec sha256sum {} + | sort
+        [ ! -d /var/lib/haversack/sources.d ] || find /var/lib/haversack/sources.d -printf '%T@ %p\n' | sort";
     machine.run(list).ok().to_owned()
 }
 

@@ -26,6 +26,14 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         PUBLIC,
         &unit,
     );
+    tree.file(
+        &format!("/etc/systemd/system/{unit}.d/mattermost.conf"),
+        scene
+            .renderer
+            .render("db/network-online.conf", &values! {})?,
+        PUBLIC,
+        "systemd",
+    );
     let clients: Vec<String> = plan
         .database
         .clients

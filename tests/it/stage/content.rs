@@ -297,6 +297,18 @@ fn a_folder_that_is_no_staged_tree_is_left_alone() {
 }
 
 #[test]
+fn nothing_is_staged_into_the_bundle() {
+    let staged = Staged::new();
+    let before = tree(&staged.path("bundle"));
+    std::os::unix::fs::symlink(staged.path("bundle"), staged.path("medium")).unwrap();
+    for out in ["bundle/staged", "bundle/new/staged", "medium/staged"] {
+        let error = staged.again(out).unwrap_err();
+        assert!(matches!(error, StageError::InBundle(_)), "{out}: {error}");
+    }
+    assert!(before == tree(&staged.path("bundle")));
+}
+
+#[test]
 fn damaged_payload_stops_the_stage_even_when_no_host_needs_the_file() {
     let staged = Staged::new();
     let path = staged.path("bundle/evidence/manifest.toml");
@@ -414,4 +426,46 @@ fn settings_whose_defaults_are_the_old_ones_are_explicit() {
     }
     assert!(config["SqlSettings"].get("DataSource").is_none());
     assert!(config.get("BleveSettings").is_none());
+}
+
+#[test]
+fn who_would_be_locked_out_by_the_packet_filter_is_stopped_before_anything_changes() {
+    let staged = Staged::new();
+    let script = fs::read_to_string(staged.host().join("install.sh")).unwrap();
+    let begin = script.find("check_way_in() {").unwrap();
+    let length = script.get(begin..).unwrap().find("# --- packages").unwrap();
+    let functions = script.get(begin..begin + length).unwrap();
+    let program = format!(
+        "force_firewall=no\nsay() {{ :; }}\ndie() {{ echo \"$*\"; exit 1; }}\n{functions}\ncheck_way_in && echo open"
+    );
+    // As under sudo: the environment of the script itself says nothing, that of a process above does.
+    let said = |connection: &str| {
+        let out = Command::new("sh")
+            .args([
+                "-c",
+                "env -u SSH_CONNECTION sh -c \"$1\"; :",
+                "sh",
+                &program,
+            ])
+            .env("SSH_CONNECTION", connection)
+            .output()
+            .unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(said("10.20.9.3 40000 10.20.0.10 22"), "open\n");
+    for (connection, why) in [
+        (
+            "10.20.9.16 40000 10.20.0.10 22",
+            "in none of the admin networks",
+        ),
+        ("10.20.9.3 40000 10.20.0.10 2222", "on port 2222"),
+        ("fd00::7 40000 fd00::1 22", "no admin network is IPv6"),
+    ] {
+        let found = said(connection);
+        assert!(found.contains(why), "{connection}: {found}");
+    }
+    let check = script.find("\nstep_check() {").unwrap();
+    let called = script.find("\n    check_way_in\n").unwrap();
+    let first_change = script.find("        mkdir -p \"$state/pending\"").unwrap();
+    assert!(check < called && called < first_change);
 }
