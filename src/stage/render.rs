@@ -66,6 +66,7 @@ templates![
     "install.sh",
     "install/check.sh",
     "install/files.sh",
+    "install/guard.sh",
     "install/lib.sh",
     "install/packages.sh",
     "install/services.sh",

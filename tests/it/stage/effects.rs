@@ -1,7 +1,7 @@
 //! What the staged scripts do to a host's files, in a root folder of its own.
 
 use crate::support::fakeroot::FakeRoot;
-use crate::support::staged::Staged;
+use crate::support::staged::{Staged, said};
 
 #[test]
 fn what_apt_fails_in_stops_the_install() {
@@ -10,7 +10,7 @@ fn what_apt_fails_in_stops_the_install() {
         "apt-get",
         "echo 'E: Unable to locate package nginx' >&2; echo 'Inst nginx (1.22)'; exit 100",
     );
-    let (ok, text) = root.install("", "step_packages");
+    let (ok, text) = root.install("", "policy=/etc/policy-rc.d; step_packages");
     assert!(!ok, "{text}");
     assert!(
         text.contains("E: Unable to locate package nginx\n"),
@@ -26,7 +26,7 @@ fn what_apt_fails_in_stops_the_install() {
         "apt-get",
         "case $* in *--simulate*) echo 'Inst nginx (1.22)' ;; *) exit 100 ;; esac",
     );
-    let (ok, text) = root.install("", "step_packages");
+    let (ok, text) = root.install("", "policy=/etc/policy-rc.d; step_packages");
     assert!(
         !ok && text.contains("  change: install: nginx \n"),
         "{text}"
@@ -35,4 +35,157 @@ fn what_apt_fails_in_stops_the_install() {
         text.contains("\nwhy:   apt could not install the packages;"),
         "{text}"
     );
+}
+
+/// Lays every file, makes the folder that the service owns hostile, and lays every file again; returns
+/// what was said, and the owner and mode of `/etc/shadow` after it.
+fn lay_over(hostile: &str) -> (bool, String, String) {
+    let root = FakeRoot::new(&Staged::new());
+    root.write("/etc/shadow", "root:secret");
+    run(root.shell("chmod 640 /etc/shadow; mkdir -m 711 /etc/config"));
+    root.installs("lay_all files");
+    assert_eq!(root.installs("lay_all files"), "");
+    // As the service itself, whatever needs no more rights than it has.
+    run(root.shell(&format!(
+        "cd /opt/mattermost && setpriv --reuid 2000 --regid 2000 --clear-groups sh -ec '{hostile}'"
+    )));
+    let (ok, text) = root.install("", "lay_all files");
+    let found = run(root.shell(
+        "stat -c '%a %U %G' /etc/shadow /etc/config /etc; cat /etc/shadow; ls -A /etc/config /var/lib/haversack | grep -e work -e new || :",
+    ));
+    (ok, text, found)
+}
+
+/// What [`lay_over`] finds when nothing outside was touched.
+const UNTOUCHED: &str = "640 root root\n711 root root\n755 root root\nroot:secret";
+
+fn run(out: std::process::Output) -> String {
+    assert!(out.status.success(), "{}", said(&out));
+    said(&out)
+}
+
+#[test]
+fn a_link_where_the_service_has_its_settings_is_refused_and_what_it_leads_to_stays() {
+    for hostile in [
+        "rm config/config.json; ln -s /etc/shadow config/config.json",
+        "rm config/config.json; ln -s config.other config/config.json",
+        "rm config/config.json; mkfifo config/config.json",
+        "rm config/config.json; mkdir config/config.json",
+    ] {
+        let (ok, text, found) = lay_over(hostile);
+        assert!(!ok, "{hostile}: {text}");
+        assert!(
+            text.contains("\nwhy:   /opt/mattermost/config/config.json is not a file ("),
+            "{text}"
+        );
+        assert_eq!(found, UNTOUCHED, "{hostile}");
+    }
+}
+
+#[test]
+fn a_link_in_place_of_a_folder_of_the_service_is_refused_and_what_it_leads_to_stays() {
+    let (ok, text, found) = lay_over("rmdir client/plugins; ln -s /etc/config client/plugins");
+    assert!(!ok, "{text}");
+    assert!(
+        text.contains("\nwhy:   /opt/mattermost/client/plugins is a link in a folder that others than root can write to (leads to /etc/config)."),
+        "{text}"
+    );
+    assert_eq!(found, UNTOUCHED);
+}
+
+#[test]
+fn a_link_in_place_of_a_file_of_the_database_server_is_refused() {
+    let root = FakeRoot::new(&Staged::new());
+    root.write("/etc/shadow", "root:secret");
+    root.installs("lay_all files");
+    run(root.shell(
+        "cd /etc/postgresql/15/main && chown postgres . && setpriv --reuid 2003 --regid 2003 --clear-groups \
+         sh -ec 'rm mattermost-tls/server.key; ln -s /etc/shadow mattermost-tls/server.key'",
+    ));
+    let (ok, text) = root.install("", "lay_all files");
+    assert!(!ok, "{text}");
+    assert!(
+        text.contains("/mattermost-tls/server.key is not a file (symbolic link)"),
+        "{text}"
+    );
+    // One step higher: the folder leads elsewhere.
+    run(root.shell(
+        "cd /etc/postgresql/15/main && mv mattermost-tls /opt/tls && ln -s /opt/tls mattermost-tls",
+    ));
+    let (ok, text) = root.install("", "lay_all files");
+    assert!(!ok, "{text}");
+    assert!(
+        text.contains("/mattermost-tls is a link in a folder that others than root can write to"),
+        "{text}"
+    );
+    assert_eq!(
+        run(root.shell("stat -c '%U' /etc/shadow; cat /etc/shadow")),
+        "root\nroot:secret"
+    );
+}
+
+#[test]
+fn owner_and_mode_are_set_right_and_links_of_root_are_followed() {
+    let root = FakeRoot::new(&Staged::new());
+    // Where only root can have made it, a link is an administrator's choice.
+    run(root.shell("mkdir -p /srv/big /opt/mattermost && ln -s /srv/big /opt/mattermost/data"));
+    root.installs("lay_all files");
+    let list = "cd /opt/mattermost && stat -L -c '%a %U %G %n' data config config/config.json client client/plugins /etc/minio/config.env";
+    let right = run(root.shell(list));
+    assert_eq!(
+        right,
+        "750 mattermost mattermost data\n750 mattermost mattermost config\n600 mattermost mattermost config/config.json\n\
+         755 mattermost mattermost client\n750 mattermost mattermost client/plugins\n600 minio-user minio-user /etc/minio/config.env\n"
+    );
+    run(root.shell(
+        "cd /opt/mattermost && echo '{\"own\": 1}' >config/config.json && chmod 777 data client/plugins && \
+         chown root config && chmod 644 config/config.json && chown mattermost /etc/minio/config.env",
+    ));
+    let text = root.installs("lay_all files");
+    assert_eq!(
+        text.matches("change: owner and mode of").count(),
+        5,
+        "{text}"
+    );
+    assert_eq!(run(root.shell(list)), right);
+    assert_eq!(
+        root.read("/opt/mattermost/config/config.json"),
+        "{\"own\": 1}\n"
+    );
+    assert_eq!(root.installs("lay_all files"), "");
+    // A second name of a file of somebody else is no way around.
+    run(root.shell("cd /opt/mattermost/config && rm config.json && ln /etc/passwd config.json"));
+    let (ok, text) = root.install("", "lay_all files");
+    assert!(
+        !ok && text.contains("a file that has other names too"),
+        "{text}"
+    );
+    assert_eq!(run(root.shell("stat -c %U /etc/passwd")), "root\n");
+}
+
+#[test]
+fn a_rollback_follows_no_link_of_a_service() {
+    let root = FakeRoot::new(&Staged::new());
+    root.write("/opt/mattermost/config/config.json", "older");
+    root.write("/etc/target/mattermost-tls/server.key", "keep");
+    run(root.shell("chown -R mattermost /opt/mattermost/config; mkdir -p /etc/postgresql; chown postgres /etc/postgresql"));
+    root.installs("lay_all files; close_undo");
+    assert_ne!(root.read("/opt/mattermost/config/config.json"), "older");
+    // The service puts a link in place of its folder; it leads to files of the same names.
+    run(root.shell(
+        "mv /etc/postgresql/15/main /etc/postgresql/old && ln -s /etc/target /etc/postgresql/15/main",
+    ));
+    let text = said(&root.shell("sh /root/mm1/rollback.sh"));
+    assert!(
+        text.contains("  put back /opt/mattermost/config/config.json\n"),
+        "{text}"
+    );
+    assert_eq!(root.read("/opt/mattermost/config/config.json"), "older");
+    assert!(
+        text.contains(
+            "mattermost-tls/server.key was left: /etc/postgresql/15/main is a link in a folder"
+        ),
+        "{text}"
+    );
+    assert_eq!(root.read("/etc/target/mattermost-tls/server.key"), "keep");
 }

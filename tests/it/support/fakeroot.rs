@@ -1,7 +1,8 @@
 //! A root folder of its own, in which the functions of a staged `install.sh`, and `verify.sh` and
 //! `rollback.sh` as they are, work on files without a machine around them.
 //!
-//! `/usr` is that of the machine that runs the tests; everything else is empty. There is no systemd.
+//! `/usr` is that of the machine that runs the tests, not to be written to but for two folders of its own;
+//! everything else is empty. There is no systemd.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -29,6 +30,8 @@ impl FakeRoot {
         fs::set_permissions(root.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for folder in [
             "usr",
+            "local",
+            "keyrings",
             "proc",
             "dev",
             "root",
@@ -106,6 +109,10 @@ impl FakeRoot {
             for fake in \"$1\"/fakes/*; do
                 [ ! -f \"$fake\" ] || mount --bind \"$fake\" \"$1/usr/bin/${fake##*/}\"
             done
+            # Nothing is written to the machine that runs the tests.
+            mount --bind \"$1/local\" \"$1/usr/local\"
+            mount --bind \"$1/keyrings\" \"$1/usr/share/keyrings\"
+            mount -o remount,bind,ro \"$1/usr\"
             exec chroot \"$1\" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin /bin/sh -c \"$2\"";
         Command::new("unshare")
             .args(["--mount", "sh", "-c", enter, "sh"])
