@@ -49,6 +49,7 @@ struct ProgramValues {
     unit: &'static str,
     top: String,
     keep: &'static [&'static str],
+    rewrites: &'static str,
 }
 
 /// Plans every file of a host.
@@ -169,12 +170,13 @@ fn script_values(
     let programs: Vec<ProgramValues> = programs
         .iter()
         .map(|(program, path)| {
-            let (kind, top, keep) = match program.layout {
-                Layout::Archive { top, keep } => {
-                    let top = top.replace("{arch}", target.arch.as_str());
-                    ("archive", top, keep)
-                }
-                Layout::Binary => ("binary", String::new(), &[][..]),
+            let (kind, top, keep, rewrites) = match program.layout {
+                Layout::Archive {
+                    top,
+                    keep,
+                    rewrites,
+                } => ("archive", top, keep, rewrites),
+                Layout::Binary => ("binary", "", &[][..], ""),
             };
             ProgramValues {
                 kind,
@@ -183,9 +185,11 @@ fn script_values(
                 unit: program.unit,
                 top: top.replace("{arch}", target.arch.as_str()),
                 keep,
+                rewrites,
             }
         })
         .collect();
+    let bundle_packages: Vec<&str> = scene.payload.package_names().collect();
     let site = deployment.site.host().to_string();
     let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
@@ -220,6 +224,7 @@ fn script_values(
         newest_index => newest_index(repositories),
         repositories => repositories.iter().map(|r| r.name.to_string()).collect::<Vec<_>>(),
         packages,
+        bundle_packages,
         programs,
         users => roles::users(host),
         hosts_lines => hosts_lines(plan),

@@ -65,6 +65,7 @@ templates![
     "db/pg_hba.conf",
     "install.sh",
     "install/check.sh",
+    "install/compare.sh",
     "install/files.sh",
     "install/guard.sh",
     "install/lib.sh",

@@ -189,3 +189,156 @@ fn a_rollback_follows_no_link_of_a_service() {
     );
     assert_eq!(root.read("/etc/target/mattermost-tls/server.key"), "keep");
 }
+
+/// Everything that `verify.sh` finds in an empty root is about services, and not what this looks at.
+const LAY: &str = "step_programs; lay_all files; close_undo";
+
+#[test]
+fn an_altered_program_is_named_by_verify_and_unpacked_anew_by_install() {
+    let root = FakeRoot::new(&Staged::new());
+    root.installs(LAY);
+    assert_eq!(root.installs(LAY), "");
+    for word in ["/opt/", "/usr/local/bin"] {
+        assert_eq!(root.failures(word), [""; 0]);
+    }
+    let program = "/opt/mattermost/bin/mattermost";
+    let genuine = root.read(program);
+    for (alter, named) in [
+        (
+            "echo evil >>/opt/mattermost/bin/mattermost",
+            format!("{program} is not what was unpacked"),
+        ),
+        (
+            "rm /opt/mattermost/bin/mattermost",
+            format!("{program} is not what was unpacked"),
+        ),
+        (
+            "rm -r /var/lib/haversack/programs/opt",
+            "/opt/mattermost (there is no list of its files) is not what was unpacked".to_owned(),
+        ),
+        (
+            "echo >/opt/mattermost/.haversack-archive",
+            "/opt/mattermost was not unpacked from mattermost-11.7.10-linux-amd64.tar.gz"
+                .to_owned(),
+        ),
+    ] {
+        // What the program itself writes is no alteration, and outlives the repair.
+        root.write("/opt/mattermost/client/root.html", "<html>");
+        root.write("/opt/mattermost/plugins/own/plugin.json", "{}");
+        root.write("/opt/mattermost/client/plugins/own.js", "{}");
+        run(root.shell(alter));
+        assert!(root.failures("/opt/mattermost").contains(&named), "{alter}");
+        let (ok, text) = root.install("--dry-run", "step_programs");
+        assert!(
+            ok && text.contains("  change: unpack mattermost-11.7.10"),
+            "{text}"
+        );
+        let text = root.installs(LAY);
+        assert!(
+            text.contains("  change: unpack mattermost-11.7.10"),
+            "{text}"
+        );
+        assert_eq!(root.read(program), genuine, "{alter}");
+        assert_eq!(root.failures("/opt/"), [""; 0], "{alter}");
+        assert_eq!(root.read("/opt/mattermost/plugins/own/plugin.json"), "{}");
+        assert_eq!(root.installs(LAY), "");
+    }
+    root.write("/local/bin/minio", "evil");
+    assert_eq!(
+        root.failures("/usr/local/bin"),
+        [
+            "/usr/local/bin/minio is not minio.RELEASE.2025-10-15T17-29-55Z, or its owner or mode is not 755 root root"
+        ]
+    );
+    assert!(
+        root.installs(LAY)
+            .contains("  change: write /usr/local/bin/minio\n")
+    );
+    assert_eq!(root.failures("/usr/local/bin"), [""; 0]);
+}
+
+#[test]
+fn an_altered_folder_or_file_is_named_by_verify_and_set_right_by_install() {
+    let root = FakeRoot::new(&Staged::new());
+    root.installs(LAY);
+    for (alter, named) in [
+        (
+            "chmod 777 /opt/mattermost/plugins",
+            "/opt/mattermost/plugins: 777 mattermost mattermost, expected 750 mattermost mattermost",
+        ),
+        (
+            "rmdir /opt/mattermost/data",
+            "/opt/mattermost/data: the folder is not there",
+        ),
+        (
+            "chown mattermost /etc/mattermost",
+            "/etc/mattermost: 750 mattermost mattermost, expected 750 root mattermost",
+        ),
+        (
+            "echo >>/etc/minio/config.env",
+            "/etc/minio/config.env differs from what was staged",
+        ),
+        (
+            "chmod 644 /opt/mattermost/config/config.json",
+            "/opt/mattermost/config/config.json: 644 mattermost mattermost, expected 600 mattermost mattermost",
+        ),
+        (
+            "rm /opt/mattermost/config/config.json",
+            "/opt/mattermost/config/config.json: there is no such file",
+        ),
+        (
+            "cd /etc/mattermost; mv ca.pem other; ln -s other ca.pem",
+            "/etc/mattermost/ca.pem: there is no such file",
+        ),
+    ] {
+        run(root.shell(alter));
+        let path = named.split([':', ' ']).next().unwrap();
+        assert_eq!(root.failures(path), [named]);
+        assert!(root.installs(LAY).contains("change: "), "{alter}");
+        assert_eq!(root.failures(path), [""; 0]);
+    }
+    run(root.shell("cd /opt/mattermost/client && rmdir plugins && ln -s /etc plugins"));
+    assert!(
+        root.failures("client/plugins")[0]
+            .contains("is a link in a folder that others than root can write to")
+    );
+}
+
+#[test]
+fn an_altered_file_of_a_package_is_named_by_verify_and_installed_again() {
+    let root = FakeRoot::new(&Staged::new());
+    root.installs(LAY);
+    root.write(
+        "/var/lib/dpkg/status",
+        "Package: nginx\nStatus: install ok installed\nMaintainer: nobody\nArchitecture: amd64\nVersion: 1.22.1\n\
+         Conffiles:\n /etc/nginx.test 764efa883dda1e11db47671c4a3bbd9e\nDescription: test\n",
+    );
+    root.write(
+        "/var/lib/dpkg/info/nginx.list",
+        "/.\n/opt\n/opt/server\n/etc\n/etc/nginx.test\n",
+    );
+    // MD5 of "genuine\n" and of "hi\n".
+    root.write("/opt/server", "genuine\n");
+    let sum = run(root.shell("md5sum </opt/server | cut -c 1-32"));
+    root.write(
+        "/var/lib/dpkg/info/nginx.md5sums",
+        &format!("{}  opt/server\n", sum.trim()),
+    );
+    root.write("/etc/nginx.test", "the host's own settings\n");
+    assert_eq!(root.failures("package nginx"), [""; 0]);
+    root.write("/opt/server", "evil\n");
+    assert_eq!(
+        root.failures("package nginx"),
+        ["package nginx /opt/server is not what the package holds"]
+    );
+    root.fake(
+        "apt-get",
+        "case $* in *--simulate*) ;; *'--reinstall install nginx') echo genuine >/opt/server ;; esac",
+    );
+    let text = root.installs("policy=/etc/policy-rc.d; needed=; step_packages");
+    assert!(
+        text.contains("  altered: nginx /opt/server\n  change: install again: nginx \n"),
+        "{text}"
+    );
+    assert_eq!(root.failures("package nginx"), [""; 0]);
+}
