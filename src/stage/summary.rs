@@ -1,5 +1,6 @@
 //! What people read: `INSTALL.md`, `PLAN.txt`, `plan.json`, notes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use minijinja::Value;
@@ -7,10 +8,10 @@ use serde::Serialize;
 
 use crate::plan::deployment::{Role, Storage};
 use crate::plan::{CheckedPlan, Plan};
-use crate::stage::BundleLabel;
 use crate::stage::payload::Payload;
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::write::in_order;
+use crate::stage::{BundleLabel, StagedHost};
 
 /// `plan.json`.
 #[derive(Serialize)]
@@ -64,6 +65,7 @@ pub(super) fn documents(
     payload: &Payload<'_>,
     renderer: &Renderer,
     notes: &[String],
+    staged: &[StagedHost],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
     let file = PlanFile {
         format: 1,
@@ -79,7 +81,7 @@ pub(super) fn documents(
             "INSTALL.md",
             renderer.render(
                 "INSTALL.md",
-                &install_values(label, checked.plan(), payload, notes),
+                &install_values(label, checked.plan(), payload, notes, staged),
             )?,
         ),
     ])
@@ -90,7 +92,12 @@ fn install_values(
     plan: &Plan,
     payload: &Payload<'_>,
     notes: &[String],
+    staged: &[StagedHost],
 ) -> Value {
+    let manifests: BTreeMap<String, String> = staged
+        .iter()
+        .map(|host| (host.name.to_string(), host.manifest.to_string()))
+        .collect();
     let deployment = &plan.deployment;
     let strings =
         |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -103,6 +110,7 @@ fn install_values(
             identity => label.identity.label(),
         },
         stand_ins => payload.stand_ins(),
+        manifests,
         hosts => in_order(&deployment.hosts),
         proxy_address => plan.hosts_with(Role::Proxy).map(|host| host.address.to_string()).collect::<Vec<_>>().join(", "),
         ntp => strings(&deployment.network.ntp),

@@ -218,7 +218,7 @@ fn an_altered_program_is_named_by_verify_and_unpacked_anew_by_install() {
         ),
         (
             "echo >/opt/mattermost/.haversack-archive",
-            "/opt/mattermost was not unpacked from mattermost-11.7.10-linux-amd64.tar.gz"
+            "/opt/mattermost was not unpacked from mattermost/mattermost-11.7.10-linux-amd64.tar.gz"
                 .to_owned(),
         ),
     ] {
@@ -230,12 +230,12 @@ fn an_altered_program_is_named_by_verify_and_unpacked_anew_by_install() {
         assert!(root.failures("/opt/mattermost").contains(&named), "{alter}");
         let (ok, text) = root.install("--dry-run", "step_programs");
         assert!(
-            ok && text.contains("  change: unpack mattermost-11.7.10"),
+            ok && text.contains("  change: unpack mattermost/mattermost-11.7.10"),
             "{text}"
         );
         let text = root.installs(LAY);
         assert!(
-            text.contains("  change: unpack mattermost-11.7.10"),
+            text.contains("  change: unpack mattermost/mattermost-11.7.10"),
             "{text}"
         );
         assert_eq!(root.read(program), genuine, "{alter}");
@@ -247,7 +247,7 @@ fn an_altered_program_is_named_by_verify_and_unpacked_anew_by_install() {
     assert_eq!(
         root.failures("/usr/local/bin"),
         [
-            "/usr/local/bin/minio is not minio.RELEASE.2025-10-15T17-29-55Z, or its owner or mode is not 755 root root"
+            "/usr/local/bin/minio is not minio/minio.RELEASE.2025-10-15T17-29-55Z, or its owner or mode is not 755 root root"
         ]
     );
     assert!(
@@ -341,4 +341,114 @@ fn an_altered_file_of_a_package_is_named_by_verify_and_installed_again() {
         "{text}"
     );
     assert_eq!(root.failures("package nginx"), [""; 0]);
+}
+
+#[test]
+fn a_folder_that_was_exchanged_or_that_others_can_change_is_refused() {
+    let staged = Staged::new();
+    let root = FakeRoot::new(&staged);
+    let digest = staged.report.hosts[0].manifest.to_string();
+    let check = |arguments: &str| root.install(arguments, "check_folder; check_hashes");
+    let command = format!("`sh install.sh --manifest {digest}`");
+    let install = std::fs::read_to_string(staged.out().join("INSTALL.md")).unwrap();
+    assert!(install.contains(&command), "{install}");
+    for arguments in [
+        "",
+        "--dry-run",
+        &format!("--manifest {digest}"),
+        &format!("--dry-run --manifest {digest}"),
+    ] {
+        let (ok, text) = check(arguments);
+        assert!(ok && text.is_empty(), "{arguments}: {text}");
+    }
+    for arguments in ["--manifest", "--manifest ''", "--manifests x"] {
+        let (ok, text) = check(arguments);
+        assert!(
+            !ok && text.starts_with("usage: sh install.sh [--dry-run] [--manifest SHA256]"),
+            "{text}"
+        );
+    }
+    for (harm, mend, why) in [
+        (
+            "chmod 775 /root/mm1",
+            "chmod 755 /root/mm1",
+            "others than root can change /root/mm1 (drwxrwxr-x, owner root)",
+        ),
+        (
+            "chmod 1777 /root",
+            "chmod 700 /root",
+            "others than root can change /root (drwxrwxrwt, owner root)",
+        ),
+        (
+            "chown mattermost /root",
+            "chown root /root",
+            "others than root can change /root (drwx------, owner mattermost)",
+        ),
+        (
+            "chmod 666 /root/mm1/perms.tsv",
+            "chmod 644 /root/mm1/perms.tsv",
+            "Run: chown -R root:root /root/mm1 && chmod -R go-w /root/mm1",
+        ),
+        (
+            "ln -s /etc /root/mm1/rootfs/x",
+            "rm /root/mm1/rootfs/x",
+            "/root/mm1/rootfs/x is neither file nor folder",
+        ),
+        (
+            "cd /root/mm1; mv perms.tsv /etc; ln -s /etc/perms.tsv .",
+            "cd /root/mm1; mv /etc/perms.tsv .",
+            "/root/mm1/perms.tsv is neither file nor folder",
+        ),
+    ] {
+        run(root.shell(harm));
+        for arguments in ["", "--dry-run"] {
+            let (ok, text) = check(arguments);
+            assert!(!ok && text.contains(why), "{harm}: {text}");
+        }
+        run(root.shell(mend));
+        assert!(check("").0, "{mend}");
+    }
+    // A folder that agrees with itself, but is another one.
+    run(root.shell(
+        "cd /root/mm1 && echo evil >>perms.tsv && sum=$(sha256sum perms.tsv) && sed -i \"s/.*  perms.tsv/$sum/\" MANIFEST.sha256",
+    ));
+    assert!(check("").0);
+    let (ok, text) = check(&format!("--dry-run --manifest {digest}"));
+    assert!(
+        !ok && text.contains("this folder is not the one that was staged"),
+        "{text}"
+    );
+}
+
+#[test]
+fn stand_ins_are_named_and_an_index_date_goes_into_no_string() {
+    let staged = Staged::new();
+    for script in ["install.sh", "verify.sh"] {
+        let text = std::fs::read_to_string(staged.host().join(script)).unwrap();
+        assert!(
+            text.contains("'STAND-INS: mattermost, minio, push-proxy are not the real programs'"),
+            "{script}"
+        );
+    }
+    let text = std::fs::read_to_string(staged.host().join("install.sh")).unwrap();
+    assert!(
+        text.contains("\n    dated=2026-11-23T09:00:00Z\n"),
+        "{text}"
+    );
+    assert!(!text.contains("Nov 2026"));
+}
+
+#[test]
+fn a_rollback_brings_a_repository_back_without_what_the_newer_one_added() {
+    let root = FakeRoot::new(&Staged::new());
+    root.write("/opt/haversack/apt/base/pool/old.deb", "old");
+    root.write("/opt/haversack/apt/base/dists/bookworm/InRelease", "old");
+    root.installs("lay_repository base; close_undo");
+    assert!(root.path("/opt/haversack/apt/base/pool/main").exists());
+    assert!(!root.path("/opt/haversack/apt/base/pool/old.deb").exists());
+    drop(root.shell("sh /root/mm1/rollback.sh"));
+    assert_eq!(
+        run(root.shell("cd /opt/haversack && find . -type f | sort; cat apt/base/pool/old.deb apt/base/dists/bookworm/InRelease")),
+        "./apt/base/dists/bookworm/InRelease\n./apt/base/pool/old.deb\noldold"
+    );
 }
