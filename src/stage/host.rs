@@ -49,6 +49,7 @@ struct ProgramValues {
     unit: &'static str,
     top: String,
     keep: &'static [&'static str],
+    rewrites: &'static str,
 }
 
 /// Plans every file of a host.
@@ -72,10 +73,10 @@ pub(super) fn build(
             ),
         });
     }
-    for (_, path) in programs {
+    for (program, path) in programs {
         copies.push(Copy {
             from: path.clone(),
-            to: format!("artifacts/{}", path.file_name()),
+            to: format!("artifacts/{}", artifact(program, path)),
         });
     }
     roles::add_all(scene, &mut tree)?;
@@ -89,6 +90,11 @@ pub(super) fn build(
         scripts,
         copies,
     })
+}
+
+/// Where the file of a program lies below `artifacts/`: two components may have files of one name.
+fn artifact(program: &Program, path: &RelPath) -> String {
+    format!("{}/{}", program.component, path.file_name())
 }
 
 fn add_source(
@@ -166,26 +172,40 @@ fn script_values(
     let deployment = &plan.deployment;
     let target = scene.payload.contents.target;
     let (id, version) = host.distribution.os_release();
+    let stand_ins: Vec<String> = scene
+        .payload
+        .contents
+        .stand_ins()
+        .into_iter()
+        .filter(|name| {
+            programs
+                .iter()
+                .any(|(program, _)| program.component == name)
+        })
+        .collect();
     let programs: Vec<ProgramValues> = programs
         .iter()
         .map(|(program, path)| {
-            let (kind, top, keep) = match program.layout {
-                Layout::Archive { top, keep } => {
-                    let top = top.replace("{arch}", target.arch.as_str());
-                    ("archive", top, keep)
-                }
-                Layout::Binary => ("binary", String::new(), &[][..]),
+            let (kind, top, keep, rewrites) = match program.layout {
+                Layout::Archive {
+                    top,
+                    keep,
+                    rewrites,
+                } => ("archive", top, keep, rewrites),
+                Layout::Binary => ("binary", "", &[][..], ""),
             };
             ProgramValues {
                 kind,
                 target: program.target,
-                artifact: path.file_name().to_owned(),
+                artifact: artifact(program, path),
                 unit: program.unit,
                 top: top.replace("{arch}", target.arch.as_str()),
                 keep,
+                rewrites,
             }
         })
         .collect();
+    let bundle_packages: Vec<&str> = scene.payload.package_names().collect();
     let site = deployment.site.host().to_string();
     let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
@@ -220,6 +240,8 @@ fn script_values(
         newest_index => newest_index(repositories),
         repositories => repositories.iter().map(|r| r.name.to_string()).collect::<Vec<_>>(),
         packages,
+        bundle_packages,
+        stand_ins,
         programs,
         users => roles::users(host),
         hosts_lines => hosts_lines(plan),
@@ -258,20 +280,19 @@ fn script_values(
     minijinja::context! { ..base, ..services }
 }
 
-/// The newest `Date` of the package indexes, as upstream wrote it.
+/// The newest `Date` of the package indexes, written anew (RFC 3339): upstream's own text goes into no script.
 fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
     repositories
         .iter()
         .flat_map(|repository| &repository.suites)
         .filter_map(|suite| {
-            let when = jiff::fmt::rfc2822::DateTimeParser::new()
+            jiff::fmt::rfc2822::DateTimeParser::new()
                 .relaxed_weekday(true)
                 .parse_timestamp(suite.date.replace(" UTC", " +0000"))
-                .ok()?;
-            Some((when, suite.date.clone()))
+                .ok()
         })
         .max()
-        .map(|(_, date)| date)
+        .map(|when| when.to_string())
 }
 
 /// Lines of `/etc/hosts`: the site leads to its proxy without asking any DNS.

@@ -39,10 +39,11 @@ pub(super) struct Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// A `tar.gz` with everything in the folder `top` (`{arch}` stands for the architecture); the
-    /// folders `keep` outlive an upgrade.
+    /// folders `keep` outlive an upgrade, and the program itself writes to the file `rewrites`.
     Archive {
         top: &'static str,
         keep: &'static [&'static str],
+        rewrites: &'static str,
     },
     /// The program itself.
     Binary,
@@ -55,6 +56,8 @@ const PROGRAMS: &[Program] = &[
         layout: Layout::Archive {
             top: "mattermost",
             keep: &["config", "data", "logs", "plugins", "client/plugins"],
+            // The server writes the path of the site into it.
+            rewrites: "client/root.html",
         },
         target: "/opt/mattermost",
         unit: "mattermost.service",
@@ -72,6 +75,7 @@ const PROGRAMS: &[Program] = &[
         layout: Layout::Archive {
             top: "mattermost-push-proxy-linux-{arch}",
             keep: &[],
+            rewrites: "",
         },
         target: "/opt/mattermost-push-proxy",
         unit: "mattermost-push-proxy.service",
@@ -198,6 +202,11 @@ impl<'a> Payload<'a> {
             .map(|package| format!("the bundle has no package `{package}`, which {} needs; add it to [[apt.packages]] of the manifest and build again", host.name))
             .collect();
         (wanted.into_iter().collect(), lacking)
+    }
+
+    /// Every package of the bundle.
+    pub(super) fn package_names(&self) -> impl Iterator<Item = &'a str> {
+        self.packages.keys().copied()
     }
 
     /// Upstream version of a package, when the bundle has it.

@@ -1,5 +1,6 @@
 //! What people read: `INSTALL.md`, `PLAN.txt`, `plan.json`, notes.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use minijinja::Value;
@@ -7,11 +8,11 @@ use serde::Serialize;
 
 use crate::plan::deployment::{Role, Storage};
 use crate::plan::{CheckedPlan, Plan};
-use crate::stage::BundleLabel;
 use crate::stage::payload::Payload;
 use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::write::in_order;
+use crate::stage::{BundleLabel, StagedHost};
 use crate::types::name::Name;
 
 /// `plan.json`. The first two keys are what [`Mark`] reads of it.
@@ -70,6 +71,7 @@ pub(super) fn documents(
     payload: &Payload<'_>,
     renderer: &Renderer,
     notes: &[String],
+    staged: &[StagedHost],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
     let hosts = in_order(&checked.plan().deployment.hosts);
     let file = PlanFile {
@@ -88,7 +90,7 @@ pub(super) fn documents(
             INSTALL_MD,
             renderer.render(
                 "INSTALL.md",
-                &install_values(label, checked.plan(), payload, notes),
+                &install_values(label, checked.plan(), payload, notes, staged),
             )?,
         ),
     ])
@@ -99,7 +101,12 @@ fn install_values(
     plan: &Plan,
     payload: &Payload<'_>,
     notes: &[String],
+    staged: &[StagedHost],
 ) -> Value {
+    let manifests: BTreeMap<String, String> = staged
+        .iter()
+        .map(|host| (host.name.to_string(), host.manifest.to_string()))
+        .collect();
     let deployment = &plan.deployment;
     let strings =
         |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -112,6 +119,7 @@ fn install_values(
             identity => label.identity.label(),
         },
         stand_ins => payload.contents.stand_ins(),
+        manifests,
         hosts => in_order(&deployment.hosts),
         proxy_address => plan.hosts_with(Role::Proxy).map(|host| host.address.to_string()).collect::<Vec<_>>().join(", "),
         ntp => strings(&deployment.network.ntp),

@@ -63,7 +63,6 @@ pub(super) fn stage(
         version: header.version.as_str().to_owned(),
         identity: bundle.identity(),
     };
-    let documents = summary::documents(&label, checked, &payload, &renderer, &notes)?;
 
     let sizes = |path: &RelPath| {
         bundle
@@ -103,6 +102,7 @@ pub(super) fn stage(
         cancel.check()?;
         bundle.check_file(path, &progress)?;
     }
+    let documents = summary::documents(&label, checked, &payload, &renderer, &notes, &staged)?;
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
     }

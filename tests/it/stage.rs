@@ -2,5 +2,6 @@
 
 mod content;
 mod database;
+mod effects;
 mod filter;
 mod tools;

@@ -325,9 +325,9 @@ fn the_list_of_a_host_names_every_file_with_its_hash() {
     assert_eq!(
         artifacts,
         [
-            "artifacts/mattermost-11.7.10-linux-amd64.tar.gz",
-            "artifacts/mattermost-push-proxy-linux-amd64.tar.gz",
-            "artifacts/minio.RELEASE.2025-10-15T17-29-55Z"
+            "artifacts/mattermost/mattermost-11.7.10-linux-amd64.tar.gz",
+            "artifacts/minio/minio.RELEASE.2025-10-15T17-29-55Z",
+            "artifacts/push-proxy/mattermost-push-proxy-linux-amd64.tar.gz",
         ]
     );
     assert!(
