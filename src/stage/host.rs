@@ -162,6 +162,27 @@ pub(super) fn database_unit(major: u16) -> String {
     format!("postgresql@{major}-main.service")
 }
 
+/// What the scripts know of one program.
+fn program_values(program: &Program, path: &RelPath, arch: &str) -> ProgramValues {
+    let (kind, top, keep, rewrites) = match program.layout {
+        Layout::Archive {
+            top,
+            keep,
+            rewrites,
+        } => ("archive", top, keep, rewrites),
+        Layout::Binary => ("binary", "", &[][..], ""),
+    };
+    ProgramValues {
+        kind,
+        target: program.target,
+        artifact: artifact(program, path),
+        unit: program.unit,
+        top: top.replace("{arch}", arch),
+        keep,
+        rewrites,
+    }
+}
+
 fn script_values(
     scene: &Scene<'_>,
     programs: &[(Program, RelPath)],
@@ -185,25 +206,7 @@ fn script_values(
         .collect();
     let programs: Vec<ProgramValues> = programs
         .iter()
-        .map(|(program, path)| {
-            let (kind, top, keep, rewrites) = match program.layout {
-                Layout::Archive {
-                    top,
-                    keep,
-                    rewrites,
-                } => ("archive", top, keep, rewrites),
-                Layout::Binary => ("binary", "", &[][..], ""),
-            };
-            ProgramValues {
-                kind,
-                target: program.target,
-                artifact: artifact(program, path),
-                unit: program.unit,
-                top: top.replace("{arch}", target.arch.as_str()),
-                keep,
-                rewrites,
-            }
-        })
+        .map(|(program, path)| program_values(program, path, target.arch.as_str()))
         .collect();
     let bundle_packages: Vec<&str> = scene.payload.package_names().collect();
     let site = deployment.site.host().to_string();
