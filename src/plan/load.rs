@@ -1,5 +1,6 @@
 //! Reads a deployment file and the files that it names: the only I/O of this module.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use crate::fs;
 use crate::plan::deployment::Deployment;
 use crate::plan::parse::parse;
 use crate::plan::problem::{DeploymentError, Problem, ProblemId, Problems};
+use crate::types::name::Name;
 use crate::types::secret::Secret;
 
 /// Largest deployment file, in bytes.
@@ -38,6 +40,20 @@ pub struct Files {
     pub ca: String,
     /// Certificate of the SAML identity provider, PEM text.
     pub saml_cert: Option<String>,
+    /// Certificates of hosts that have their own.
+    pub hosts: BTreeMap<Name, HostFiles>,
+}
+
+/// The certificate of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostFiles {
+    /// Certificate and intermediates, PEM text.
+    pub cert: String,
+    /// Its private key, PEM text.
+    #[serde(skip)]
+    pub key: Secret,
+    /// Permission bits of the key file, when they are known.
+    pub key_mode: Option<u32>,
 }
 
 /// Reads a deployment file and, relative to its folder, the files that it names.
@@ -71,6 +87,24 @@ fn read_files(folder: &Path, deployment: &Deployment, text: &str) -> Result<File
     let ca = read("tls.ca", &tls.ca);
     let saml = deployment.saml.as_ref();
     let saml_cert = saml.and_then(|saml| read("saml.cert", &saml.cert));
+    let mut hosts = BTreeMap::new();
+    let mut complete = true;
+    for host in &deployment.hosts {
+        let Some(own) = &host.tls else { continue };
+        let cert = read(&format!("host.{}.cert", host.name), &own.cert);
+        let key = read(&format!("host.{}.key", host.name), &own.key);
+        match (cert, key) {
+            (Some(cert), Some(key)) => {
+                let files = HostFiles {
+                    cert,
+                    key: Secret::new(key),
+                    key_mode: mode(&folder.join(&own.key)),
+                };
+                hosts.insert(host.name.clone(), files);
+            }
+            _ => complete = false,
+        }
+    }
     problems.sort_by_key(|problem| problem.place);
     let broken = || Problems {
         shown: problems.clone(),
@@ -79,7 +113,7 @@ fn read_files(folder: &Path, deployment: &Deployment, text: &str) -> Result<File
     let (Some(cert), Some(key), Some(ca)) = (cert, key, ca) else {
         return Err(broken());
     };
-    if saml.is_some() && saml_cert.is_none() {
+    if !complete || (saml.is_some() && saml_cert.is_none()) {
         return Err(broken());
     }
     Ok(Files {
@@ -88,6 +122,7 @@ fn read_files(folder: &Path, deployment: &Deployment, text: &str) -> Result<File
         key_mode: mode(&folder.join(&tls.key)),
         ca,
         saml_cert,
+        hosts,
     })
 }
 

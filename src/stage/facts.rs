@@ -8,18 +8,26 @@ use crate::plan::address::{HostName, Network};
 use crate::plan::deployment::{DatabaseServer, Host, Role, S3, S3Server};
 use crate::plan::flow::{Destination, port};
 use crate::types::name::Name;
+use crate::types::secret::Secret;
 
 /// The name under which clients reach a service of `host` and find it in its certificate.
 ///
-/// A deployment names one certificate, for the site. On a single host every service uses it and is
-/// reached under the site's name (a line in `/etc/hosts` leads to the host itself, so that no DNS
-/// is asked); on several hosts a service is reached under its address, which the certificate must
-/// then hold too.
+/// That is the host's own name when the deployment gives it one. On a single host every service is
+/// reached under the site's name; on several, a host without a name is reached under its address,
+/// which the certificate must then hold. Lines in `/etc/hosts` make names work without any DNS.
 pub(super) fn service_name(plan: &Plan, host: &Host) -> HostName {
-    if plan.deployment.hosts.len() == 1 {
-        plan.deployment.site.host().clone()
-    } else {
-        HostName::Ip(host.address)
+    match &host.fqdn {
+        Some(name) => name.clone(),
+        None if plan.deployment.hosts.len() == 1 => plan.deployment.site.host().clone(),
+        None => HostName::Ip(host.address),
+    }
+}
+
+/// Certificate and private key of the services of `host`, PEM: its own, else the site's.
+pub(super) fn certificate<'a>(plan: &'a Plan, host: &Host) -> (&'a str, &'a Secret) {
+    match plan.files.hosts.get(&host.name) {
+        Some(own) => (&own.cert, &own.key),
+        None => (&plan.files.cert, &plan.files.key),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::plan::address::{HostName, Network};
 use crate::plan::deployment::{Host, Role};
 use crate::plan::flow::port;
 use crate::stage::facts;
-use crate::stage::payload::{Copy, Layout, Payload, Program, keyring_extension};
+use crate::stage::layout::Layout;
+use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::roles;
 use crate::stage::site::Secrets;
@@ -137,7 +138,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
     let host = scene.host;
     let mut units = Vec::new();
     if host.has(Role::Db) {
-        units.push(database_unit(scene.major));
+        units.push(scene.layout().database_unit());
         if scene.plan.deployment.backup.enabled.is_on() {
             units.push("mattermost-backup.timer".to_owned());
         }
@@ -156,21 +157,22 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
     units
 }
 
-/// The unit of Debian's cluster `main`. The umbrella unit `postgresql.service` only starts it, and
-/// stays active when it fails.
-pub(super) fn database_unit(major: u16) -> String {
-    format!("postgresql@{major}-main.service")
+impl Scene<'_> {
+    /// Where the files of the host stand.
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self.host.distribution.family(), self.major)
+    }
 }
 
 /// What the scripts know of one program.
 fn program_values(program: &Program, path: &RelPath, arch: &str) -> ProgramValues {
-    let (kind, top, keep, rewrites) = match program.layout {
-        Layout::Archive {
+    let (kind, top, keep, rewrites) = match program.packing {
+        Packing::Archive {
             top,
             keep,
             rewrites,
         } => ("archive", top, keep, rewrites),
-        Layout::Binary => ("binary", "", &[][..], ""),
+        Packing::Binary => ("binary", "", &[][..], ""),
     };
     ProgramValues {
         kind,
@@ -260,7 +262,7 @@ fn script_values(
     };
     let services = values! {
         db => roles::database_values(scene),
-        db_unit => database_unit(scene.major),
+        db_unit => scene.layout().database_unit(),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),
         locale_query => format!(
             "SELECT pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype FROM pg_database WHERE datname = '{}'",
@@ -298,22 +300,31 @@ fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
         .map(|when| when.to_string())
 }
 
-/// Lines of `/etc/hosts`: the site leads to its proxy without asking any DNS.
+/// Lines of `/etc/hosts`: the site leads to its proxy, and hosts with a name to their address,
+/// without asking any DNS.
 fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
-    match plan.deployment.site.host() {
-        HostName::Ip(_) => BTreeSet::new(),
-        HostName::Dns(name) => plan
-            .hosts_with(Role::Proxy)
-            .take(1)
-            .map(|proxy| format!("{} {name} # haversack", proxy.address))
-            .collect(),
-    }
+    let deployment = &plan.deployment;
+    let entrance = deployment
+        .proxy
+        .virtual_address
+        .or_else(|| Some(plan.hosts_with(Role::Proxy).next()?.address));
+    let named = deployment
+        .hosts
+        .iter()
+        .filter_map(|host| Some((host.address, host.fqdn.as_ref()?)));
+    entrance
+        .map(|address| (address, deployment.site.host()))
+        .into_iter()
+        .chain(named)
+        .filter(|(_, name)| matches!(name, HostName::Dns(_)))
+        .map(|(address, name)| format!("{address} {name} # haversack"))
+        .collect()
 }
 
 /// The certificate authority of the site, for every host.
 pub(super) fn add_authority(scene: &Scene<'_>, tree: &mut Tree) {
     tree.file(
-        "/usr/local/share/ca-certificates/haversack-site-ca.crt",
+        scene.layout().authority(),
         scene.plan.files.ca.clone().into_bytes(),
         PUBLIC,
         "ca",

@@ -19,6 +19,7 @@
 mod config;
 mod facts;
 mod host;
+mod layout;
 pub mod packages;
 mod payload;
 mod place;

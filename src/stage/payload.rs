@@ -29,7 +29,7 @@ pub(super) struct Program {
     pub(super) role: Role,
     /// Component of the manifest.
     pub(super) component: &'static str,
-    pub(super) layout: Layout,
+    pub(super) packing: Packing,
     /// Where it is installed.
     pub(super) target: &'static str,
     pub(super) unit: &'static str,
@@ -37,7 +37,7 @@ pub(super) struct Program {
 
 /// How upstream packs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum Packing {
     /// A `tar.gz` with everything in the folder `top` (`{arch}` stands for the architecture); the
     /// folders `keep` outlive an upgrade, and the program itself writes to the file `rewrites`.
     Archive {
@@ -53,7 +53,7 @@ const PROGRAMS: &[Program] = &[
     Program {
         role: Role::App,
         component: "mattermost",
-        layout: Layout::Archive {
+        packing: Packing::Archive {
             top: "mattermost",
             keep: &["config", "data", "logs", "plugins", "client/plugins"],
             // The server writes the path of the site into it.
@@ -65,14 +65,14 @@ const PROGRAMS: &[Program] = &[
     Program {
         role: Role::Minio,
         component: "minio",
-        layout: Layout::Binary,
+        packing: Packing::Binary,
         target: "/usr/local/bin/minio",
         unit: "minio.service",
     },
     Program {
         role: Role::Push,
         component: "push-proxy",
-        layout: Layout::Archive {
+        packing: Packing::Archive {
             top: "mattermost-push-proxy-linux-{arch}",
             keep: &[],
             rewrites: "",
@@ -137,9 +137,9 @@ impl<'a> Payload<'a> {
     }
 
     fn candidates(&self, program: &Program) -> Vec<&'a RelPath> {
-        let fits = |path: &RelPath| match program.layout {
-            Layout::Archive { .. } => path.as_str().ends_with(".tar.gz"),
-            Layout::Binary => {
+        let fits = |path: &RelPath| match program.packing {
+            Packing::Archive { .. } => path.as_str().ends_with(".tar.gz"),
+            Packing::Binary => {
                 !path.as_str().ends_with(".tar.gz")
                     && !COMPANIONS.iter().any(|end| path.as_str().ends_with(end))
             }

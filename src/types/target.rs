@@ -56,22 +56,48 @@ pub enum Distribution {
     /// Ubuntu 24.04 "noble".
     #[serde(rename = "ubuntu-24.04")]
     Ubuntu2404,
+    /// Red Hat Enterprise Linux 9.
+    #[serde(rename = "rhel-9")]
+    Rhel9,
+    /// Rocky Linux 9.
+    #[serde(rename = "rocky-9")]
+    Rocky9,
+    /// `AlmaLinux` 9.
+    #[serde(rename = "alma-9")]
+    Alma9,
+    /// Oracle Linux 9.
+    #[serde(rename = "oracle-9")]
+    Oracle9,
+}
+
+/// Distributions that keep files in the same places and install packages with the same program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Debian and Ubuntu: dpkg and apt.
+    Debian,
+    /// Red Hat Enterprise Linux and its rebuilds: rpm and dnf.
+    Rhel,
 }
 
 /// The text names no distribution that is supported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no supported distribution; supported are debian-12, debian-13, ubuntu-22.04, ubuntu-24.04"
+    "`{0}` is no supported distribution; supported are debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, rhel-9, rocky-9, alma-9, oracle-9"
 )]
 pub struct ParseDistributionError(String);
 
 impl Distribution {
     /// All that are supported.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::Debian12,
         Self::Debian13,
         Self::Ubuntu2204,
         Self::Ubuntu2404,
+        Self::Rhel9,
+        Self::Rocky9,
+        Self::Alma9,
+        Self::Oracle9,
     ];
 
     /// The name as written in manifests and deployments.
@@ -82,21 +108,36 @@ impl Distribution {
             Self::Debian13 => "debian-13",
             Self::Ubuntu2204 => "ubuntu-22.04",
             Self::Ubuntu2404 => "ubuntu-24.04",
+            Self::Rhel9 => "rhel-9",
+            Self::Rocky9 => "rocky-9",
+            Self::Alma9 => "alma-9",
+            Self::Oracle9 => "oracle-9",
         }
     }
 
-    /// The code name that suites are named after.
+    /// Its family.
     #[must_use]
-    pub const fn codename(self) -> &'static str {
+    pub const fn family(self) -> Family {
         match self {
-            Self::Debian12 => "bookworm",
-            Self::Debian13 => "trixie",
-            Self::Ubuntu2204 => "jammy",
-            Self::Ubuntu2404 => "noble",
+            Self::Debian12 | Self::Debian13 | Self::Ubuntu2204 | Self::Ubuntu2404 => Family::Debian,
+            Self::Rhel9 | Self::Rocky9 | Self::Alma9 | Self::Oracle9 => Family::Rhel,
         }
     }
 
-    /// `ID` and `VERSION_ID` of `/etc/os-release` (os-release(5)).
+    /// The code name that apt suites are named after; none outside the Debian family.
+    #[must_use]
+    pub const fn codename(self) -> Option<&'static str> {
+        match self {
+            Self::Debian12 => Some("bookworm"),
+            Self::Debian13 => Some("trixie"),
+            Self::Ubuntu2204 => Some("jammy"),
+            Self::Ubuntu2404 => Some("noble"),
+            Self::Rhel9 | Self::Rocky9 | Self::Alma9 | Self::Oracle9 => None,
+        }
+    }
+
+    /// `ID` and `VERSION_ID` of `/etc/os-release` (os-release(5)). In the Red Hat family hosts say
+    /// `9.4` and the like: only the part before the dot counts.
     #[must_use]
     pub const fn os_release(self) -> (&'static str, &'static str) {
         match self {
@@ -104,6 +145,10 @@ impl Distribution {
             Self::Debian13 => ("debian", "13"),
             Self::Ubuntu2204 => ("ubuntu", "22.04"),
             Self::Ubuntu2404 => ("ubuntu", "24.04"),
+            Self::Rhel9 => ("rhel", "9"),
+            Self::Rocky9 => ("rocky", "9"),
+            Self::Alma9 => ("almalinux", "9"),
+            Self::Oracle9 => ("ol", "9"),
         }
     }
 }

@@ -27,6 +27,7 @@ fn files(cert: &str, key: &str, ca: &str) -> Files {
         key_mode: Some(0o600),
         ca: ca.to_owned(),
         saml_cert: None,
+        hosts: std::collections::BTreeMap::new(),
     }
 }
 

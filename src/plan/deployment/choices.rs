@@ -1,6 +1,7 @@
 //! The choices of the deployment file: each is one word of a closed list.
 
 use crate::plan::words::words;
+use crate::types::target::{Distribution, Family};
 
 words! {
     /// A part that a host plays.
@@ -199,6 +200,29 @@ words! {
         Office365 = "office365",
         /// gitlab.com.
         Gitlab = "gitlab",
+    }
+}
+
+words! {
+    /// What filters packets on a host.
+    pub Firewall {
+        /// nftables, with a table of our own.
+        Nftables = "nftables",
+        /// firewalld, with zones and policies of our own.
+        Firewalld = "firewalld",
+        /// ufw, with rules of our own.
+        Ufw = "ufw",
+    }
+}
+
+impl Firewall {
+    /// What a distribution brings and its administrators expect.
+    #[must_use]
+    pub const fn of(distribution: Distribution) -> Self {
+        match distribution.family() {
+            Family::Debian => Self::Nftables,
+            Family::Rhel => Self::Firewalld,
+        }
     }
 }
 

@@ -9,12 +9,13 @@ mod choices;
 mod services;
 
 pub use choices::{
-    Availability, CertificateSource, Containers, Edition, Engine, KubernetesInstall, Level, Method,
-    Provider, Purpose, Revocation, Role, Security, SslMode, Switch,
+    Availability, CertificateSource, Containers, Edition, Engine, Firewall, KubernetesInstall,
+    Level, Method, Provider, Purpose, Revocation, Role, Security, SslMode, Switch,
 };
 pub use services::{
     Auth, Backup, Database, DatabaseServer, Kubernetes, Ldap, Limits, Mobile, Nfs, NfsServer,
-    Policy, ProxyOptions, Push, Registry, S3, S3Server, Saml, Smtp, Storage, UploadLimit,
+    Policy, ProxyOptions, Push, Registry, Retention, S3, S3Server, Saml, Smtp, Storage,
+    UploadLimit,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::plan::address::{Network, SiteUrl};
+use crate::plan::address::{HostName, Network, SiteUrl};
 use crate::plan::problem::Place;
 use crate::types::name::Name;
 use crate::types::target::Distribution;
@@ -76,6 +77,8 @@ pub struct Deployment {
     pub limits: Limits,
     /// Options of the reverse proxy.
     pub proxy: ProxyOptions,
+    /// How long messages and files are kept.
+    pub retention: Retention,
     /// Private registry for container images.
     pub registry: Option<Registry>,
     /// Cluster options, with the method `kubernetes` only.
@@ -141,6 +144,25 @@ pub struct Host {
     pub memory_gb: u32,
     /// The site (room, town) it stands in.
     pub site: Option<Name>,
+    /// The name that its services are reached under and that their certificate holds; none: its
+    /// address.
+    pub fqdn: Option<HostName>,
+    /// The network interface with its address, where a generated file must name it.
+    pub interface: Option<String>,
+    /// What filters its packets.
+    pub firewall: Firewall,
+    /// A certificate of its own; none: its services use the site's.
+    pub tls: Option<HostTls>,
+}
+
+/// The certificate of one host, as files beside the deployment file. The deployment's authority
+/// must have issued it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostTls {
+    /// Certificate and intermediates, PEM.
+    pub cert: String,
+    /// Its private key, PEM, not encrypted.
+    pub key: String,
 }
 
 impl Host {

@@ -1,6 +1,7 @@
 //! Storage, database, neighbours and options of a deployment.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -227,6 +228,18 @@ pub struct Policy {
     pub business_continuity: Switch,
     /// Whether several application servers are planned for later.
     pub ha_planned: Switch,
+    /// Hosts outside the network that generated files may name, sorted: what the operator has
+    /// arranged a way to.
+    pub egress: BTreeSet<String>,
+}
+
+/// How long messages and files are kept; none: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// Days that messages are kept.
+    pub message_days: Option<u32>,
+    /// Days that files are kept.
+    pub file_days: Option<u32>,
 }
 
 /// Sizes.
@@ -294,6 +307,9 @@ pub struct ProxyOptions {
     pub rate_limit: Option<u32>,
     /// The only networks that may connect; empty: all user networks.
     pub allow: Vec<Network>,
+    /// The address that several proxies pass to each other (VRRP, by keepalived); none: each is
+    /// reached under its own.
+    pub virtual_address: Option<IpAddr>,
 }
 
 /// Private registry for container images.

@@ -7,7 +7,7 @@ mod topology;
 
 use toml::de::DeTable;
 
-use crate::plan::address::{Network, SiteUrl};
+use crate::plan::address::{HostName, Network, SiteUrl};
 use crate::plan::deployment::{
     Availability, CertificateSource, Classification, Deployment, Edition, Level, Method, Networks,
     Purpose, Revocation, Switch, Tls,
@@ -125,6 +125,7 @@ fn read(reader: &Reader<'_>, mut root: Section<'_, '_, '_>) -> Option<Deployment
         policy: options.policy,
         limits: options.limits,
         proxy: options.proxy,
+        retention: options.retention,
         places: std::collections::BTreeMap::new(),
     })
 }
@@ -298,6 +299,16 @@ pub(super) fn network_list(
     networks.sort_unstable();
     networks.dedup();
     Some(networks)
+}
+
+/// Names of hosts, sorted.
+pub(super) fn host_list(
+    section: &mut Section<'_, '_, '_>,
+    key: &'static str,
+) -> std::collections::BTreeSet<String> {
+    let list = section.parsed_list::<HostName>(key, "write host names such as relay.example.com");
+    let list = list.unwrap_or_default().into_iter();
+    list.map(|said| said.value.to_string()).collect()
 }
 
 pub(super) fn switch(section: &mut Section<'_, '_, '_>, key: &'static str) -> Switch {

@@ -1,11 +1,12 @@
 //! Neighbours and choices: mail, directory, sign-in, push, backup, policy, limits.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::plan::address::{Endpoint, HostName, Location, Network};
 use crate::plan::deployment::{
     Auth, Backup, Containers, Host, Ldap, Limits, Mobile, Policy, Provider, ProxyOptions, Push,
-    Role, Saml, Security, Smtp, Switch, UploadLimit,
+    Retention, Role, Saml, Security, Smtp, Switch, UploadLimit,
 };
 use crate::plan::parse::topology::{directory, own_host};
 use crate::plan::parse::{network_list, required_text, switch};
@@ -25,6 +26,7 @@ pub(super) struct Options {
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) proxy: ProxyOptions,
+    pub(super) retention: Retention,
 }
 
 pub(super) fn read(root: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Options {
@@ -44,7 +46,8 @@ pub(super) fn read(root: &mut Section<'_, '_, '_>, hosts: &[Host]) -> Options {
         backup: backup(root.table("backup")),
         policy: policy(root.table("policy")),
         limits: limits(root.table("limits")),
-        proxy: proxy(root.table("proxy")),
+        proxy: proxy(root.table("proxy"), hosts),
+        retention: retention(root.table("retention")),
     }
 }
 
@@ -286,6 +289,7 @@ fn policy(section: Option<Section<'_, '_, '_>>) -> Policy {
         private_ca_required: Switch::Off,
         business_continuity: Switch::Off,
         ha_planned: Switch::Off,
+        egress: BTreeSet::new(),
     };
     if let Some(mut section) = section {
         if let Some(said) = section.word::<Containers>("containers") {
@@ -295,6 +299,7 @@ fn policy(section: Option<Section<'_, '_, '_>>) -> Policy {
         policy.private_ca_required = switch(&mut section, "private_ca_required");
         policy.business_continuity = switch(&mut section, "business_continuity");
         policy.ha_planned = switch(&mut section, "ha_planned");
+        policy.egress = super::host_list(&mut section, "egress");
         section.finish();
     }
     policy
@@ -318,7 +323,7 @@ fn limits(section: Option<Section<'_, '_, '_>>) -> Limits {
     limits
 }
 
-fn proxy(section: Option<Section<'_, '_, '_>>) -> ProxyOptions {
+fn proxy(section: Option<Section<'_, '_, '_>>, hosts: &[Host]) -> ProxyOptions {
     let Some(mut section) = section else {
         return ProxyOptions::default();
     };
@@ -326,6 +331,47 @@ fn proxy(section: Option<Section<'_, '_, '_>>) -> ProxyOptions {
         .number("rate_limit", 1..=1_000_000)
         .map(|said| said.value);
     let allow = network_list(&mut section, "allow").unwrap_or_default();
+    let hint = "write a free address of the network of the proxies, such as 10.20.0.4";
+    let virtual_address = section.parsed::<IpAddr>("virtual_address", hint);
+    if let Some(said) = &virtual_address {
+        let taken = hosts.iter().find(|host| host.address == said.value);
+        if let Some(host) = taken {
+            let why = format!("is the address of the host `{}`", host.name);
+            section.bad("virtual_address", &said.span, why, hint);
+        }
+        if let Some(host) = hosts
+            .iter()
+            .find(|host| host.has(Role::Proxy) && host.interface.is_none())
+        {
+            let why = format!("needs the interface of the proxy `{}`", host.name);
+            let hint = "add interface = \"eth0\" to each [[host]] with the role proxy";
+            section.bad("virtual_address", &said.span, why, hint);
+        }
+    }
     section.finish();
-    ProxyOptions { rate_limit, allow }
+    ProxyOptions {
+        rate_limit,
+        allow,
+        virtual_address: virtual_address.map(|said| said.value),
+    }
+}
+
+/// Longest time that messages or files are kept, in days: a hundred years.
+const MAX_RETENTION: u32 = 36_500;
+
+fn retention(section: Option<Section<'_, '_, '_>>) -> Retention {
+    let Some(mut section) = section else {
+        return Retention::default();
+    };
+    let mut days = |key| {
+        section
+            .number(key, 1..=MAX_RETENTION)
+            .map(|said| said.value)
+    };
+    let retention = Retention {
+        message_days: days("message_days"),
+        file_days: days("file_days"),
+    };
+    section.finish();
+    retention
 }

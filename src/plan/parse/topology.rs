@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::plan::address::{Location, shorten};
+use crate::plan::address::{HostName, Location, shorten};
 use crate::plan::deployment::{
-    Database, Host, Kubernetes, KubernetesInstall, Method, Registry, Role, Storage,
+    Database, Firewall, Host, HostTls, Kubernetes, KubernetesInstall, Method, Registry, Role,
+    Storage,
 };
 use crate::plan::parse::{database, storage};
 use crate::plan::problem::ProblemId;
@@ -18,20 +19,11 @@ use crate::types::target::Distribution;
 pub(super) const MAX_HOSTS: usize = 512;
 /// Memory of a host that does not say, in GiB.
 pub(super) const DEFAULT_MEMORY_GB: u32 = 4;
-/// Distributions that exist, and that this version does not stage yet.
-const NOT_YET: [&str; 9] = [
-    "rhel-8",
-    "rhel-9",
-    "rhel-10",
-    "rocky-9",
-    "alma-9",
-    "oracle-9",
-    "centos-9",
-    "debian-11",
-    "ubuntu-20.04",
-];
+/// Distributions that exist, and that this version does not stage.
+const NOT_YET: [&str; 5] = ["rhel-8", "rhel-10", "centos-9", "debian-11", "ubuntu-20.04"];
 
-const SUPPORTED: &str = "use debian-12, debian-13, ubuntu-22.04 or ubuntu-24.04";
+const SUPPORTED: &str =
+    "use debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, rhel-9, rocky-9, alma-9 or oracle-9";
 
 /// What this part of the file says.
 pub(super) struct Topology {
@@ -100,16 +92,19 @@ pub(super) fn read(
 struct Defaults {
     distribution: Option<Distribution>,
     memory_gb: Option<u32>,
+    firewall: Option<Firewall>,
 }
 
 impl Defaults {
     fn read(mut section: Section<'_, '_, '_>) -> Self {
         let distribution = distribution(&mut section);
         let memory_gb = memory(&mut section);
+        let firewall = section.word::<Firewall>("firewall");
         section.finish();
         Self {
             distribution,
             memory_gb,
+            firewall: firewall.map(|said| said.value),
         }
     }
 }
@@ -185,14 +180,70 @@ fn host(
     let roles = roles(&mut section, name.as_ref().map(|said| &said.value), seen);
     let memory_gb = memory(&mut section).or(defaults.memory_gb);
     let site = section.parsed::<Name>("site", "use a short name such as east");
+    let fqdn = fqdn(&mut section);
+    let interface = interface(&mut section);
+    let firewall = section.word::<Firewall>("firewall").map(|said| said.value);
+    let tls = host_tls(&mut section);
     section.finish();
+    let distribution = distribution?;
     Some(Host {
         name: name?.value,
         address: address?.value,
-        distribution: distribution?,
+        distribution,
         roles: roles?,
         memory_gb: memory_gb.unwrap_or(DEFAULT_MEMORY_GB),
         site: site.map(|said| said.value),
+        fqdn,
+        interface,
+        firewall: firewall
+            .or(defaults.firewall)
+            .unwrap_or(Firewall::of(distribution)),
+        tls,
+    })
+}
+
+fn fqdn(section: &mut Section<'_, '_, '_>) -> Option<HostName> {
+    let hint = "write its name in your network, such as db1.mm.internal";
+    let said = section.parsed::<HostName>("fqdn", hint)?;
+    if matches!(said.value, HostName::Ip(_)) {
+        section.bad("fqdn", &said.span, "is an address", hint);
+    }
+    Some(said.value)
+}
+
+/// Longest name of a network interface (`IFNAMSIZ` of Linux, without its end).
+const MAX_INTERFACE: usize = 15;
+
+fn interface(section: &mut Section<'_, '_, '_>) -> Option<String> {
+    let said = section.text("interface")?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if said.value.is_empty()
+        || said.value.len() > MAX_INTERFACE
+        || !said.value.bytes().all(plain)
+        || matches!(said.value.as_str(), "." | ".." | "all" | "default")
+    {
+        section.bad(
+            "interface",
+            &said.span,
+            "is no name of a network interface",
+            "write it as `ip link` shows it, such as eth0",
+        );
+    }
+    Some(said.value)
+}
+
+fn host_tls(section: &mut Section<'_, '_, '_>) -> Option<HostTls> {
+    let cert = section.text("cert").map(|said| said.value);
+    let key = section.text("key").map(|said| said.value);
+    if cert.is_some() && section.is_absent("key") {
+        section.missing("key", "add the private key of this certificate");
+    }
+    if key.is_some() && section.is_absent("cert") {
+        section.missing("cert", "add the certificate of this private key");
+    }
+    Some(HostTls {
+        cert: cert?,
+        key: key?,
     })
 }
 

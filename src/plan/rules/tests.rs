@@ -449,6 +449,7 @@ fn files(with: With) -> Files {
         key_mode: Some(0o600),
         ca,
         saml_cert: None,
+        hosts: std::collections::BTreeMap::new(),
     }
 }
 

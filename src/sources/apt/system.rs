@@ -244,15 +244,20 @@ fn check_distribution(entry: &Entry, target: Distribution) -> Result<(), AptErro
         "buster", "bullseye", "forky", "duke", "sid", "bionic", "focal", "oracular", "plucky",
         "questing", "resolute", "xenial",
     ];
-    let supported = Distribution::ALL.iter().map(|one| one.codename());
+    let Some(codename) = target.codename() else {
+        return Err(AptError::System(format!(
+            "{}: {target} has no apt repositories",
+            entry.place
+        )));
+    };
+    let supported = Distribution::ALL.iter().filter_map(|one| one.codename());
     for suite in &entry.suites {
         let stem = suite.split(['-', '/']).next().unwrap_or(suite);
         let known = supported.clone().chain(OTHERS).any(|name| name == stem);
-        if known && stem != target.codename() {
+        if known && stem != codename {
             return Err(AptError::System(format!(
-                "{}: suite {suite} is not of {target}, whose suites are named {}",
-                entry.place,
-                target.codename()
+                "{}: suite {suite} is not of {target}, whose suites are named {codename}",
+                entry.place
             )));
         }
     }

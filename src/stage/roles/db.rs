@@ -3,15 +3,15 @@
 use minijinja::Value;
 
 use crate::stage::facts;
-use crate::stage::host::{Scene, database_unit};
+use crate::stage::host::Scene;
 use crate::stage::quote::{QuoteError, sql, sql_name};
 use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PROGRAM, PUBLIC, Tree};
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     let plan = scene.plan;
-    let unit = database_unit(scene.major);
-    let folder = format!("/etc/postgresql/{}/main", scene.major);
+    let unit = scene.layout().database_unit();
+    let folder = scene.layout().database_config();
     let mut listen = vec!["localhost".to_owned()];
     listen.extend(
         plan.database
@@ -49,16 +49,17 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     );
     // A copy of its own: PostgreSQL demands that it owns the key, or root with group access.
     let own = |mode| Access(mode, "postgres", "postgres");
+    let (cert, key) = facts::certificate(plan, scene.host);
     tree.folder(&format!("{folder}/mattermost-tls"), own(0o700));
     tree.file(
         &format!("{folder}/mattermost-tls/server.crt"),
-        plan.files.cert.clone().into_bytes(),
+        cert.as_bytes().to_vec(),
         own(0o644),
         &unit,
     );
     tree.file(
         &format!("{folder}/mattermost-tls/server.key"),
-        plan.files.key.reveal().as_bytes().to_vec(),
+        key.reveal().as_bytes().to_vec(),
         own(0o600),
         &unit,
     );

@@ -36,11 +36,11 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     tree.folder("/etc/minio", Access(0o750, "root", "minio-user"));
     tree.folder("/etc/minio/certs", Access(0o750, "root", "minio-user"));
     tree.folder("/etc/minio/certs/CAs", Access(0o750, "root", "minio-user"));
-    let files = &plan.files;
+    let (cert, key) = facts::certificate(plan, host);
     for (path, text, mode) in [
-        ("/etc/minio/certs/public.crt", files.cert.as_str(), 0o644),
-        ("/etc/minio/certs/private.key", files.key.reveal(), 0o600),
-        ("/etc/minio/certs/CAs/ca.crt", files.ca.as_str(), 0o644),
+        ("/etc/minio/certs/public.crt", cert, 0o644),
+        ("/etc/minio/certs/private.key", key.reveal(), 0o600),
+        ("/etc/minio/certs/CAs/ca.crt", plan.files.ca.as_str(), 0o644),
     ] {
         let access = Access(mode, "minio-user", "minio-user");
         tree.file(path, text.as_bytes().to_vec(), access, unit);

@@ -35,7 +35,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     };
     let unit = "nginx.service";
     tree.file(
-        "/etc/nginx/sites-available/mattermost",
+        scene.layout().nginx_site(),
         scene.renderer.render("proxy/mattermost.nginx", &values)?,
         PUBLIC,
         unit,

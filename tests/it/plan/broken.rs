@@ -158,8 +158,8 @@ const BROKEN: &[Broken] = &[
     ),
     (
         "distribution of a later version",
-        &[("debian-12", "rhel-9")],
-        &[("21:10 E246", "`rhel-9` is not yet staged")],
+        &[("debian-12", "rhel-8")],
+        &[("21:10 E246", "`rhel-8` is not yet staged")],
     ),
     (
         "reserved host name",

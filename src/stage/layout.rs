@@ -1,0 +1,71 @@
+//! Where the files of a host stand, and what its services are called: what differs between the
+//! families of distributions.
+
+use crate::types::target::Family;
+
+/// The places and names of one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    family: Family,
+    /// Major version of PostgreSQL; 0 without a database.
+    major: u16,
+}
+
+impl Layout {
+    pub(super) const fn new(family: Family, major: u16) -> Self {
+        Self { family, major }
+    }
+
+    /// The unit of the database server. On Debian it is the one of the cluster `main`: the umbrella
+    /// unit `postgresql.service` only starts it, and stays active when it fails. In the Red Hat
+    /// family it is the one of the PostgreSQL project's own packages.
+    pub(super) fn database_unit(self) -> String {
+        match self.family {
+            Family::Debian => format!("postgresql@{}-main.service", self.major),
+            Family::Rhel => format!("postgresql-{}.service", self.major),
+        }
+    }
+
+    /// The folder of `postgresql.conf` and `pg_hba.conf`.
+    pub(super) fn database_config(self) -> String {
+        match self.family {
+            Family::Debian => format!("/etc/postgresql/{}/main", self.major),
+            Family::Rhel => format!("/var/lib/pgsql/{}/data", self.major),
+        }
+    }
+
+    /// The site of the proxy. NGINX of the Red Hat family reads `conf.d/*.conf` only.
+    pub(super) const fn nginx_site(self) -> &'static str {
+        match self.family {
+            Family::Debian => "/etc/nginx/sites-available/mattermost",
+            Family::Rhel => "/etc/nginx/conf.d/mattermost.conf",
+        }
+    }
+
+    /// The site's certificate authority among those that the host trusts.
+    pub(super) const fn authority(self) -> &'static str {
+        match self.family {
+            Family::Debian => "/usr/local/share/ca-certificates/haversack-site-ca.crt",
+            Family::Rhel => "/etc/pki/ca-trust/source/anchors/haversack-site-ca.pem",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_has_its_own_places() {
+        let (debian, rhel) = (
+            Layout::new(Family::Debian, 15),
+            Layout::new(Family::Rhel, 17),
+        );
+        assert_eq!(debian.database_config(), "/etc/postgresql/15/main");
+        assert_eq!(rhel.database_config(), "/var/lib/pgsql/17/data");
+        assert_eq!(debian.database_unit(), "postgresql@15-main.service");
+        assert_eq!(rhel.database_unit(), "postgresql-17.service");
+        assert_ne!(debian.nginx_site(), rhel.nginx_site());
+        assert_ne!(debian.authority(), rhel.authority());
+    }
+}
