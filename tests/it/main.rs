@@ -9,6 +9,7 @@ mod apt;
 mod bundle;
 mod commands;
 mod connected;
+mod ha;
 mod plan;
 mod proof;
 mod readme;

@@ -62,7 +62,7 @@ pub(crate) struct Guest {
     folder: PathBuf,
     disk: Disk,
     /// The name of its interface.
-    pub(super) link: String,
+    link: String,
     process: Option<Child>,
     leader: u32,
 }
@@ -142,6 +142,21 @@ impl Guest {
         self.leader
     }
 
+    /// The name of the interface that it waits for.
+    pub(crate) fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// MiB of its disk beyond the shared base.
+    pub(crate) fn megabytes(&self) -> u64 {
+        let used = Ran::of(Command::new("du").arg("-sxm").arg(match self.disk {
+            Disk::Copied => self.root.clone(),
+            Disk::Layered => self.folder.join("upper"),
+        }));
+        let words = used.ok().split_whitespace().next().map(str::parse);
+        words.expect("a number").expect("a number")
+    }
+
     /// Boots, lets `lay_wire` plug in the cable (`link`, leader), and waits until everything that
     /// starts at boot has started.
     pub(crate) fn boot(&mut self, lay_wire: impl FnOnce(&str, u32)) {
@@ -150,7 +165,8 @@ impl Guest {
         self.wait_until_running();
     }
 
-    fn start(&mut self) {
+    /// Begins the boot, and returns when the system has its first process, a sensor and no cable yet.
+    pub(crate) fn start(&mut self) {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -190,7 +206,8 @@ impl Guest {
         self.enter_network("nft", &["-f", "-"], SENSOR);
     }
 
-    fn wait_until_running(&self) {
+    /// Waits until everything that starts at boot has started.
+    pub(crate) fn wait_until_running(&self) {
         let state = wait_for("the end of the boot", || {
             let state = self.enter(&["systemctl", "is-system-running", "--wait"]);
             let word = state.stdout.trim().to_owned();
@@ -231,7 +248,7 @@ impl Guest {
 
     /// As [`Self::tried_outside`], taken apart.
     pub(crate) fn tried(&self) -> Vec<Tried> {
-        let part = |value: &serde_json::Value| match value {
+        let text_of = |value: &serde_json::Value| match value {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
@@ -243,9 +260,9 @@ impl Guest {
                 let parts = element.pointer("/concat").and_then(|list| list.as_array());
                 match parts.map(Vec::as_slice) {
                     Some([address, protocol, port]) => Tried {
-                        address: part(address),
-                        protocol: part(protocol),
-                        port: part(port),
+                        address: text_of(address),
+                        protocol: text_of(protocol),
+                        port: text_of(port),
                     },
                     _ => panic!("nft lists {element}"),
                 }
@@ -309,7 +326,7 @@ impl Guest {
     }
 
     /// Runs a program of this machine in the network of the other.
-    fn enter_network(&self, program: &str, args: &[&str], input: &str) -> Ran {
+    pub(crate) fn enter_network(&self, program: &str, args: &[&str], input: &str) -> Ran {
         let leader = self.leader.to_string();
         let mut child = Command::new("nsenter")
             .args(["--target", &leader, "--net", "--", program])
