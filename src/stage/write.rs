@@ -40,9 +40,13 @@ pub(super) fn stage(
     let plan = checked.plan();
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
-    let mut store = SecretStore::open(&request.out.join(SECRETS), random);
+    let mut store = SecretStore::open(
+        &request.out.join(SECRETS),
+        request.secrets.as_deref(),
+        random,
+    )?;
     let fitted = fit(checked, &payload, bundle.absent_volumes())?;
-    let secrets = Secrets::gather(plan, &mut store)?;
+    let secrets = Secrets::gather(plan, payload.has_component("mc"), &mut store)?;
     let mut hosts = Vec::new();
     for fit in &fitted {
         let scene = Scene {
@@ -166,7 +170,7 @@ fn fit<'a>(
                 host.name
             ));
         }
-        let major = if host.has(Role::Db) {
+        let major = if host.has(Role::Db) || host.has(Role::DbReplica) {
             payload
                 .database_major(plan.database.version)
                 .map_err(|problem| problems.push(problem))
@@ -174,6 +178,12 @@ fn fit<'a>(
         } else {
             None
         };
+        if host.has(Role::DbReplica) && plan.database.host.is_none() {
+            problems.push(format!(
+                "{} is a replica, but no host of the deployment has the role `db`; remove the role db-replica",
+                host.name
+            ));
+        }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
         let (packages, lacking) = payload.packages(host, major);
@@ -194,12 +204,24 @@ fn fit<'a>(
     }
 }
 
-/// Databases first, then storage, push, applications, proxies.
+/// The order of installation, hosts of equal rank by name: what others need comes first. A host is
+/// ranked by the first of its parts.
+const ORDER: [&[Role]; 7] = [
+    &[Role::Db],
+    &[Role::DbReplica],
+    &[Role::Minio, Role::Nfs],
+    &[Role::Push],
+    &[Role::App],
+    &[Role::Proxy],
+    &[Role::Monitor],
+];
+
+/// The hosts in the order of installation.
 pub(super) fn in_order(hosts: &[Host]) -> Vec<&Host> {
     let rank = |host: &Host| {
-        [Role::Db, Role::Minio, Role::Push, Role::App, Role::Proxy]
+        ORDER
             .iter()
-            .position(|role| host.has(*role))
+            .position(|roles| roles.iter().any(|role| host.has(*role)))
             .unwrap_or(usize::MAX)
     };
     let mut sorted: Vec<&Host> = hosts.iter().collect();
