@@ -95,14 +95,16 @@ impl Fleet {
             text = text.replace(&host.manifest.to_string(), &digest.to_string());
         }
         std::fs::write(&inventory, text).unwrap();
-        // Only root may be able to change the way to the folders; here the test's folder will do.
         fleet
     }
 
     /// Runs a playbook with the hosts as folders of this machine.
     pub(crate) fn play(&self, arguments: &[&str]) -> Output {
         let ansible = self.staged.out().join("ansible");
-        tool("ansible-playbook", "ansible-core")
+        // Another release of Ansible: the path of its ansible-playbook.
+        let program = std::env::var("HAVERSACK_ANSIBLE_PLAYBOOK");
+        let program = program.as_deref().unwrap_or("ansible-playbook");
+        tool(program, "ansible-core")
             .args(arguments)
             .args(["-e", "ansible_connection=local", "-e"])
             .arg(format!("haversack_folder={}/brought", self.world.display()))

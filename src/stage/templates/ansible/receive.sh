@@ -15,7 +15,7 @@ trap 'rm -rf "$new"' EXIT
 mkdir -p -- "$parent"
 rm -rf -- "$new" "$old"
 mkdir -- "$new"
-first=$(awk '/^: payload/ { print NR + 1; exit }' "$0")
+first=$(awk '/^# --- payload/ { print NR + 1; exit }' "$0")
 tail -n +"$first" "$0" | tar --extract --preserve-permissions --no-same-owner --directory "$new"
 chmod 0700 "$new"
 cd "$new"
@@ -28,4 +28,4 @@ cd /
 mv -- "$new" "$folder"
 rm -rf -- "$old"
 exit 0
-: payload
+# --- payload
