@@ -10,16 +10,28 @@ use crate::types::secret::Secret;
 
 /// Every secret that may be given, with what it is.
 const NAMES: &[(&str, &str)] = &[
-    ("at-rest-encrypt-key", "key of encrypted values in the database"),
+    (
+        "at-rest-encrypt-key",
+        "key of encrypted values in the database",
+    ),
     ("db-password", "password of the database user"),
-    ("db-scram-salt", "salt of the verifier of the database password"),
+    (
+        "db-scram-salt",
+        "salt of the verifier of the database password",
+    ),
     ("ldap-bind-password", "password of the directory user"),
     ("license", "licence of Mattermost"),
-    ("minio-root-password", "password of the root account of MinIO"),
+    (
+        "minio-root-password",
+        "password of the root account of MinIO",
+    ),
     ("minio-root-user", "name of the root account of MinIO"),
     ("public-link-salt", "salt of public links"),
     ("replication-password", "password of the replicas"),
-    ("replication-scram-salt", "salt of the verifier of the replicas' password"),
+    (
+        "replication-scram-salt",
+        "salt of the verifier of the replicas' password",
+    ),
     ("s3-access-key", "access key of the bucket"),
     ("s3-secret-key", "secret key of the bucket"),
     ("smtp-password", "password of the mail user"),
@@ -116,7 +128,10 @@ mod tests {
     fn files_named_as_a_secret_are_read_without_their_line_break() {
         let folder = folder(&[("smtp-password", "a b'c\n", 0o600)]);
         let given = read(folder.path()).unwrap();
-        let found: Vec<_> = given.iter().map(|(name, secret)| (*name, secret.reveal())).collect();
+        let found: Vec<_> = given
+            .iter()
+            .map(|(name, secret)| (*name, secret.reveal()))
+            .collect();
         assert_eq!(found, [("smtp-password", "a b'c")]);
     }
 

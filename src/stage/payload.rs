@@ -207,7 +207,8 @@ impl<'a> Payload<'a> {
     /// Whether the bundle has files of a component.
     pub(super) fn has_component(&self, component: &str) -> bool {
         self.contents.files.values().any(|info| {
-            info.kind == FileKind::Artifact && info.components.iter().any(|c| c.as_str() == component)
+            info.kind == FileKind::Artifact
+                && info.components.iter().any(|c| c.as_str() == component)
         })
     }
 

@@ -191,7 +191,9 @@ impl<'a> SecretStore<'a> {
             return Ok(());
         }
         let what = |name: &&'static str| (*name, given::meaning(name).unwrap_or_default());
-        Err(SecretError::Missing(self.missing.iter().map(what).collect()))
+        Err(SecretError::Missing(
+            self.missing.iter().map(what).collect(),
+        ))
     }
 
     fn unfit_as(&self, name: &str, shape: Shape, problem: &'static str) -> SecretError {
@@ -205,9 +207,7 @@ impl<'a> SecretStore<'a> {
             remedy: match shape {
                 Shape::Foreign | Shape::License => "write it there as it was given to you",
                 _ if given => "put a better one there, or remove the file to have one made",
-                _ => {
-                    "put a better one there, or remove the file and stage again to have one made"
-                }
+                _ => "put a better one there, or remove the file and stage again to have one made",
             },
         }
     }

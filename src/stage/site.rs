@@ -89,7 +89,10 @@ impl Secrets {
         };
         let mail_user = deployment.smtp.as_ref().and_then(|smtp| smtp.user.as_ref());
         let smtp_password = foreign(mail_user.is_some(), "smtp-password")?;
-        let bind = deployment.ldap.as_ref().and_then(|ldap| ldap.bind_dn.as_ref());
+        let bind = deployment
+            .ldap
+            .as_ref()
+            .and_then(|ldap| ldap.bind_dn.as_ref());
         let ldap_password = foreign(bind.is_some(), "ldap-bind-password")?;
         let license = store.find("license", Shape::License)?;
         store.complete()?;
@@ -114,6 +117,7 @@ fn verifier(
     salt_name: &'static str,
 ) -> Result<Secret, SecretError> {
     let salt = store.get(salt_name, Shape::Salt)?;
-    let text = scram_verifier(password, &salt).map_err(|problem| store.unfit(salt_name, problem))?;
+    let text =
+        scram_verifier(password, &salt).map_err(|problem| store.unfit(salt_name, problem))?;
     Ok(Secret::new(text))
 }

@@ -168,7 +168,11 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
 /// backslash. The host is `*`: the file serves one server only, which has a name and an address.
 fn password_line(plan: &Plan, password: &str) -> String {
     let escaped = password.replace('\\', r"\\").replace(':', r"\:");
-    format!("*:{}:*:{}:{escaped}\n", plan.database.endpoint.port, user(plan))
+    format!(
+        "*:{}:*:{}:{escaped}\n",
+        plan.database.endpoint.port,
+        user(plan)
+    )
 }
 
 /// What `install.sh` needs to make a replica; none on other hosts.
