@@ -10,6 +10,7 @@ mod bundle;
 mod commands;
 mod connected;
 mod plan;
+mod postgres;
 mod proof;
 mod readme;
 mod stage;

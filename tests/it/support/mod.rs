@@ -6,5 +6,7 @@ pub(crate) mod documents;
 pub(crate) mod fakeroot;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod postgres;
 pub(crate) mod quickstart;
+pub(crate) mod rooms;
 pub(crate) mod staged;
