@@ -9,6 +9,7 @@ mod apt;
 mod bundle;
 mod commands;
 mod connected;
+mod fleet;
 mod plan;
 mod postgres;
 mod proof;

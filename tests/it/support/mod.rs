@@ -4,6 +4,7 @@ pub(crate) mod bundles;
 pub(crate) mod deployments;
 pub(crate) mod documents;
 pub(crate) mod fakeroot;
+pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod postgres;
