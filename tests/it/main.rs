@@ -11,6 +11,7 @@ mod commands;
 mod connected;
 mod fleet;
 mod plan;
+mod postgres;
 mod proof;
 mod readme;
 mod stage;

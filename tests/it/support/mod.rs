@@ -7,5 +7,7 @@ pub(crate) mod fakeroot;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod postgres;
 pub(crate) mod quickstart;
+pub(crate) mod rooms;
 pub(crate) mod staged;
