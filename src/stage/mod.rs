@@ -7,6 +7,7 @@
 //! ```text
 //! OUT/
 //!   plan.json PLAN.txt INSTALL.md
+//!   ansible/                 inventory and playbooks that install the hosts in the right order
 //!   secrets/                 0700; made once, kept by every later stage
 //!   HOST/
 //!     install.sh verify.sh rollback.sh perms.tsv MANIFEST.sha256
@@ -18,6 +19,7 @@
 
 mod config;
 mod facts;
+mod fleet;
 mod given;
 mod host;
 mod layout;

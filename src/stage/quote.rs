@@ -131,6 +131,21 @@ pub(super) fn nginx(text: &str) -> Result<String, QuoteError> {
     Ok(text.to_owned())
 }
 
+/// A YAML string in double quotes (YAML 1.2 §7.3.1), never a number, boolean or null.
+///
+/// # Errors
+/// When it holds a control character, or `{{`, which Ansible would take for a template.
+pub(super) fn yaml(text: &str) -> Result<String, QuoteError> {
+    no_control(text, "YAML")?;
+    if text.contains("{{") || text.contains("{%") || text.contains("{#") {
+        return Err(refuse("the start of a template", "an Ansible inventory"));
+    }
+    Ok(format!(
+        "\"{}\"",
+        text.replace('\\', r"\\").replace('"', "\\\"")
+    ))
+}
+
 /// Percent-encodes everything but RFC 3986's unreserved characters, for any part of a URL.
 #[must_use]
 pub(super) fn percent(text: &str) -> String {
@@ -207,6 +222,16 @@ mod tests {
         assert_eq!(nginx("10.0.0.1:8065").unwrap(), "10.0.0.1:8065");
         assert!(nft("a\"b").is_err());
         assert_eq!(nft("users to proxy").unwrap(), "\"users to proxy\"");
+    }
+
+    #[test]
+    fn yaml_is_always_a_string_and_never_a_template() {
+        assert_eq!(yaml("no").unwrap(), "\"no\"");
+        assert_eq!(yaml("1.10").unwrap(), "\"1.10\"");
+        assert_eq!(yaml(r#"a"b\c"#).unwrap(), r#""a\"b\\c""#);
+        for bad in ["a\nb", "{{ x }}", "{% x %}", "{# x"] {
+            assert!(yaml(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ macro_rules! templates {
 
 templates![
     "INSTALL.md",
+    "ansible/inventory.yml",
     "app/mattermost.environment",
     "app/mattermost.service",
     "app/sysctl.conf",
@@ -152,6 +153,7 @@ const FILTERS: &[(&str, Filter)] = &[
     ("systemd", quote::systemd),
     ("nft", quote::nft),
     ("nginx", quote::nginx),
+    ("yaml", quote::yaml),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
+use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::payload::{Payload, is_linux};
 use crate::stage::place::{Place, SECRETS};
@@ -110,6 +111,12 @@ pub(super) fn stage(
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
     }
+    let ansible = building.folder.join(fleet::ANSIBLE);
+    for (name, content) in fleet::files(plan, &staged, &renderer)? {
+        let target = ansible.join(name);
+        make_parent(&target)?;
+        fs::write_atomic(&target, &content, 0o644)?;
+    }
     carry_secrets(&request.out.join(SECRETS), &building.folder.join(SECRETS))?;
     store.write_to(&building.folder.join(SECRETS))?;
     building.finish()?;
@@ -202,31 +209,6 @@ fn fit<'a>(
     } else {
         Err(StageError::Unfit(problems))
     }
-}
-
-/// The order of installation, hosts of equal rank by name: what others need comes first. A host is
-/// ranked by the first of its parts.
-const ORDER: [&[Role]; 7] = [
-    &[Role::Db],
-    &[Role::DbReplica],
-    &[Role::Minio, Role::Nfs],
-    &[Role::Push],
-    &[Role::App],
-    &[Role::Proxy],
-    &[Role::Monitor],
-];
-
-/// The hosts in the order of installation.
-pub(super) fn in_order(hosts: &[Host]) -> Vec<&Host> {
-    let rank = |host: &Host| {
-        ORDER
-            .iter()
-            .position(|roles| roles.iter().any(|role| host.has(*role)))
-            .unwrap_or(usize::MAX)
-    };
-    let mut sorted: Vec<&Host> = hosts.iter().collect();
-    sorted.sort_by_key(|host| (rank(host), host.name.clone()));
-    sorted
 }
 
 struct Work<'a> {
