@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bundle::contents::RepositoryInfo;
 use crate::plan::Plan;
 use crate::plan::address::{HostName, Network};
-use crate::plan::deployment::{Host, Role};
+use crate::plan::deployment::{Host, Role, Storage};
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::layout::Layout;
@@ -143,6 +143,9 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push("mattermost-backup.timer".to_owned());
         }
     }
+    if host.has(Role::DbReplica) {
+        units.push(scene.layout().database_unit());
+    }
     for (role, unit) in [
         (Role::Minio, "minio.service"),
         (Role::Push, "mattermost-push-proxy.service"),
@@ -153,6 +156,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push(unit.to_owned());
         }
     }
+    units.extend(roles::chosen_units(scene.plan, host));
     units.push("nftables.service".to_owned());
     units
 }
@@ -251,7 +255,7 @@ fn script_values(
         users => roles::users(host),
         hosts_lines => hosts_lines(plan),
         units => units(scene),
-        needs_locale => host.has(Role::Db),
+        needs_locale => host.has(Role::Db) || host.has(Role::DbReplica),
         has_ntp => !ntp.is_empty(),
         ntp,
         admin_nets => deployment.network.admin.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -262,6 +266,13 @@ fn script_values(
     };
     let services = values! {
         db => roles::database_values(scene),
+        mount_unit => roles::mount_unit(plan, host),
+        mount_point => match &deployment.storage {
+            Storage::Nfs(nfs) => nfs.directory.clone(),
+            Storage::Local { .. } | Storage::S3(_) => String::new(),
+        },
+        failover => facts::has_failover(plan, host),
+        replica => roles::replica_values(scene),
         db_unit => scene.layout().database_unit(),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),
         locale_query => format!(

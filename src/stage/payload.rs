@@ -187,12 +187,18 @@ impl<'a> Payload<'a> {
     }
 
     /// The packages that `install.sh` asks apt for on `host`, and those that the bundle lacks.
-    pub(super) fn packages(&self, host: &Host, major: Option<u16>) -> (Vec<String>, Vec<String>) {
+    pub(super) fn packages(
+        &self,
+        host: &Host,
+        major: Option<u16>,
+        chosen: &[&str],
+    ) -> (Vec<String>, Vec<String>) {
         let mut wanted: BTreeSet<String> =
             packages::COMMON.iter().map(ToString::to_string).collect();
         for role in &host.roles {
             wanted.extend(needed_packages(*role).iter().map(ToString::to_string));
         }
+        wanted.extend(chosen.iter().map(ToString::to_string));
         if host.has(Role::Db) || host.has(Role::DbReplica) {
             wanted.extend(major.map(needed_for_database));
         }
@@ -202,6 +208,14 @@ impl<'a> Payload<'a> {
             .map(|package| format!("the bundle has no package `{package}`, which {} needs; add it to [[apt.packages]] of the manifest and build again", host.name))
             .collect();
         (wanted.into_iter().collect(), lacking)
+    }
+
+    /// Whether the bundle has files of a component.
+    pub(super) fn has_component(&self, component: &str) -> bool {
+        self.contents.files.values().any(|info| {
+            info.kind == FileKind::Artifact
+                && info.components.iter().any(|c| c.as_str() == component)
+        })
     }
 
     /// Every package of the bundle.

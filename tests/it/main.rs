@@ -9,8 +9,13 @@ mod apt;
 mod bundle;
 mod commands;
 mod connected;
+<<<<<<< HEAD
 mod ha;
+=======
+mod fleet;
+>>>>>>> topology
 mod plan;
+mod postgres;
 mod proof;
 mod readme;
 mod stage;
