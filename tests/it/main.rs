@@ -9,11 +9,8 @@ mod apt;
 mod bundle;
 mod commands;
 mod connected;
-<<<<<<< HEAD
-mod ha;
-=======
 mod fleet;
->>>>>>> topology
+mod ha;
 mod plan;
 mod postgres;
 mod proof;
