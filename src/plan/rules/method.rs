@@ -85,10 +85,6 @@ rules! {
         "the method is one that this version stages: linux",
         "this version reads and checks the deployment, and generates no files for the method yet",
         "use method = \"linux\", or a later version of haversack";
-    "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
-        "the roles are ones that this version stages: proxy, app, db, minio, push",
-        "this version reads and checks the deployment, and generates no files for the role yet",
-        "remove the role, or use a later version of haversack";
 }
 
 fn enough_servers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
@@ -211,21 +207,5 @@ fn method_is_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     let method = plan.deployment.method;
     if method != Method::Linux {
         report.error("method", format!("method {method}"));
-    }
-}
-
-fn roles_are_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
-    if plan.deployment.method != Method::Linux {
-        return;
-    }
-    for host in &plan.deployment.hosts {
-        for role in &host.roles {
-            if matches!(
-                role,
-                Role::DbReplica | Role::Nfs | Role::Monitor | Role::Docker
-            ) {
-                report.on(Severity::Error, &host.name, format!("the role {role}"));
-            }
-        }
     }
 }

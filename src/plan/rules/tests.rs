@@ -284,7 +284,6 @@ const CASES: &[Case] = &[
         &[("+", "[policy]\nstig = true")],
     ),
     case("TOOL-201", E, &[DOCKER, DOCKER_ROLE], &[]),
-    case("TOOL-204", E, &[REPLICA], &[]),
     Case {
         id: "DB-052",
         level: E,
