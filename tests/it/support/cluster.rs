@@ -19,6 +19,8 @@ const TOOLS: [(&str, &str); 3] = [
     ("ssh", "openssh-client"),
     ("mount", "mount"),
 ];
+/// The interface of every machine.
+pub(crate) const INTERFACE: &str = "lan0";
 /// The bridge.
 const BRIDGE: &str = "wire";
 
@@ -77,7 +79,7 @@ impl Cluster {
         let wire = self.wire();
         for guest in &mut self.guests {
             guest.start();
-            plug(&wire, guest.link(), &guest.leader().to_string());
+            plug(&wire, guest.link(), &guest.leader().to_string(), INTERFACE);
         }
         thread::scope(|scope| {
             for guest in &self.guests {
@@ -96,11 +98,6 @@ impl Cluster {
     /// All machines, in the order in which they were given.
     pub(crate) fn machines(&self) -> &[Guest] {
         &self.guests
-    }
-
-    /// All neighbours, in the order in which they were given.
-    pub(crate) fn neighbours(&self) -> &[Neighbour] {
-        &self.neighbours
     }
 
     /// Runs a program of the machine that runs the tests as a neighbour on the wire.
@@ -133,9 +130,9 @@ impl Cluster {
         self.folder.join("known_hosts")
     }
 
-    /// MiB that a machine has written beyond the shared base.
-    pub(crate) fn megabytes(&self, name: &str) -> u64 {
-        self.machine(name).megabytes()
+    /// A folder for what belongs to the cluster.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The network namespace that is the wire.
@@ -165,7 +162,7 @@ impl Cluster {
         let (wire, space) = (self.wire(), self.space(name));
         let link = format!("hv{}n{}", self.id, self.neighbours.len());
         ip(&["netns", "add", &space]);
-        plug(&wire, &link, &space);
+        plug(&wire, &link, &space, &link);
         ip(&["-n", &space, "link", "set", "lo", "up"]);
         ip(&["-n", &space, "link", "set", &link, "up"]);
         let own = format!("{address}/32");
@@ -219,15 +216,15 @@ impl Drop for Cluster {
     }
 }
 
-/// A new cable from the bridge to a namespace, which is a name or a process.
-fn plug(wire: &str, near: &str, space: &str) {
+/// A new cable from the bridge to a namespace, which is a name or a process; `name` is its end there.
+fn plug(wire: &str, near: &str, space: &str, name: &str) {
     let far = format!("{near}w");
     ip(&[
         "link", "add", near, "type", "veth", "peer", "name", &far, "netns", wire,
     ]);
     ip(&["-n", wire, "link", "set", &far, "master", BRIDGE]);
     ip(&["-n", wire, "link", "set", &far, "up"]);
-    ip(&["link", "set", near, "netns", space]);
+    ip(&["link", "set", near, "netns", space, "name", name]);
 }
 
 fn letter(index: usize) -> char {

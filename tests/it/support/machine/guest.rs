@@ -94,7 +94,7 @@ impl Guest {
         guest.write("/etc/resolv.conf", "nameserver 10.20.0.2\n");
         guest.write("/etc/apt/sources.list", LEFT_SOURCES);
         let network = format!(
-            "[Match]\nName=hv*\n[Network]\nAddress={address}/24\nGateway=10.20.0.1\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+            "[Match]\nName=hv* lan0\n[Network]\nAddress={address}/24\nGateway=10.20.0.1\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
         );
         guest.write("/etc/systemd/network/10-wire.network", &network);
         Ran::of(
