@@ -66,7 +66,12 @@ const CASES: &[Case] = &[
         &[("+", "[policy]\nstig = true")],
     ),
     case("TOOL-201", E, &[DOCKER, DOCKER_ROLE], &[]),
-    case("TOOL-204", E, &[REPLICA], &[]),
+    case(
+        "TOOL-204",
+        E,
+        &[("\"app\", \"db\"", "\"app\", \"db\", \"docker\"")],
+        &[],
+    ),
 ];
 
 const SYSCTL: &str = "/etc/sysctl.d/60-mattermost.conf";
