@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["event"],
     &["fs", "pool"],
     &["archive", "manifest", "trust", "net"],
-    &["lock", "store"],
+    &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify"],
     &["stage"],

@@ -125,6 +125,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Correct its path or content.",
     ),
     m(
+        "E260",
+        "A file that is to be examined cannot be read.",
+        "Name a readable file of at most 4 MiB.",
+    ),
+    m(
+        "E261",
+        "A file that is to be examined exceeds a limit: size, number or depth of its directives.",
+        "Name the file of the site alone, not a whole configuration.",
+    ),
+    m(
         "E281",
         "A key file cannot be used.",
         "The message says why; `haversack keygen` makes a good pair.",

@@ -11,6 +11,7 @@ mod commands;
 mod connected;
 mod fleet;
 mod ha;
+mod lint;
 mod plan;
 mod postgres;
 mod proof;
