@@ -1,4 +1,4 @@
-//! What SELinux and fapolicyd of the Red Hat family must know: labels, ports, one module, rules.
+//! What `SELinux` and fapolicyd of the Red Hat family must know: labels, ports, one module, rules.
 //!
 //! NGINX runs confined as `httpd_t` and may not connect to Mattermost. Two usual cures open too much:
 //! the switch `httpd_can_network_connect` lets it connect to every port of every host; the label

@@ -82,7 +82,10 @@ fn every_distribution_and_packet_filter_passes_the_real_validators() {
         run(tool("shellcheck", "shellcheck")
             .args(["--shell=sh", "--severity=style"])
             .args(&scripts));
-        units_are_understood(&staged);
+        // The packet filter has no units of its own.
+        if firewall == Firewall::of(distribution) {
+            units_are_understood(&staged);
+        }
         let files = listed(&staged.host().join("rootfs"), &staged.host().join("rootfs"));
         let filter: Vec<&str> = files
             .iter()

@@ -9,7 +9,7 @@ use crate::support::fakeroot::FakeRoot;
 use crate::support::staged::Staged;
 
 /// Stand-ins, as functions of the shell: each writes its call to `/calls`. `rpm` knows the packages of
-/// `/installed`, which `dnf install` adds to; SELinux is on.
+/// `/installed`, which `dnf install` adds to; `SELinux` is on.
 const STAND_INS: &str = r#"
 note() { printf '%s\n' "$*" >>/calls; }
 rpm() {

@@ -198,7 +198,10 @@ fn planned(staged: &Staged, direction: &str) -> Vec<String> {
     };
     let mut ports: Vec<(u64, String)> = flows
         .iter()
-        .filter(|flow| flow[end]["hosts"][0] == "mm1")
+        .filter(|flow| {
+            let first = flow.pointer(&format!("/{end}/hosts/0"));
+            first.is_some_and(|host| host == "mm1")
+        })
         .map(|flow| {
             let kind = if flow["protocol"] == "tcp" { "T" } else { "U" };
             let port = flow["port"].as_u64().unwrap();
