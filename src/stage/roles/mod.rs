@@ -7,6 +7,7 @@ mod firewall;
 mod minio;
 mod proxy;
 mod push;
+mod replica;
 mod selinux;
 
 use serde::Serialize;
@@ -19,6 +20,7 @@ use crate::stage::tree::Tree;
 
 pub(super) use db::database_values;
 pub(super) use firewall::unit as firewall_unit;
+pub(super) use replica::replica_values;
 pub(super) use selinux::labels;
 
 /// A user that `install.sh` makes.
@@ -63,10 +65,11 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
             Role::Proxy => proxy::add(scene, tree)?,
             Role::App => app::add(scene, tree)?,
             Role::Db => db::add(scene, tree)?,
+            Role::DbReplica => replica::add(scene, tree)?,
             Role::Minio => minio::add(scene, tree)?,
             Role::Push => push::add(scene, tree)?,
             // Refused before this, see `unsupported`.
-            Role::DbReplica | Role::Nfs | Role::Monitor | Role::Docker => {}
+            Role::Nfs | Role::Monitor | Role::Docker => {}
         }
     }
     Ok(())
@@ -76,6 +79,6 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
 pub(super) const fn is_supported(role: Role) -> bool {
     matches!(
         role,
-        Role::Proxy | Role::App | Role::Db | Role::Minio | Role::Push
+        Role::Proxy | Role::App | Role::Db | Role::DbReplica | Role::Minio | Role::Push
     )
 }
