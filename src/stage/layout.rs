@@ -26,6 +26,15 @@ impl Layout {
         }
     }
 
+    /// The unit that others wait for when they need the database: that of Debian starts whatever
+    /// cluster there is.
+    pub(super) fn database_service(self) -> String {
+        match self.family {
+            Family::Debian => "postgresql.service".to_owned(),
+            Family::Rhel => self.database_unit(),
+        }
+    }
+
     /// The folder of `postgresql.conf` and `pg_hba.conf`.
     pub(super) fn database_config(self) -> String {
         match self.family {
@@ -106,6 +115,9 @@ mod tests {
         assert_eq!(rhel.database_config(), "/var/lib/pgsql/17/data");
         assert_eq!(debian.database_unit(), "postgresql@15-main.service");
         assert_eq!(rhel.database_unit(), "postgresql-17.service");
+        // A unit that requires one that does not exist never starts.
+        assert_eq!(debian.database_service(), "postgresql.service");
+        assert_eq!(rhel.database_service(), "postgresql-17.service");
         assert_ne!(debian.nginx_site(), rhel.nginx_site());
         assert_ne!(debian.authority(), rhel.authority());
         assert_eq!(debian.filter(), "/etc/nftables.conf");

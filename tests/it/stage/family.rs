@@ -12,7 +12,7 @@ use crate::stage::tools::units_are_understood;
 use crate::support::staged::{DEPLOYMENT, Staged, packages, run, said, tool};
 
 /// The deployment of the tests on another distribution.
-pub(super) fn deployment(distribution: Distribution, firewall: Firewall) -> String {
+fn deployment(distribution: Distribution, firewall: Firewall) -> String {
     let mut text = DEPLOYMENT.replace(
         "distro    = \"debian-12\"\n",
         &format!("distro    = \"{distribution}\"\nfirewall  = \"{firewall}\"\n"),
@@ -24,7 +24,7 @@ pub(super) fn deployment(distribution: Distribution, firewall: Firewall) -> Stri
 }
 
 /// The packages of a bundle for the Debian family.
-pub(super) fn packages_for(firewall: Firewall) -> Vec<(&'static str, &'static str)> {
+fn packages_for(firewall: Firewall) -> Vec<(&'static str, &'static str)> {
     let mut all = packages();
     all.retain(|(name, _)| *name != "nftables");
     all.push((firewall.as_str(), "1.0"));
@@ -33,12 +33,12 @@ pub(super) fn packages_for(firewall: Firewall) -> Vec<(&'static str, &'static st
 }
 
 /// What is staged for a distribution and a packet filter.
-fn staged(distribution: Distribution, firewall: Firewall) -> Staged {
+pub(super) fn staged(distribution: Distribution, firewall: Firewall) -> Staged {
     let packages = match distribution.family() {
         Family::Debian => packages_for(firewall),
         Family::Rhel => Vec::new(),
     };
-    Staged::with(&deployment(distribution, firewall), &packages).unwrap()
+    Staged::from_bundle_for(distribution, &deployment(distribution, firewall), &packages).unwrap()
 }
 
 fn combinations() -> impl Iterator<Item = (Distribution, Firewall)> {

@@ -4,7 +4,7 @@
 use haversack::plan::deployment::Firewall;
 use haversack::types::target::Distribution;
 
-use crate::stage::family::deployment;
+use crate::stage::family::staged;
 use crate::support::fakeroot::FakeRoot;
 use crate::support::staged::Staged;
 
@@ -52,7 +52,7 @@ runuser() { :; }
 "#;
 
 fn rocky() -> Staged {
-    Staged::with(&deployment(Distribution::Rocky9, Firewall::Firewalld), &[]).unwrap()
+    staged(Distribution::Rocky9, Firewall::Firewalld)
 }
 
 /// A root of a host with nothing but dnf, whose two repositories ask for signatures.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use haversack::plan::deployment::Firewall;
 use haversack::types::target::Distribution;
 
-use crate::stage::family::{deployment, packages_for};
+use crate::stage::family;
 use crate::support::staged::{Staged, run, said, tool};
 
 /// Namespaces joined by a bridge; removed when dropped.
@@ -233,7 +233,7 @@ fn start(net: &mut Net, command: &mut Command, log: &Path) {
 
 #[test]
 fn firewalld_opens_what_is_planned_and_nothing_else() {
-    let staged = Staged::with(&deployment(Distribution::Rocky9, Firewall::Firewalld), &[]).unwrap();
+    let staged = family::staged(Distribution::Rocky9, Firewall::Firewalld);
     let folder = staged.path("firewalld");
     let rootfs = staged.rootfs("/etc/firewalld");
     run(Command::new("cp").arg("-a").arg(&rootfs).arg(&folder));
@@ -291,11 +291,7 @@ fn wait(done: impl Fn() -> bool) {
 
 #[test]
 fn ufw_opens_what_is_planned_and_its_rules_are_left_alone_when_they_are_right() {
-    let staged = Staged::with(
-        &deployment(Distribution::Ubuntu2404, Firewall::Ufw),
-        &packages_for(Firewall::Ufw),
-    )
-    .unwrap();
+    let staged = family::staged(Distribution::Ubuntu2404, Firewall::Ufw);
     let folder = staged.path("ufw");
     // As in a package that was just installed, with a rule of somebody else.
     run(Command::new("cp").args(["-a", "/etc/ufw"]).arg(&folder));

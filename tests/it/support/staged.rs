@@ -68,12 +68,9 @@ impl Staged {
         Self::with(DEPLOYMENT, &packages()).unwrap()
     }
 
-    /// As [`Self::new`], for a deployment and the packages of the bundle, which is for the first
-    /// distribution that the deployment names.
+    /// As [`Self::new`], for a deployment and the packages of the bundle.
     pub(crate) fn with(deployment: &str, packages: &[(&str, &str)]) -> Result<Self, StageError> {
-        let (_, rest) = deployment.split_once("distro ").unwrap();
-        let named = rest.split('"').nth(1).unwrap();
-        Self::from_bundle_for(named.parse().unwrap(), deployment, packages)
+        Self::from_bundle_for(Distribution::Debian12, deployment, packages)
     }
 
     /// As [`Self::with`], with a bundle for this distribution.
