@@ -12,10 +12,11 @@ use crate::plan::staged::Staged;
 use crate::plan::{CheckedPlan, Plan};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
-use crate::stage::payload::{Payload, is_linux};
+use crate::stage::packages::no_firewall;
+use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
-use crate::stage::roles::{chosen_packages, is_supported};
+use crate::stage::roles::is_supported;
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
@@ -191,7 +192,7 @@ fn fit<'a>(
     let target = payload.contents.target;
     let mut fitted = Vec::new();
     for host in in_order(&plan.deployment.hosts) {
-        if host.distribution != target.distribution {
+        if !serves(target.distribution, host.distribution) {
             problems.push(format!(
                 "the bundle is for {}, the host {} runs {}",
                 target.distribution, host.name, host.distribution
@@ -205,7 +206,7 @@ fn fit<'a>(
         }
         let major = if host.has(Role::Db) || host.has(Role::DbReplica) {
             payload
-                .database_major(plan.database.version)
+                .database_major(host, plan.database.version)
                 .map_err(|problem| problems.push(problem))
                 .ok()
         } else {
@@ -219,7 +220,8 @@ fn fit<'a>(
         }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(host, major, &chosen_packages(plan, host));
+        let (packages, lacking) = payload.packages(plan, host, major);
+        problems.extend(no_firewall(host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

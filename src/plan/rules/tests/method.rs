@@ -3,8 +3,8 @@
 use crate::plan::problem::ProblemId;
 
 use super::{
-    Case, DOCKER, DOCKER_ROLE, E, Group, HA, I, NFS, NO_DB, ParsedCase, REPLICA, S3, StagedCase,
-    THREE_APPS, TWO_APPS, case,
+    Case, DOCKER, DOCKER_ROLE, E, Group, HA, I, NFS, NO_DB, ParsedCase, S3, StagedCase, THREE_APPS,
+    TWO_APPS, case,
 };
 
 pub(super) const GROUP: Group = Group {
