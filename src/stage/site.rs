@@ -41,4 +41,18 @@ impl Secrets {
             },
         })
     }
+
+    /// Every value, for those who must not repeat one.
+    pub(super) fn values(&self) -> Vec<&Secret> {
+        let mut values = vec![
+            &self.db_password,
+            &self.db_verifier,
+            &self.at_rest_key,
+            &self.public_link_salt,
+        ];
+        if let Some((account, key)) = &self.s3 {
+            values.extend([account, key]);
+        }
+        values
+    }
 }

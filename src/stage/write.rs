@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::bundle::contents::RepositoryInfo;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
-use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
+use crate::plan::{CheckedPlan, Plan};
+use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::payload::{Payload, is_linux};
@@ -57,6 +58,7 @@ pub(super) fn stage(
         let files = build(&scene, &fit.programs, &fit.packages, &fit.repositories)?;
         hosts.push((fit.host, files));
     }
+    let egress = egress(plan, &hosts, &secrets, &renderer)?;
     let notes = summary::notes(plan, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
@@ -103,7 +105,9 @@ pub(super) fn stage(
         cancel.check()?;
         bundle.check_file(path, &progress)?;
     }
-    let documents = summary::documents(&label, checked, &payload, &renderer, &notes, &staged)?;
+    let documents = summary::documents(
+        &label, checked, &payload, &renderer, &notes, &staged, &egress,
+    )?;
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
     }
@@ -124,8 +128,44 @@ pub(super) fn stage(
         hosts: staged,
         secrets_made: store.made().iter().map(ToString::to_string).collect(),
         only_checked: unused.len(),
+        egress,
         notes,
     })
+}
+
+/// Searches every generated file for hosts outside the deployment.
+fn egress(
+    plan: &Plan,
+    hosts: &[(&Host, HostFiles)],
+    secrets: &Secrets,
+    renderer: &Renderer,
+) -> Result<Vec<Egress>, StageError> {
+    let mut audit = Audit::new(plan, secrets.values());
+    for (host, files) in hosts {
+        for (path, entry) in files.tree.entries() {
+            if let Some((content, _)) = entry.staged() {
+                audit.scan(&format!("{}/rootfs{path}", host.name), content);
+            }
+        }
+        for (name, content) in &files.scripts {
+            audit.scan(&format!("{}/{name}", host.name), content);
+        }
+    }
+    // The digests that the inventory will hold name nobody.
+    for (name, content) in fleet::files(plan, &[], renderer)? {
+        audit.scan(&format!("{}/{name}", fleet::ANSIBLE), &content);
+    }
+    let found = audit.finish();
+    let open: Vec<Egress> = found
+        .iter()
+        .filter(|one| !one.acknowledged)
+        .cloned()
+        .collect();
+    if open.is_empty() {
+        Ok(found)
+    } else {
+        Err(StageError::Egress(open))
+    }
 }
 
 /// What one host takes from the bundle.

@@ -132,13 +132,14 @@ impl Fleet {
         drop(std::fs::remove_file(path));
         text.lines()
             .map(|line| {
-                let words: Vec<&str> = line.split_whitespace().collect();
+                let mut words = line.split_whitespace();
+                let (host, script) = (words.next().unwrap(), words.next().unwrap());
                 let dry = if line.contains("--dry-run") {
                     " dry"
                 } else {
                     ""
                 };
-                format!("{} {}{dry}", words[0], words[1])
+                format!("{host} {script}{dry}")
             })
             .collect()
     }
