@@ -34,6 +34,22 @@ impl Layout {
         }
     }
 
+    /// The folder of the database's own files.
+    pub(super) fn database_data(self) -> String {
+        match self.family {
+            Family::Debian => format!("/var/lib/postgresql/{}/main", self.major),
+            Family::Rhel => self.database_config(),
+        }
+    }
+
+    /// The folder of PostgreSQL's programs.
+    pub(super) fn database_programs(self) -> String {
+        match self.family {
+            Family::Debian => format!("/usr/lib/postgresql/{}/bin", self.major),
+            Family::Rhel => format!("/usr/pgsql-{}/bin", self.major),
+        }
+    }
+
     /// The site of the proxy. NGINX of the Red Hat family reads `conf.d/*.conf` only.
     pub(super) const fn nginx_site(self) -> &'static str {
         match self.family {

@@ -21,6 +21,7 @@ mod config;
 mod egress;
 mod facts;
 mod fleet;
+mod given;
 mod host;
 mod layout;
 pub mod packages;
@@ -58,6 +59,9 @@ pub struct StageRequest {
     /// The staged tree: absent, empty, or an earlier staged tree, which is replaced but for its
     /// secrets.
     pub out: PathBuf,
+    /// A folder with secrets that the operator brings, each a file named as the secret that only
+    /// its owner can read; they go before those of an earlier tree. None: nothing is brought.
+    pub secrets: Option<PathBuf>,
 }
 
 /// What names a bundle.
@@ -189,6 +193,12 @@ impl StageError {
             Self::Bundle(error) => return error.hint(),
             Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
             Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
+            Self::Secret(SecretError::Missing(_)) => {
+                "write each into a file of that name, mode 0600, in a folder of its own, and stage with --secrets FOLDER; nothing was staged"
+            }
+            Self::Secret(SecretError::Folder { .. }) => {
+                "correct the file or folder; nothing was staged"
+            }
             Self::Secret(_) => {
                 "look at the folder secrets/ of the staged tree; restore it from a backup"
             }

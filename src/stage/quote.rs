@@ -67,17 +67,25 @@ pub(super) fn sql_name(text: &str) -> Result<String, QuoteError> {
 }
 
 /// The value of a line `KEY=value` for systemd's `EnvironmentFile=` and for a shell that reads the
-/// file with `.`: in single quotes.
+/// file with `.`: in single quotes, or, when one of these is in it, in double quotes with a
+/// backslash before each character that both readers want escaped there (IEEE 1003.1 §2.2.3;
+/// systemd's `SHELL_NEED_ESCAPE`).
 ///
 /// # Errors
-/// When it holds a character that one of the two would read in another way: a single quote, a
-/// backslash, or a control character.
+/// When it holds a control character.
 pub(super) fn systemd_env(text: &str) -> Result<String, QuoteError> {
     no_control(text, "an environment file")?;
-    if text.contains(['\'', '\\']) {
-        return Err(refuse("a quote or backslash", "an environment file"));
+    if !text.contains(['\'', '\\']) {
+        return Ok(format!("'{text}'"));
     }
-    Ok(format!("'{text}'"))
+    let escaped = text.chars().fold(String::new(), |mut out, c| {
+        if matches!(c, '"' | '\\' | '`' | '$') {
+            out.push('\\');
+        }
+        out.push(c);
+        out
+    });
+    Ok(format!("\"{escaped}\""))
 }
 
 /// A word of a systemd unit (systemd.syntax(7)): specifiers and variables cannot be in it.
@@ -191,11 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn environment_files_refuse_what_two_readers_read_differently() {
+    fn environment_files_are_read_back_by_a_shell() {
         assert_eq!(systemd_env("p$a%b\"c").unwrap(), "'p$a%b\"c'");
-        for bad in ["it's", "a\\b", "a\nb"] {
-            assert!(systemd_env(bad).is_err(), "{bad:?}");
+        assert_eq!(systemd_env("it's $x").unwrap(), "\"it's \\$x\"");
+        for text in ["it's", "a\\b", "'\"`$(x)\\n%", "é ü"] {
+            let script = format!("x={}; printf %s \"$x\"", systemd_env(text).unwrap());
+            let out = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(out.stdout).unwrap(), text);
         }
+        assert!(systemd_env("a\nb").is_err());
     }
 
     #[test]

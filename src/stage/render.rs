@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_value_that_the_file_cannot_carry_is_an_error() {
         let renderer = Renderer::new().unwrap();
-        let values = values! { root_user => "a", root_password => "it's" };
+        let values = values! { root_user => "a", root_password => "two\nlines" };
         assert!(renderer.render("minio/config.env", &values).is_err());
         let values = values! { root_user => "a", root_password => "b<&" };
         assert_eq!(

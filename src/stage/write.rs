@@ -42,9 +42,13 @@ pub(super) fn stage(
     let plan = checked.plan();
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
-    let mut store = SecretStore::open(&request.out.join(SECRETS), random);
+    let mut store = SecretStore::open(
+        &request.out.join(SECRETS),
+        request.secrets.as_deref(),
+        random,
+    )?;
     let fitted = fit(checked, &payload, bundle.absent_volumes())?;
-    let secrets = Secrets::gather(plan, &mut store)?;
+    let secrets = Secrets::gather(plan, payload.has_component("mc"), &mut store)?;
     let mut hosts = Vec::new();
     for fit in &fitted {
         let scene = Scene {
@@ -213,7 +217,7 @@ fn fit<'a>(
                 host.name
             ));
         }
-        let major = if host.has(Role::Db) {
+        let major = if host.has(Role::Db) || host.has(Role::DbReplica) {
             payload
                 .database_major(plan.database.version)
                 .map_err(|problem| problems.push(problem))
@@ -221,6 +225,12 @@ fn fit<'a>(
         } else {
             None
         };
+        if host.has(Role::DbReplica) && plan.database.host.is_none() {
+            problems.push(format!(
+                "{} is a replica, but no host of the deployment has the role `db`; remove the role db-replica",
+                host.name
+            ));
+        }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
         let (packages, lacking) = payload.packages(host, major);
