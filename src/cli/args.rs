@@ -87,6 +87,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
     )]
     Stage(StageArgs),
+    /// Show what differs between two staged trees, or two locks. Secrets are never shown.
+    #[command(
+        after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
+                            mattermost.lock.old mattermost.lock"
+    )]
+    Diff(DiffArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
         after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
@@ -248,6 +254,14 @@ pub(crate) struct StageArgs {
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The older staged tree or lock.
+    pub(crate) old: PathBuf,
+    /// The newer one.
+    pub(crate) new: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -96,6 +96,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Plan(args) => commands::plan::run(&args, context),
         Command::Stage(args) => commands::stage::run(&args, context),
+        Command::Diff(args) => commands::diff::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Completions { shell } => Ok(commands::reference::completions(shell)),
         Command::Man => commands::reference::man(),

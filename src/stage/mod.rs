@@ -18,6 +18,7 @@
 //! The same bundle, deployment and secrets give the same bytes.
 
 mod config;
+mod difference;
 mod egress;
 mod facts;
 mod fleet;
@@ -36,6 +37,9 @@ mod summary;
 mod tree;
 mod write;
 
+pub use difference::{
+    Change, DifferenceError, FileDifference, FileState, TreeDifference, difference,
+};
 pub use egress::Egress;
 pub use packages::needed_packages;
 pub use render::RenderError;

@@ -118,9 +118,14 @@ impl Secrets {
             &self.at_rest_key,
             &self.public_link_salt,
         ];
-        if let Some((account, key)) = &self.s3 {
+        if let Some(replication) = &self.replication {
+            values.extend([&replication.password, &replication.verifier]);
+        }
+        for (account, key) in self.s3.iter().chain(&self.minio_root) {
             values.extend([account, key]);
         }
+        let foreign = [&self.smtp_password, &self.ldap_password, &self.license];
+        values.extend(foreign.into_iter().flatten());
         values
     }
 }
