@@ -187,12 +187,18 @@ impl<'a> Payload<'a> {
     }
 
     /// The packages that `install.sh` asks apt for on `host`, and those that the bundle lacks.
-    pub(super) fn packages(&self, host: &Host, major: Option<u16>) -> (Vec<String>, Vec<String>) {
+    pub(super) fn packages(
+        &self,
+        host: &Host,
+        major: Option<u16>,
+        chosen: &[&str],
+    ) -> (Vec<String>, Vec<String>) {
         let mut wanted: BTreeSet<String> =
             packages::COMMON.iter().map(ToString::to_string).collect();
         for role in &host.roles {
             wanted.extend(needed_packages(*role).iter().map(ToString::to_string));
         }
+        wanted.extend(chosen.iter().map(ToString::to_string));
         if host.has(Role::Db) || host.has(Role::DbReplica) {
             wanted.extend(major.map(needed_for_database));
         }

@@ -15,7 +15,7 @@ use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::payload::{Payload, is_linux};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
-use crate::stage::roles::is_supported;
+use crate::stage::roles::{chosen_packages, is_supported};
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
@@ -233,7 +233,7 @@ fn fit<'a>(
         }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(host, major);
+        let (packages, lacking) = payload.packages(host, major, &chosen_packages(plan, host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

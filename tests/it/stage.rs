@@ -5,3 +5,4 @@ mod database;
 mod effects;
 mod filter;
 mod tools;
+mod topology;

@@ -284,7 +284,12 @@ const CASES: &[Case] = &[
         &[("+", "[policy]\nstig = true")],
     ),
     case("TOOL-201", E, &[DOCKER, DOCKER_ROLE], &[]),
-    case("TOOL-204", E, &[REPLICA], &[]),
+    case(
+        "TOOL-204",
+        E,
+        &[("\"app\", \"db\"", "\"app\", \"db\", \"docker\"")],
+        &[],
+    ),
     Case {
         id: "DB-052",
         level: E,

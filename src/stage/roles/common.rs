@@ -1,9 +1,11 @@
 //! Files of every host: packet filter, certificate authority, time.
 
+use minijinja::Value;
 use serde::Serialize;
 
 use crate::plan::address::Network;
 use crate::plan::flow::{Destination, Protocol};
+use crate::stage::facts;
 use crate::stage::host::{Scene, add_authority};
 use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PUBLIC, Tree};
@@ -49,7 +51,16 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
             Destination::Anywhere => vec![any(flow.protocol, flow.port, flow.purpose.to_owned())],
         })
         .collect();
-    let values = values! { host => host, inbound, outbound };
+    let failover_peers: Vec<Value> = facts::failover_peers(plan, host)
+        .iter()
+        .map(|peer| {
+            values! {
+                family => if peer.address.is_ipv6() { "ip6" } else { "ip" },
+                address => peer.address,
+            }
+        })
+        .collect();
+    let values = values! { host => host, inbound, outbound, failover_peers };
     let filter = scene.renderer.render("common/mattermost.nft", &values)?;
     tree.file(FILTER, filter, PUBLIC, "nftables.service");
     tree.file(
