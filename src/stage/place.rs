@@ -122,6 +122,7 @@ impl Building {
     /// # Errors
     /// When the file system refuses.
     pub(super) fn finish(self) -> Result<(), StageError> {
+        fs::sync_file_system(&self.folder)?;
         if self.place.occupied {
             fs::exchange(&self.folder, &self.place.out)?;
             fs::remove_dir_all(&self.folder)?;

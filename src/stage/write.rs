@@ -113,13 +113,13 @@ pub(super) fn stage(
         &label, checked, &payload, &renderer, &notes, &staged, &egress,
     )?;
     for (name, content) in &documents {
-        fs::write_atomic(&building.folder.join(name), content, 0o644)?;
+        fs::write_unsynced(&building.folder.join(name), content, 0o644)?;
     }
     let ansible = building.folder.join(fleet::ANSIBLE);
     for (name, content) in fleet::files(plan, &staged, &renderer)? {
         let target = ansible.join(name);
         make_parent(&target)?;
-        fs::write_atomic(&target, &content, 0o644)?;
+        fs::write_unsynced(&target, &content, 0o644)?;
     }
     carry_secrets(&request.out.join(SECRETS), &building.folder.join(SECRETS))?;
     store.write_to(&building.folder.join(SECRETS))?;
@@ -275,7 +275,7 @@ impl Work<'_> {
         let mut put = |path: String, content: &[u8], mode: u32| -> Result<(), StageError> {
             let target = folder.join(&path);
             make_parent(&target)?;
-            fs::write_atomic(&target, content, mode)?;
+            fs::write_unsynced(&target, content, mode)?;
             listed.insert(path, Digest::of(content));
             Ok(())
         };
@@ -295,7 +295,7 @@ impl Work<'_> {
                 let _ = writeln!(text, "{digest}  {path}");
                 text
             });
-        fs::write_atomic(&folder.join(MANIFEST), manifest.as_bytes(), 0o644)?;
+        fs::write_unsynced(&folder.join(MANIFEST), manifest.as_bytes(), 0o644)?;
         Ok(StagedHost {
             name: host.name.clone(),
             files: listed.len().saturating_add(1),
@@ -337,7 +337,7 @@ fn carry_secrets(from: &Path, to: &Path) -> Result<(), StageError> {
         } else {
             // Anything but a plain file was refused before, and cannot be read here either.
             let content = fs::read(&from.join(&entry.path), MAX_SECRET)?;
-            fs::write_atomic(&target, &content, 0o600)?;
+            fs::write_unsynced(&target, &content, 0o600)?;
         }
     }
     Ok(())

@@ -5,4 +5,4 @@ mod database;
 mod effects;
 mod filter;
 mod tools;
-mod topology;
+pub(crate) mod topology;
