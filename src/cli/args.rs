@@ -90,6 +90,12 @@ pub(crate) enum Command {
     /// Say what a configuration written by hand lacks, and what that causes.
     #[command(subcommand)]
     Lint(LintCommand),
+    /// Show what differs between two staged trees, or two locks. Secrets are never shown.
+    #[command(
+        after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
+                            mattermost.lock.old mattermost.lock"
+    )]
+    Diff(DiffArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
         after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
@@ -281,6 +287,14 @@ pub(crate) struct LintNginxArgs {
     /// Exit 1 when there are warnings.
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The older staged tree or lock.
+    pub(crate) old: PathBuf,
+    /// The newer one.
+    pub(crate) new: PathBuf,
 }
 
 #[derive(Debug, Args)]

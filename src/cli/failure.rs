@@ -116,6 +116,7 @@ failures! {
     haversack::lock::LockError,
     haversack::bundle::FromLockError,
     haversack::plan::DeploymentError,
+    haversack::stage::DifferenceError,
     haversack::stage::StageError,
 }
 

@@ -380,6 +380,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Name another folder.",
     ),
     m(
+        "E532",
+        "Generated files name hosts outside the deployment that it does not acknowledge; nothing was staged.",
+        "Correct the name in the deployment, or add it to `egress` in [policy] when the way to it is arranged and allowed.",
+    ),
+    m(
+        "E533",
+        "What should be compared is neither two staged trees nor two locks.",
+        "Name two folders that `haversack stage` wrote, or two lock files.",
+    ),
+    m(
         "E540",
         "A rule refuses the deployment; nothing was staged.",
         "Follow the fix of each error; `haversack explain RULE` tells more.",

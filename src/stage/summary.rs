@@ -12,7 +12,7 @@ use crate::stage::fleet::in_order;
 use crate::stage::payload::Payload;
 use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
-use crate::stage::{BundleLabel, StagedHost};
+use crate::stage::{BundleLabel, Egress, StagedHost};
 use crate::types::name::Name;
 use crate::types::target::Family;
 
@@ -28,6 +28,7 @@ struct PlanFile<'a> {
     hosts: Vec<&'a Name>,
     format: u32,
     bundle: &'a BundleLabel,
+    egress: &'a [Egress],
     plan: &'a CheckedPlan,
 }
 
@@ -84,6 +85,7 @@ pub(super) fn documents(
     renderer: &Renderer,
     notes: &[String],
     staged: &[StagedHost],
+    egress: &[Egress],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
     let hosts = in_order(&checked.plan().deployment.hosts);
     let file = PlanFile {
@@ -91,6 +93,7 @@ pub(super) fn documents(
         hosts: hosts.iter().map(|host| &host.name).collect(),
         format: 1,
         bundle: label,
+        egress,
         plan: checked,
     };
     let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();

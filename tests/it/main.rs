@@ -9,6 +9,7 @@ mod apt;
 mod bundle;
 mod commands;
 mod connected;
+mod diff;
 mod fleet;
 mod ha;
 mod lint;

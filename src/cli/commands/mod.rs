@@ -2,6 +2,7 @@
 
 #[cfg(feature = "connected")]
 pub(crate) mod build;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
