@@ -34,6 +34,22 @@ impl Layout {
         }
     }
 
+    /// What is there when a cluster was made.
+    pub(super) fn database_cluster(self) -> String {
+        match self.family {
+            Family::Debian => format!("{}/{}/main", self.database_data(), self.major),
+            Family::Rhel => format!("{}/{}/data/PG_VERSION", self.database_data(), self.major),
+        }
+    }
+
+    /// The folder of all clusters.
+    pub(super) const fn database_data(self) -> &'static str {
+        match self.family {
+            Family::Debian => "/var/lib/postgresql",
+            Family::Rhel => "/var/lib/pgsql",
+        }
+    }
+
     /// The site of the proxy. NGINX of the Red Hat family reads `conf.d/*.conf` only.
     pub(super) const fn nginx_site(self) -> &'static str {
         match self.family {

@@ -27,6 +27,14 @@ pub struct RenderError {
 }
 
 impl RenderError {
+    /// A value that the file cannot carry.
+    pub(super) fn value(template: &'static str, why: String) -> Self {
+        Self {
+            template,
+            source: Error::new(ErrorKind::InvalidOperation, why),
+        }
+    }
+
     /// Says for which file a value could not be quoted.
     pub(super) fn quote(template: &'static str) -> impl Fn(QuoteError) -> Self {
         move |why| Self {
@@ -75,6 +83,11 @@ templates![
     "minio/mattermost-bucket-init",
     "minio/minio.default",
     "minio/minio.service",
+    "preflight.sh",
+    "preflight/files.sh",
+    "preflight/host.sh",
+    "preflight/network.sh",
+    "preflight/report.sh",
     "proxy/mattermost.nginx",
     "push/mattermost-push-proxy.service",
     "rollback.sh",

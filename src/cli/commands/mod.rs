@@ -8,6 +8,7 @@ pub(crate) mod keygen;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod reference;
 pub(crate) mod sign;
 pub(crate) mod stage;
