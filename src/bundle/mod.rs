@@ -7,7 +7,6 @@ pub mod header;
 mod pack;
 mod request;
 mod sign;
-pub(crate) mod stream;
 pub mod sums;
 
 pub use documents::VERIFY_SH;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::request::{PackRequest, Planned, PlannedFile, RequestError, Source};
-use crate::bundle::stream::{StreamError, pass};
 use crate::bundle::sums::{self, SUMS, Sums};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, AtomicFile, FolderLock, Kind, LockError, PathError};
+use crate::fs::{self, AtomicFile, FolderLock, Kind, LockError, PassError, PathError, pass};
 use crate::pool;
 use crate::store::Store;
 use crate::types::digest::Digest;
@@ -262,8 +261,8 @@ fn intact(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<(
         progress.item_started(name, file.size);
         let mut there = fs::open(&path)?;
         fs::advise_sequential(&there);
-        let found = pass((&mut there, &path), None, file.size, name, progress)?;
-        if found != (file.digest, file.size) {
+        let found = pass((&mut there, &path), None, file.size, &mut progress.of(name))?;
+        if found.finish_counted() != (file.digest, file.size) {
             return Err(damaged(name.to_owned(), "of other bytes"));
         }
         progress.item_done(name, true);
@@ -394,8 +393,13 @@ impl Work<'_> {
         if present {
             let mut there = fs::open(&path)?;
             fs::advise_sequential(&there);
-            let found = pass((&mut there, &path), None, file.size, name, &self.progress);
-            if found.map_err(PackError::from)? == (file.digest, file.size) {
+            let found = pass(
+                (&mut there, &path),
+                None,
+                file.size,
+                &mut self.progress.of(name),
+            )?;
+            if found.finish_counted() == (file.digest, file.size) {
                 self.progress.item_done(name, true);
                 return Ok(());
             }
@@ -408,8 +412,7 @@ impl Work<'_> {
                     from,
                     Some((&mut target, &path)),
                     file.size,
-                    name,
-                    &self.progress,
+                    &mut self.progress.of(name),
                 )?;
                 target.commit_unsynced_folder(FILE_MODE)?;
             }
@@ -436,9 +439,9 @@ impl Work<'_> {
             (&mut from, &stored),
             Some((&mut target, path)),
             file.size,
-            file.path.as_str(),
-            &self.progress,
-        )?;
+            &mut self.progress.of(file.path.as_str()),
+        )?
+        .finish_counted();
         if (digest, size) != (file.digest, file.size) {
             return Err(wrong(format!("{size} bytes of sha256 {digest}")));
         }
@@ -447,11 +450,11 @@ impl Work<'_> {
     }
 }
 
-impl From<StreamError> for PackError {
-    fn from(error: StreamError) -> Self {
+impl From<PassError> for PackError {
+    fn from(error: PassError) -> Self {
         match error {
-            StreamError::Read(error) | StreamError::Write(error) => Self::Io(error),
-            StreamError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
         }
     }
 }

@@ -245,6 +245,11 @@ pub(crate) struct StageArgs {
     /// Folder of the staged tree. Staging again replaces it and keeps its secrets.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    /// Folder with secrets that you bring, each a file named as the secret, mode 0600:
+    /// smtp-password, ldap-bind-password, s3-access-key, s3-secret-key, db-password, license. They are
+    /// kept in the staged tree, so that a later stage needs no folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
     /// Accept the warnings of a rule; may be given several times. Errors cannot be accepted.
     #[arg(long, value_name = "ID")]
     pub(crate) accept: Vec<String>,

@@ -41,6 +41,11 @@ impl Progress<'_> {
         self.cancel.check()
     }
 
+    /// [`Self::advance`] of one item, for a pass over its bytes.
+    pub fn of<'s>(&'s self, item: &'s str) -> impl FnMut(u64) -> Result<(), Cancelled> + 's {
+        move |count| self.advance(item, count)
+    }
+
     /// An item is done; `reused` when it was in place already.
     pub fn item_done(&self, item: &str, reused: bool) {
         let step = self.step;

@@ -12,6 +12,7 @@ mod atomic;
 mod error;
 mod lock;
 mod part;
+mod pass;
 mod root;
 mod walk;
 
@@ -19,6 +20,7 @@ pub use atomic::{AtomicFile, write_atomic};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
+pub use pass::{PassError, pass};
 pub use root::{Found, Root};
 pub use walk::{Entry, Kind, walk};
 

@@ -309,15 +309,9 @@ impl Part {
             part.restart()?;
             return Ok(part);
         }
-        let mut buffer = vec![0; fs::CHUNK];
-        loop {
-            cancel.check()?;
-            let count = part.file.read(&mut buffer).at("read", path)?;
-            if count == 0 {
-                return Ok(part);
-            }
-            part.hasher.update(buffer.get(..count).unwrap_or_default());
-        }
+        let mut told = |_| cancel.check();
+        part.hasher = fs::pass((&mut part.file, path), None, most, &mut told)?;
+        Ok(part)
     }
 
     const fn len(&self) -> u64 {

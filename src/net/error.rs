@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use crate::event::Cancelled;
-use crate::fs::PathError;
+use crate::fs::{PassError, PathError};
 use crate::types::size::ByteSize;
 use crate::types::url::SafeUrl;
 
@@ -122,6 +122,15 @@ pub enum NetError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<PassError> for NetError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
+    }
 }
 
 impl NetError {

@@ -123,6 +123,12 @@ impl Plan {
         self.deployment.hosts_with(role)
     }
 
+    /// Memory settings of a database server on `host`, a primary or a replica.
+    #[must_use]
+    pub fn tuning_for(&self, host: &Host) -> Tuning {
+        tuning(memory_for_database(&self.deployment, Some(host)))
+    }
+
     /// What a host lets in; everything else is closed.
     #[must_use]
     pub fn incoming(&self, host: &Name) -> Vec<Incoming> {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::event::{Cancel, Cancelled, Event, Observer, Step};
-use crate::fs::{self, PathError};
+use crate::fs::{self, PassError, PathError};
 use crate::net::{Client, Expected, NetError, Resume};
 use crate::sources::documents::{DocumentError, Documents, LocalDocuments};
 use crate::store::{Store, StoreError};
-use crate::types::digest::{Digest, HashingReader};
+use crate::types::digest::Digest;
 use crate::types::url::SafeUrl;
 
 /// Most bytes of a file whose size is not known beforehand.
@@ -279,12 +279,14 @@ fn local(
     let Some(size) = fs::examine(path).map_err(failed)?.map(|found| found.len()) else {
         return Err(SourceError::Absent { url: url.clone() });
     };
-    let mut reader = HashingReader::new(fs::open(path).map_err(failed)?);
-    copy_to_nowhere(&mut reader, path, cancel).map_err(|error| match error {
-        Stopped::Io(source) => failed(source),
-        Stopped::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
-    })?;
-    let (found, found_size) = reader.finish();
+    let mut file = fs::open(path).map_err(failed)?;
+    let passed = fs::pass((&mut file, path), None, MAX_FILE, &mut |_| cancel.check());
+    let (found, found_size) = passed
+        .map_err(|error| match error {
+            PassError::Read(source) | PassError::Write(source) => failed(source),
+            PassError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
+        })?
+        .finish_counted();
     if let Some(expected) = wanted.sha256.filter(|expected| *expected != found) {
         return Err(SourceError::OtherBytes {
             url: url.clone(),
@@ -306,26 +308,6 @@ fn local(
         size: found_size,
         from: Some(url.clone()),
     })
-}
-
-enum Stopped {
-    Io(PathError),
-    Cancelled(Cancelled),
-}
-
-fn copy_to_nowhere(
-    reader: &mut dyn std::io::Read,
-    path: &Path,
-    cancel: &Cancel,
-) -> Result<(), Stopped> {
-    let mut buffer = vec![0; fs::CHUNK];
-    loop {
-        cancel.check().map_err(Stopped::Cancelled)?;
-        let read = fs::At::at(reader.read(&mut buffer), "read", path).map_err(Stopped::Io)?;
-        if read == 0 {
-            return Ok(());
-        }
-    }
 }
 
 fn remote(

@@ -155,6 +155,9 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push("mattermost-backup.timer".to_owned());
         }
     }
+    if host.has(Role::DbReplica) {
+        units.push(scene.layout().database_unit());
+    }
     for (role, unit) in [
         (Role::Minio, "minio.service"),
         (Role::Push, "mattermost-push-proxy.service"),
@@ -263,7 +266,7 @@ fn script_values(
         users => roles::users(host),
         hosts_lines => hosts_lines(plan),
         units => units(scene),
-        needs_locale => host.has(Role::Db),
+        needs_locale => host.has(Role::Db) || host.has(Role::DbReplica),
         has_ntp => !ntp.is_empty(),
         ntp,
         admin_nets => deployment.network.admin.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -274,6 +277,7 @@ fn script_values(
     };
     let services = values! {
         db => roles::database_values(scene),
+        replica => roles::replica_values(scene),
         db_unit => scene.layout().database_unit(),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),
         locale_query => format!(

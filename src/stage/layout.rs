@@ -34,19 +34,24 @@ impl Layout {
         }
     }
 
-    /// What is there when a cluster was made.
-    pub(super) fn database_cluster(self) -> String {
+    /// The folder of the database's own files.
+    pub(super) fn database_data(self) -> String {
         match self.family {
-            Family::Debian => format!("{}/{}/main", self.database_data(), self.major),
-            Family::Rhel => format!("{}/{}/data/PG_VERSION", self.database_data(), self.major),
+            Family::Debian => format!("/var/lib/postgresql/{}/main", self.major),
+            Family::Rhel => self.database_config(),
         }
     }
 
-    /// The folder of all clusters.
-    pub(super) const fn database_data(self) -> &'static str {
+    /// What is there when a cluster was made.
+    pub(super) fn database_cluster(self) -> String {
+        format!("{}/PG_VERSION", self.database_data())
+    }
+
+    /// The folder of PostgreSQL's programs.
+    pub(super) fn database_programs(self) -> String {
         match self.family {
-            Family::Debian => "/var/lib/postgresql",
-            Family::Rhel => "/var/lib/pgsql",
+            Family::Debian => format!("/usr/lib/postgresql/{}/bin", self.major),
+            Family::Rhel => format!("/usr/pgsql-{}/bin", self.major),
         }
     }
 

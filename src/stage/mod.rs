@@ -7,6 +7,7 @@
 //! ```text
 //! OUT/
 //!   plan.json PLAN.txt INSTALL.md
+//!   ansible/                 inventory and playbooks that install the hosts in the right order
 //!   secrets/                 0700; made once, kept by every later stage
 //!   HOST/
 //!     preflight.sh install.sh verify.sh rollback.sh checks.json perms.tsv MANIFEST.sha256
@@ -19,6 +20,8 @@
 mod checks;
 mod config;
 mod facts;
+mod fleet;
+mod given;
 mod host;
 mod layout;
 pub mod packages;
@@ -55,6 +58,9 @@ pub struct StageRequest {
     /// The staged tree: absent, empty, or an earlier staged tree, which is replaced but for its
     /// secrets.
     pub out: PathBuf,
+    /// A folder with secrets that the operator brings, each a file named as the secret that only
+    /// its owner can read; they go before those of an earlier tree. None: nothing is brought.
+    pub secrets: Option<PathBuf>,
 }
 
 /// What names a bundle.
@@ -177,6 +183,12 @@ impl StageError {
             Self::Bundle(error) => return error.hint(),
             Self::Path(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
             Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
+            Self::Secret(SecretError::Missing(_)) => {
+                "write each into a file of that name, mode 0600, in a folder of its own, and stage with --secrets FOLDER; nothing was staged"
+            }
+            Self::Secret(SecretError::Folder { .. }) => {
+                "correct the file or folder; nothing was staged"
+            }
             Self::Secret(_) => {
                 "look at the folder secrets/ of the staged tree; restore it from a backup"
             }

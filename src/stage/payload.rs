@@ -204,6 +204,14 @@ impl<'a> Payload<'a> {
         (wanted.into_iter().collect(), lacking)
     }
 
+    /// Whether the bundle has files of a component.
+    pub(super) fn has_component(&self, component: &str) -> bool {
+        self.contents.files.values().any(|info| {
+            info.kind == FileKind::Artifact
+                && info.components.iter().any(|c| c.as_str() == component)
+        })
+    }
+
     /// Every package of the bundle.
     pub(super) fn package_names(&self) -> impl Iterator<Item = &'a str> {
         self.packages.keys().copied()

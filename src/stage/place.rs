@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::fs::{self, FolderLock, Kind};
 use crate::stage::StageError;
+use crate::stage::fleet::ANSIBLE;
 use crate::types::name::Name;
 use crate::types::size::ByteSize;
 
@@ -166,7 +167,7 @@ fn examine_tree(out: &Path) -> Result<(), StageError> {
         let is_folder = fs::examine(&path)?.is_some_and(|found| found.is_dir());
         let ours = match name.to_str() {
             Some(PLAN_JSON | PLAN_TXT | INSTALL_MD) => is_file(&path)?,
-            Some(SECRETS) => is_folder,
+            Some(SECRETS | ANSIBLE) => is_folder,
             Some(name) => is_folder && hosts.contains(name),
             None => false,
         };

@@ -67,17 +67,25 @@ pub(super) fn sql_name(text: &str) -> Result<String, QuoteError> {
 }
 
 /// The value of a line `KEY=value` for systemd's `EnvironmentFile=` and for a shell that reads the
-/// file with `.`: in single quotes.
+/// file with `.`: in single quotes, or, when one of these is in it, in double quotes with a
+/// backslash before each character that both readers want escaped there (IEEE 1003.1 §2.2.3;
+/// systemd's `SHELL_NEED_ESCAPE`).
 ///
 /// # Errors
-/// When it holds a character that one of the two would read in another way: a single quote, a
-/// backslash, or a control character.
+/// When it holds a control character.
 pub(super) fn systemd_env(text: &str) -> Result<String, QuoteError> {
     no_control(text, "an environment file")?;
-    if text.contains(['\'', '\\']) {
-        return Err(refuse("a quote or backslash", "an environment file"));
+    if !text.contains(['\'', '\\']) {
+        return Ok(format!("'{text}'"));
     }
-    Ok(format!("'{text}'"))
+    let escaped = text.chars().fold(String::new(), |mut out, c| {
+        if matches!(c, '"' | '\\' | '`' | '$') {
+            out.push('\\');
+        }
+        out.push(c);
+        out
+    });
+    Ok(format!("\"{escaped}\""))
 }
 
 /// A word of a systemd unit (systemd.syntax(7)): specifiers and variables cannot be in it.
@@ -121,6 +129,21 @@ pub(super) fn nginx(text: &str) -> Result<String, QuoteError> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// A YAML string in double quotes (YAML 1.2 §7.3.1), never a number, boolean or null.
+///
+/// # Errors
+/// When it holds a control character, or `{{`, which Ansible would take for a template.
+pub(super) fn yaml(text: &str) -> Result<String, QuoteError> {
+    no_control(text, "YAML")?;
+    if text.contains("{{") || text.contains("{%") || text.contains("{#") {
+        return Err(refuse("the start of a template", "an Ansible inventory"));
+    }
+    Ok(format!(
+        "\"{}\"",
+        text.replace('\\', r"\\").replace('"', "\\\"")
+    ))
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters, for any part of a URL.
@@ -176,11 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn environment_files_refuse_what_two_readers_read_differently() {
+    fn environment_files_are_read_back_by_a_shell() {
         assert_eq!(systemd_env("p$a%b\"c").unwrap(), "'p$a%b\"c'");
-        for bad in ["it's", "a\\b", "a\nb"] {
-            assert!(systemd_env(bad).is_err(), "{bad:?}");
+        assert_eq!(systemd_env("it's $x").unwrap(), "\"it's \\$x\"");
+        for text in ["it's", "a\\b", "'\"`$(x)\\n%", "é ü"] {
+            let script = format!("x={}; printf %s \"$x\"", systemd_env(text).unwrap());
+            let out = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(out.stdout).unwrap(), text);
         }
+        assert!(systemd_env("a\nb").is_err());
     }
 
     #[test]
@@ -192,6 +222,16 @@ mod tests {
         assert_eq!(nginx("10.0.0.1:8065").unwrap(), "10.0.0.1:8065");
         assert!(nft("a\"b").is_err());
         assert_eq!(nft("users to proxy").unwrap(), "\"users to proxy\"");
+    }
+
+    #[test]
+    fn yaml_is_always_a_string_and_never_a_template() {
+        assert_eq!(yaml("no").unwrap(), "\"no\"");
+        assert_eq!(yaml("1.10").unwrap(), "\"1.10\"");
+        assert_eq!(yaml(r#"a"b\c"#).unwrap(), r#""a\"b\\c""#);
+        for bad in ["a\nb", "{{ x }}", "{% x %}", "{# x"] {
+            assert!(yaml(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

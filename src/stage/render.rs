@@ -55,6 +55,7 @@ macro_rules! templates {
 
 templates![
     "INSTALL.md",
+    "ansible/inventory.yml",
     "app/mattermost.environment",
     "app/mattermost.service",
     "app/sysctl.conf",
@@ -157,6 +158,7 @@ const FILTERS: &[(&str, Filter)] = &[
     ("systemd", quote::systemd),
     ("nft", quote::nft),
     ("nginx", quote::nginx),
+    ("yaml", quote::yaml),
 ];
 
 #[cfg(test)]
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn a_value_that_the_file_cannot_carry_is_an_error() {
         let renderer = Renderer::new().unwrap();
-        let values = values! { root_user => "a", root_password => "it's" };
+        let values = values! { root_user => "a", root_password => "two\nlines" };
         assert!(renderer.render("minio/config.env", &values).is_err());
         let values = values! { root_user => "a", root_password => "b<&" };
         assert_eq!(

@@ -9,14 +9,15 @@ use hmac::{Hmac, Mac as _};
 use sha2_10::{Digest as _, Sha256};
 
 use crate::fs::{self, PathError};
+use crate::stage::given;
 use crate::types::secret::Secret;
 
 /// Length of a generated password; rule 59 asks for at least 24.
 const PASSWORD_LENGTH: usize = 32;
 /// Shortest secret that an operator may put in place of a generated one (rule 59).
 const MIN_LENGTH: usize = 16;
-/// Longest secret file, in bytes.
-const MAX_FILE: u64 = 4096;
+/// Longest secret that another organization gave, in characters.
+const MAX_FOREIGN: usize = 512;
 /// Iterations of PBKDF2, PostgreSQL's `scram_iterations` default.
 const SCRAM_ITERATIONS: u32 = 4096;
 const SCRAM_SALT: usize = 16;
@@ -34,12 +35,25 @@ pub enum SecretError {
     #[error("the random source of the operating system failed")]
     Random(#[source] std::io::Error),
     /// A kept secret is unfit.
-    #[error("secret {}: {problem}; put a better one there, or remove the file and stage again to have one made", path.display())]
+    #[error("secret {}: {problem}; {remedy}", path.display())]
     Unfit {
         /// Its file.
         path: PathBuf,
         /// What is wrong; never the secret.
         problem: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Secrets that only the operator has are not there; each with what it is.
+    #[error("{}", .0.iter().map(|(name, what)| format!("the secret `{name}` ({what}) is missing")).collect::<Vec<_>>().join("; "))]
+    Missing(Vec<(&'static str, &'static str)>),
+    /// A folder of secrets, or a file in it, is not as it must be.
+    #[error("{} {problem}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong; never the secret.
+        problem: String,
     },
     /// The folder or a file of it cannot be used.
     #[error(transparent)]
@@ -74,61 +88,133 @@ pub(super) enum Shape {
     Alphanumeric,
     /// The salt of a SCRAM verifier: 16 bytes, base64.
     Salt,
+    /// What another organization gave: any printable characters, not checked for strength.
+    Foreign,
+    /// The text of a licence file.
+    License,
 }
 
-/// The folder `secrets/` of a staged tree.
+/// The secrets of a staged tree: those that are given, those in its folder `secrets/`, and new ones.
 #[derive(Debug)]
 pub(super) struct SecretStore<'a> {
     folder: PathBuf,
+    given_in: PathBuf,
+    given: BTreeMap<&'static str, Secret>,
     random: &'a dyn Random,
     known: BTreeMap<&'static str, Secret>,
     made: Vec<&'static str>,
+    missing: Vec<&'static str>,
 }
 
 impl<'a> SecretStore<'a> {
-    /// The store in `folder`, which need not exist yet. Nothing is written before [`Self::write_to`].
-    #[must_use]
-    pub(super) fn open(folder: &Path, random: &'a dyn Random) -> Self {
-        Self {
+    /// The store in `folder`, which need not exist yet; what the folder `given` holds goes before
+    /// it. Nothing is written before [`Self::write_to`].
+    ///
+    /// # Errors
+    /// When `given` is not a folder of secrets.
+    pub(super) fn open(
+        folder: &Path,
+        given: Option<&Path>,
+        random: &'a dyn Random,
+    ) -> Result<Self, SecretError> {
+        Ok(Self {
             folder: folder.to_owned(),
+            given_in: given.unwrap_or(folder).to_owned(),
+            given: given.map(given::read).transpose()?.unwrap_or_default(),
             random,
             known: BTreeMap::new(),
             made: Vec::new(),
-        }
+            missing: Vec::new(),
+        })
     }
 
-    /// The secret `name`: the kept one, or a new one.
+    /// The secret `name`: the given one, the kept one, or a new one.
     ///
     /// # Errors
-    /// When the kept one cannot be read or is unfit, or the random source fails.
+    /// When it cannot be read or is unfit, or the random source fails.
     pub(super) fn get(&mut self, name: &'static str, shape: Shape) -> Result<Secret, SecretError> {
-        if let Some(known) = self.known.get(name) {
-            return Ok(known.clone());
+        if let Some(found) = self.find(name, shape)? {
+            return Ok(found);
         }
-        let path = self.folder.join(name);
-        let secret = if fs::examine(&path)?.is_some() {
-            let bytes = fs::read(&path, MAX_FILE)?;
-            let text = String::from_utf8(bytes).map_err(|_| SecretError::Unfit {
-                path: path.clone(),
-                problem: "it is not text",
-            })?;
-            let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
-            check(&text, shape).map_err(|problem| SecretError::Unfit { path, problem })?;
-            Secret::new(text)
-        } else {
-            self.made.push(name);
-            Secret::new(generate(shape, self.random)?)
-        };
+        let secret = Secret::new(generate(shape, self.random)?);
+        self.made.push(name);
         self.known.insert(name, secret.clone());
         Ok(secret)
     }
 
+    /// The secret `name`, which only the operator has. When it is not there, the secret is empty,
+    /// and [`Self::complete`] tells it.
+    ///
+    /// # Errors
+    /// When it cannot be read or is unfit.
+    pub(super) fn required(
+        &mut self,
+        name: &'static str,
+        shape: Shape,
+    ) -> Result<Secret, SecretError> {
+        let found = self.find(name, shape)?;
+        if found.is_none() {
+            self.missing.push(name);
+        }
+        Ok(found.unwrap_or_else(|| Secret::new(String::new())))
+    }
+
+    /// The secret `name`, when it was given or kept.
+    ///
+    /// # Errors
+    /// When it cannot be read or is unfit.
+    pub(super) fn find(
+        &mut self,
+        name: &'static str,
+        shape: Shape,
+    ) -> Result<Option<Secret>, SecretError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(Some(known.clone()));
+        }
+        let path = self.folder.join(name);
+        let secret = match self.given.get(name) {
+            Some(given) => given.clone(),
+            None if fs::examine(&path)?.is_some() => given::text(&path)?,
+            None => return Ok(None),
+        };
+        check(secret.reveal(), shape).map_err(|problem| self.unfit_as(name, shape, problem))?;
+        self.known.insert(name, secret.clone());
+        Ok(Some(secret))
+    }
+
+    /// Whether nothing is missing.
+    ///
+    /// # Errors
+    /// With every required secret that is not there.
+    pub(super) fn complete(&self) -> Result<(), SecretError> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let what = |name: &&'static str| (*name, given::meaning(name).unwrap_or_default());
+        Err(SecretError::Missing(
+            self.missing.iter().map(what).collect(),
+        ))
+    }
+
+    fn unfit_as(&self, name: &str, shape: Shape, problem: &'static str) -> SecretError {
+        let (folder, given) = match self.given.contains_key(name) {
+            true => (&self.given_in, true),
+            false => (&self.folder, false),
+        };
+        SecretError::Unfit {
+            path: folder.join(name),
+            problem,
+            remedy: match shape {
+                Shape::Foreign | Shape::License => "write it there as it was given to you",
+                _ if given => "put a better one there, or remove the file to have one made",
+                _ => "put a better one there, or remove the file and stage again to have one made",
+            },
+        }
+    }
+
     /// The error for a secret that turned out unfit.
     pub(super) fn unfit(&self, name: &str, problem: &'static str) -> SecretError {
-        SecretError::Unfit {
-            path: self.folder.join(name),
-            problem,
-        }
+        self.unfit_as(name, Shape::Salt, problem)
     }
 
     /// Names of the secrets that were made and not found.
@@ -144,8 +230,12 @@ impl<'a> SecretStore<'a> {
     pub(super) fn write_to(&self, folder: &Path) -> Result<(), SecretError> {
         fs::create_dir_all(folder, 0o700)?;
         fs::set_mode(folder, 0o700)?;
-        for name in &self.made {
-            if let Some(secret) = self.known.get(name) {
+        let made = self
+            .made
+            .iter()
+            .filter_map(|name| Some((*name, self.known.get(name)?)));
+        for (name, secret) in made.chain(self.given.iter().map(|(name, secret)| (*name, secret))) {
+            {
                 let line = format!("{}\n", secret.reveal());
                 fs::write_atomic(&folder.join(name), line.as_bytes(), 0o600)?;
             }
@@ -168,6 +258,8 @@ fn generate(shape: Shape, random: &dyn Random) -> Result<String, SecretError> {
             Ok(STANDARD.encode(salt))
         }
         Shape::Password => draw(&[LOWER, UPPER, DIGIT, SPECIAL], random),
+        // Never made: `required` and `find` only.
+        Shape::Foreign | Shape::License => Ok(String::new()),
         Shape::Alphanumeric => draw(&[LOWER, UPPER, DIGIT], random),
     }
 }
@@ -207,6 +299,25 @@ fn check(text: &str, shape: Shape) -> Result<(), &'static str> {
             Ok(())
         } else {
             Err("the salt is shorter than 16 bytes")
+        };
+    }
+    if shape == Shape::Foreign {
+        return match text.chars().count() {
+            0 => Err("it is empty"),
+            1..=MAX_FOREIGN if text.chars().any(char::is_control) => {
+                Err("it holds a line break or control character")
+            }
+            1..=MAX_FOREIGN if text.trim() != text => Err("white space stands around it"),
+            1..=MAX_FOREIGN => Ok(()),
+            _ => Err("it has more than 512 characters"),
+        };
+    }
+    if shape == Shape::License {
+        let plain = |c: char| c.is_ascii_graphic() || c.is_ascii_whitespace();
+        return match text.trim() {
+            "" => Err("it is empty"),
+            text if text.chars().all(plain) => Ok(()),
+            _ => Err("it holds characters that no licence file has"),
         };
     }
     let has = |class: &[u8]| text.bytes().any(|byte| class.contains(&byte));
@@ -311,10 +422,10 @@ mod tests {
     fn secrets_are_kept_and_private() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("secrets");
-        let mut first = SecretStore::open(&folder, &OsRandom);
+        let mut first = SecretStore::open(&folder, None, &OsRandom).unwrap();
         let kept = first.get("db-password", Shape::Password).unwrap();
         first.write_to(&folder).unwrap();
-        let mut second = SecretStore::open(&folder, &OsRandom);
+        let mut second = SecretStore::open(&folder, None, &OsRandom).unwrap();
         assert_eq!(second.get("db-password", Shape::Password).unwrap(), kept);
         assert_eq!(second.made(), <&[&str]>::default());
         let bits = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -333,7 +444,8 @@ mod tests {
             ("Has'quote-1234567890", "quote"),
         ] {
             std::fs::write(root.path().join("db-password"), text).unwrap();
-            let error = SecretStore::open(root.path(), &OsRandom)
+            let error = SecretStore::open(root.path(), None, &OsRandom)
+                .unwrap()
                 .get("db-password", Shape::Password)
                 .unwrap_err()
                 .to_string();
@@ -351,7 +463,9 @@ mod tests {
             }
         }
         let root = tempfile::tempdir().unwrap();
-        let result = SecretStore::open(root.path(), &Broken).get("x", Shape::Alphanumeric);
+        let result = SecretStore::open(root.path(), None, &Broken)
+            .unwrap()
+            .get("x", Shape::Alphanumeric);
         assert!(matches!(result, Err(SecretError::Random(_))));
     }
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::plan::deployment::{Role, Storage};
 use crate::plan::{CheckedPlan, Plan};
+use crate::stage::fleet::in_order;
 use crate::stage::payload::Payload;
 use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
-use crate::stage::write::in_order;
 use crate::stage::{BundleLabel, StagedHost};
 use crate::types::name::Name;
 

@@ -10,6 +10,7 @@ use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
+use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::payload::{Payload, is_linux};
 use crate::stage::place::{Place, SECRETS};
@@ -41,9 +42,13 @@ pub(super) fn stage(
     let plan = checked.plan();
     let payload = Payload::new(bundle.contents());
     let renderer = Renderer::new()?;
-    let mut store = SecretStore::open(&request.out.join(SECRETS), random);
+    let mut store = SecretStore::open(
+        &request.out.join(SECRETS),
+        request.secrets.as_deref(),
+        random,
+    )?;
     let fitted = fit(checked, &payload, bundle.absent_volumes())?;
-    let secrets = Secrets::gather(plan, &mut store)?;
+    let secrets = Secrets::gather(plan, payload.has_component("mc"), &mut store)?;
     let mut hosts = Vec::new();
     for fit in &fitted {
         let scene = Scene {
@@ -107,6 +112,12 @@ pub(super) fn stage(
     for (name, content) in &documents {
         fs::write_atomic(&building.folder.join(name), content, 0o644)?;
     }
+    let ansible = building.folder.join(fleet::ANSIBLE);
+    for (name, content) in fleet::files(plan, &staged, &renderer)? {
+        let target = ansible.join(name);
+        make_parent(&target)?;
+        fs::write_atomic(&target, &content, 0o644)?;
+    }
     carry_secrets(&request.out.join(SECRETS), &building.folder.join(SECRETS))?;
     store.write_to(&building.folder.join(SECRETS))?;
     building.finish()?;
@@ -167,7 +178,7 @@ fn fit<'a>(
                 host.name
             ));
         }
-        let major = if host.has(Role::Db) {
+        let major = if host.has(Role::Db) || host.has(Role::DbReplica) {
             payload
                 .database_major(plan.database.version)
                 .map_err(|problem| problems.push(problem))
@@ -175,6 +186,12 @@ fn fit<'a>(
         } else {
             None
         };
+        if host.has(Role::DbReplica) && plan.database.host.is_none() {
+            problems.push(format!(
+                "{} is a replica, but no host of the deployment has the role `db`; remove the role db-replica",
+                host.name
+            ));
+        }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
         let (packages, lacking) = payload.packages(host, major);
@@ -193,19 +210,6 @@ fn fit<'a>(
     } else {
         Err(StageError::Unfit(problems))
     }
-}
-
-/// Databases first, then storage, push, applications, proxies.
-pub(super) fn in_order(hosts: &[Host]) -> Vec<&Host> {
-    let rank = |host: &Host| {
-        [Role::Db, Role::Minio, Role::Push, Role::App, Role::Proxy]
-            .iter()
-            .position(|role| host.has(*role))
-            .unwrap_or(usize::MAX)
-    };
-    let mut sorted: Vec<&Host> = hosts.iter().collect();
-    sorted.sort_by_key(|host| (rank(host), host.name.clone()));
-    sorted
 }
 
 struct Work<'a> {

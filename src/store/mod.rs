@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::{Cancel, Cancelled};
-use crate::fs::{self, At, AtomicFile, PathError};
-use crate::types::digest::{Digest, Hasher};
+use crate::fs::{self, At, AtomicFile, PassError, PathError};
+use crate::types::digest::Digest;
 
 /// Permission bits of stored files: they never change.
 const FILE_MODE: u32 = 0o444;
@@ -43,6 +43,15 @@ pub enum StoreError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<PassError> for StoreError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
+    }
 }
 
 impl Store {
@@ -87,18 +96,9 @@ impl Store {
             return Ok(None);
         }
         let mut file = fs::open(&path)?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; fs::CHUNK];
-        loop {
-            cancel.check()?;
-            let count = file.read(&mut buffer).at("read", &path)?;
-            if count == 0 {
-                break;
-            }
-            hasher.update(buffer.get(..count).unwrap_or_default());
-        }
-        let size = hasher.bytes();
-        if hasher.finish() == *digest {
+        let passed = fs::pass((&mut file, &path), None, u64::MAX, &mut |_| cancel.check())?;
+        let (found, size) = passed.finish_counted();
+        if found == *digest {
             Ok(Some((path, size)))
         } else {
             fs::remove_file(&path)?;
@@ -149,19 +149,10 @@ impl Store {
     ) -> Result<PathBuf, StoreError> {
         let path = self.path_of(expected);
         let mut file = self.begin(expected)?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; fs::CHUNK];
-        while hasher.bytes() <= expected_size {
-            cancel.check()?;
-            let count = reader.read(&mut buffer).at("read for", &path)?;
-            if count == 0 {
-                break;
-            }
-            let chunk = buffer.get(..count).unwrap_or_default();
-            hasher.update(chunk);
-            file.write_all(chunk).at("write", &path)?;
-        }
-        let (found_size, found) = (hasher.bytes(), hasher.finish());
+        let to: (&mut dyn Write, &Path) = (&mut file, &path);
+        let mut told = |_| cancel.check();
+        let passed = fs::pass((reader, &path), Some(to), expected_size, &mut told)?;
+        let (found, found_size) = passed.finish_counted();
         if found != *expected || found_size != expected_size {
             return Err(StoreError::Mismatch {
                 expected: *expected,

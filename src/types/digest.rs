@@ -1,7 +1,6 @@
 //! SHA-256 digests, and readers and writers that compute them on the way.
 
 use std::fmt;
-use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use crate::types::text::serde_as_text;
@@ -102,71 +101,12 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         Digest(self.state.finalize().into())
     }
-}
 
-/// Reads through to `inner` and hashes what passes.
-#[derive(Debug)]
-pub struct HashingReader<R> {
-    inner: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> HashingReader<R> {
-    /// Wraps `inner`.
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::new(),
-        }
-    }
-
-    /// Digest and length of what was read.
-    pub fn finish(self) -> (Digest, u64) {
-        let bytes = self.hasher.bytes();
-        (self.hasher.finish(), bytes)
-    }
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-}
-
-/// Writes through to `inner` and hashes what passes.
-#[derive(Debug)]
-pub struct HashingWriter<W> {
-    inner: W,
-    hasher: Hasher,
-}
-
-impl<W: Write> HashingWriter<W> {
-    /// Wraps `inner`.
-    pub fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::new(),
-        }
-    }
-
-    /// The inner writer, and digest and length of what was written.
-    pub fn finish(self) -> (W, Digest, u64) {
-        let bytes = self.hasher.bytes();
-        (self.inner, self.hasher.finish(), bytes)
-    }
-}
-
-impl<W: Write> Write for HashingWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+    /// Digest and number of all bytes taken in.
+    #[must_use]
+    pub fn finish_counted(self) -> (Digest, u64) {
+        let bytes = self.bytes();
+        (self.finish(), bytes)
     }
 }
 
@@ -243,18 +183,5 @@ mod tests {
         ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn hashes_what_passes_through() {
-        let mut reader = HashingReader::new(&b"abc"[..]);
-        let mut writer = HashingWriter::new(Vec::new());
-        io::copy(&mut reader, &mut writer).unwrap();
-        assert_eq!(reader.finish(), (Digest::of(b"abc"), 3));
-        let (inner, digest, bytes) = writer.finish();
-        assert_eq!(
-            (inner.as_slice(), digest, bytes),
-            (&b"abc"[..], Digest::of(b"abc"), 3)
-        );
     }
 }

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::bundle::stream::StreamError;
 use crate::bundle::sums::SumsError;
 use crate::event::Cancelled;
-use crate::fs::PathError;
+use crate::fs::{PassError, PathError};
 use crate::trust::judge::Refusal;
 use crate::types::digest::Digest;
 use crate::verify::memory::Rollback;
@@ -121,11 +120,11 @@ impl VerifyError {
     }
 }
 
-impl From<StreamError> for VerifyError {
-    fn from(error: StreamError) -> Self {
+impl From<PassError> for VerifyError {
+    fn from(error: PassError) -> Self {
         match error {
-            StreamError::Read(error) | StreamError::Write(error) => Self::Io(error),
-            StreamError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
         }
     }
 }

@@ -28,10 +28,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
-use crate::bundle::stream::{StreamError, pass};
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, At, AtomicFile, PathError};
+use crate::fs::{self, At, AtomicFile, PassError, PathError, pass};
 use crate::pool;
 use crate::trust::directory::Trust;
 use crate::trust::judge::Signer;
@@ -261,7 +260,13 @@ impl AuthenticBundle {
         let mut file = root.open_file(&path.to_path())?;
         fs::advise_sequential(&file);
         progress.item_started(path.as_str(), size);
-        let found = pass((&mut file, &full), to, size, path.as_str(), progress)?;
+        let found = pass(
+            (&mut file, &full),
+            to,
+            size,
+            &mut progress.of(path.as_str()),
+        )?
+        .finish_counted();
         if let Some(problem) = compare(path, (expected, Some(size)), found) {
             return Err(content(problem));
         }
@@ -390,13 +395,17 @@ fn hash_one(
     fs::advise_sequential(&file);
     let full = root.path().join(job.path.to_path());
     let limit = job.size.unwrap_or(job.copy.size);
-    match pass((&mut file, &full), None, limit, name, progress) {
+    match pass((&mut file, &full), None, limit, &mut progress.of(name)) {
         Ok(found) => {
             progress.item_done(name, false);
-            Ok(compare(job.path, (job.expected, job.size), found))
+            Ok(compare(
+                job.path,
+                (job.expected, job.size),
+                found.finish_counted(),
+            ))
         }
-        Err(StreamError::Read(error) | StreamError::Write(error)) => Ok(unreadable(&error)),
-        Err(StreamError::Cancelled(cancelled)) => Err(cancelled),
+        Err(PassError::Read(error) | PassError::Write(error)) => Ok(unreadable(&error)),
+        Err(PassError::Cancelled(cancelled)) => Err(cancelled),
     }
 }
 

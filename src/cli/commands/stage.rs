@@ -39,6 +39,7 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         })?;
     let request = StageRequest {
         out: args.output.clone(),
+        secrets: args.secrets.clone(),
     };
     let report = stage::stage(
         &bundle,

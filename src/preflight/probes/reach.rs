@@ -100,14 +100,26 @@ pub(super) struct Bucket<'a> {
     pub(super) neighbour: Option<&'a Name>,
 }
 
-/// The value of a key of a staged environment file: `KEY='value'`.
+/// The value of a key of a staged environment file: `KEY='value'`, or `KEY="value"` with
+/// backslashes before some characters.
 fn value(machine: &dyn Machine, environment: &str, key: &str) -> String {
     let text = machine.staged_text(environment).unwrap_or_default();
     let found = text.lines().find_map(|line| {
-        let rest = line.strip_prefix(key)?.strip_prefix("='")?;
-        rest.strip_suffix('\'')
+        let rest = line.strip_prefix(key)?.strip_prefix('=')?;
+        let plain = rest.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let escaped = || rest.strip_prefix('"')?.strip_suffix('"').map(unescaped);
+        plain.map(ToOwned::to_owned).or_else(escaped)
     });
-    found.unwrap_or_default().to_owned()
+    found.unwrap_or_default()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+    }
+    out
 }
 
 pub(super) fn bucket(machine: &dyn Machine, bucket: &Bucket<'_>) -> Verdict {
@@ -439,6 +451,14 @@ mod tests {
             database(&environment(), &login()),
             Verdict::unchecked("psql is not installed")
         );
+    }
+
+    #[test]
+    fn both_ways_of_quoting_are_read() {
+        let text = "A='x$y'\nB=\"it's \\$x \\\\ \\\"\"\nC=bare\n";
+        let table = Table::default().file("/here/env", text);
+        let read = |key| value(&table, "env", key);
+        assert_eq!([read("A"), read("B"), read("C")], ["x$y", "it's $x \\ \"", ""]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn programs(collector: &mut Collector<'_>) -> Result<(), RenderError> {
     let host = collector.scene.host;
     // What a system needs in its first days; what it grows to, only its users know.
     if host.has(Role::Db) || host.has(Role::DbReplica) {
-        needs.push(need(collector.scene.layout().database_data(), 2048, 5000)?);
+        needs.push(need(&collector.scene.layout().database_data(), 2048, 5000)?);
     }
     if host.has(Role::Db) && deployment.backup.enabled.is_on() {
         needs.push(need(&deployment.backup.directory, 1024, 100)?);

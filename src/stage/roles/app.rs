@@ -1,6 +1,7 @@
 //! Files of an application server.
 
 use crate::plan::Plan;
+use crate::plan::address::HostName;
 use crate::plan::deployment::{Role, SslMode, Storage};
 use crate::plan::flow::port;
 use crate::stage::host::Scene;
@@ -80,20 +81,31 @@ fn writable(plan: &Plan) -> Vec<String> {
 }
 
 fn environment(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
-    let secrets = scene.secrets;
-    let keys = secrets.s3.as_ref();
+    let Scene { plan, secrets, .. } = scene;
+    let storage = matches!(plan.deployment.storage, Storage::S3(_));
+    let keys = secrets.s3.as_ref().filter(|_| storage);
+    let reveal = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+    // The server splits the list at spaces, which the encoded URLs do not hold.
+    let replicas: Vec<String> = plan
+        .hosts_with(Role::DbReplica)
+        .map(|host| dsn(plan, &secrets.db_password, &facts::service_name(plan, host)))
+        .collect();
     let values = values! {
-        dsn => dsn(scene.plan, &secrets.db_password),
+        dsn => dsn(plan, &secrets.db_password, &facts::database_host(plan)),
+        replicas => replicas.join(" "),
         at_rest_key => secrets.at_rest_key.reveal(),
         public_link_salt => secrets.public_link_salt.reveal(),
         s3_access_key => keys.map(|(account, _)| account.reveal()),
         s3_secret_key => keys.map(|(_, key)| key.reveal()),
+        smtp_password => reveal(&secrets.smtp_password),
+        ldap_password => reveal(&secrets.ldap_password),
+        node_address => plan.listen.gossip.map(|_| scene.host.address),
     };
     scene.renderer.render("app/mattermost.environment", &values)
 }
 
-/// The connection URL of the database (libpq, "Connection URIs"); every part is encoded.
-fn dsn(plan: &Plan, password: &Secret) -> String {
+/// The connection URL of a database server (libpq, "Connection URIs"); every part is encoded.
+fn dsn(plan: &Plan, password: &Secret, server: &HostName) -> String {
     let database = &plan.database;
     let checked = matches!(database.sslmode, SslMode::VerifyCa | SslMode::VerifyFull);
     let authority = if checked {
@@ -102,10 +114,9 @@ fn dsn(plan: &Plan, password: &Secret) -> String {
         ""
     };
     format!(
-        "postgres://{}:{}@{}:{}/{}?sslmode={}{authority}&connect_timeout=10",
+        "postgres://{}:{}@{server}:{}/{}?sslmode={}{authority}&connect_timeout=10",
         percent(&database.user),
         percent(password.reveal()),
-        facts::database_host(plan),
         database.endpoint.port,
         percent(&database.name),
         database.sslmode,

@@ -2,24 +2,46 @@
 
 use minijinja::Value;
 
+use crate::plan::deployment::Role;
 use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::quote::{QuoteError, sql, sql_name};
 use crate::stage::render::{RenderError, values};
+use crate::stage::roles::replica;
 use crate::stage::tree::{Access, PROGRAM, PUBLIC, Tree};
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
-    let plan = scene.plan;
+    add_server(scene, tree, &replica::peers(scene))?;
+    tree.folder("/usr/local/share/haversack", Access(0o755, "root", "root"));
+    tree.file(
+        "/usr/local/share/haversack/db-prepare.sql",
+        prepare(scene)?,
+        Access(0o600, "root", "root"),
+        "db-prepare",
+    );
+    if scene.plan.deployment.backup.enabled.is_on() {
+        add_backup(scene, tree)?;
+    }
+    Ok(())
+}
+
+/// What primary and replica have in common: settings, who may connect, certificate. `peers` may
+/// copy the database.
+pub(super) fn add_server(
+    scene: &Scene<'_>,
+    tree: &mut Tree,
+    peers: &[String],
+) -> Result<(), RenderError> {
+    let Scene { plan, host, .. } = scene;
     let unit = scene.layout().database_unit();
     let folder = scene.layout().database_config();
-    let mut listen = vec!["localhost".to_owned()];
-    listen.extend(
-        plan.database
-            .listen_addresses
-            .iter()
-            .map(ToString::to_string),
-    );
-    let values = values! { db => database_values(scene), listen => listen.join(", ") };
+    let tls = tls_folder(scene);
+    let values = values! {
+        db => database_values(scene),
+        listen => format!("localhost, {}", host.address),
+        tls,
+        replication => replica::settings(scene),
+    };
     tree.file(
         &format!("{folder}/conf.d/mattermost.conf"),
         scene.renderer.render("db/mattermost.conf", &values)?,
@@ -40,7 +62,12 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         .iter()
         .map(ToString::to_string)
         .collect();
-    let values = values! { db => database_values(scene), clients };
+    let values = values! {
+        db => database_values(scene),
+        clients,
+        peers,
+        replication_user => replica::user(plan),
+    };
     tree.file(
         &format!("{folder}/pg_hba.conf"),
         scene.renderer.render("db/pg_hba.conf", &values)?,
@@ -49,31 +76,26 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     );
     // A copy of its own: PostgreSQL demands that it owns the key, or root with group access.
     let own = |mode| Access(mode, "postgres", "postgres");
-    let (cert, key) = facts::certificate(plan, scene.host);
-    tree.folder(&format!("{folder}/mattermost-tls"), own(0o700));
+    let (cert, key) = facts::certificate(plan, host);
+    tree.folder(&tls, own(0o700));
     tree.file(
-        &format!("{folder}/mattermost-tls/server.crt"),
+        &format!("{tls}/server.crt"),
         cert.as_bytes().to_vec(),
         own(0o644),
         &unit,
     );
     tree.file(
-        &format!("{folder}/mattermost-tls/server.key"),
+        &format!("{tls}/server.key"),
         key.reveal().as_bytes().to_vec(),
         own(0o600),
         &unit,
     );
-    tree.folder("/usr/local/share/haversack", Access(0o755, "root", "root"));
-    tree.file(
-        "/usr/local/share/haversack/db-prepare.sql",
-        prepare(scene)?,
-        Access(0o600, "root", "root"),
-        "db-prepare",
-    );
-    if plan.deployment.backup.enabled.is_on() {
-        add_backup(scene, tree)?;
-    }
     Ok(())
+}
+
+/// Where certificate, key and the like of the server lie.
+pub(super) fn tls_folder(scene: &Scene<'_>) -> String {
+    format!("{}/mattermost-tls", scene.layout().database_config())
 }
 
 fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
@@ -124,7 +146,12 @@ fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
 /// What the templates say about the database.
 pub(in crate::stage) fn database_values(scene: &Scene<'_>) -> Value {
     let database = &scene.plan.database;
-    let tuning = database.tuning;
+    let runs_here = scene.host.has(Role::Db) || scene.host.has(Role::DbReplica);
+    let tuning = if runs_here {
+        scene.plan.tuning_for(scene.host)
+    } else {
+        database.tuning
+    };
     let megabytes = |number: u32| format!("{number}MB");
     values! {
         version => scene.major,
@@ -155,6 +182,7 @@ fn prepare(scene: &Scene<'_>) -> Result<Vec<u8>, RenderError> {
         create_role => statements[0],
         set_password => statements[1],
         create_database => statements[2],
+        replication => replica::statements(scene)?,
     };
     scene.renderer.render("db/db-prepare.sql", &values)
 }

@@ -6,6 +6,7 @@ mod db;
 mod minio;
 mod proxy;
 mod push;
+mod replica;
 
 use serde::Serialize;
 
@@ -16,6 +17,7 @@ use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
 
 pub(super) use db::database_values;
+pub(super) use replica::replica_values;
 
 /// A user that `install.sh` makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,10 +60,11 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
             Role::Proxy => proxy::add(scene, tree)?,
             Role::App => app::add(scene, tree)?,
             Role::Db => db::add(scene, tree)?,
+            Role::DbReplica => replica::add(scene, tree)?,
             Role::Minio => minio::add(scene, tree)?,
             Role::Push => push::add(scene, tree)?,
             // Refused before this, see `unsupported`.
-            Role::DbReplica | Role::Nfs | Role::Monitor | Role::Docker => {}
+            Role::Nfs | Role::Monitor | Role::Docker => {}
         }
     }
     Ok(())
@@ -71,6 +74,6 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
 pub(super) const fn is_supported(role: Role) -> bool {
     matches!(
         role,
-        Role::Proxy | Role::App | Role::Db | Role::Minio | Role::Push
+        Role::Proxy | Role::App | Role::Db | Role::DbReplica | Role::Minio | Role::Push
     )
 }

@@ -1,10 +1,15 @@
 //! What the tests share.
 
 pub(crate) mod bundles;
+pub(crate) mod cluster;
 pub(crate) mod deployments;
 pub(crate) mod documents;
 pub(crate) mod fakeroot;
+pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod postgres;
+pub(crate) mod probe;
 pub(crate) mod quickstart;
+pub(crate) mod rooms;
 pub(crate) mod staged;

@@ -149,6 +149,7 @@ fn stage_into(
         .unwrap_or_else(|refused| panic!("{:#?}", refused.findings));
     let request = StageRequest {
         out: out.to_owned(),
+        secrets: None,
     };
     stage(bundle, &plan, &request, &OsRandom, &Silent, &Cancel::new())
 }
