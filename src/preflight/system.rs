@@ -65,7 +65,8 @@ impl Machine for System {
     fn text_through(&self, path: &str) -> String {
         fs::real_path(Path::new(path))
             .ok()
-            .and_then(|real| self.text(&real.display().to_string()))
+            // Of a file it ends in a slash.
+            .and_then(|real| self.text(real.display().to_string().trim_end_matches('/')))
             .unwrap_or_default()
     }
 

@@ -106,7 +106,9 @@ fn value(machine: &dyn Machine, environment: &str, key: &str) -> String {
     let text = machine.staged_text(environment).unwrap_or_default();
     let found = text.lines().find_map(|line| {
         let rest = line.strip_prefix(key)?.strip_prefix('=')?;
-        let plain = rest.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        let plain = rest
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''));
         let escaped = || rest.strip_prefix('"')?.strip_suffix('"').map(unescaped);
         plain.map(ToOwned::to_owned).or_else(escaped)
     });
@@ -117,7 +119,11 @@ fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        out.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+        out.push(if c == '\\' {
+            chars.next().unwrap_or(c)
+        } else {
+            c
+        });
     }
     out
 }
@@ -458,7 +464,10 @@ mod tests {
         let text = "A='x$y'\nB=\"it's \\$x \\\\ \\\"\"\nC=bare\n";
         let table = Table::default().file("/here/env", text);
         let read = |key| value(&table, "env", key);
-        assert_eq!([read("A"), read("B"), read("C")], ["x$y", "it's $x \\ \"", ""]);
+        assert_eq!(
+            [read("A"), read("B"), read("C")],
+            ["x$y", "it's $x \\ \"", ""]
+        );
     }
 
     #[test]

@@ -25,12 +25,22 @@ fn neither_list_nor_script_holds_a_secret_and_both_are_listed() {
     let (script, list) = (read("preflight.sh"), read("checks.json"));
     for secret in ["db-password", "s3-secret-key", "minio-root-password"] {
         let path = staged.out().join("secrets").join(secret);
-        let Ok(text) = std::fs::read_to_string(path) else { continue };
-        assert!(!script.contains(text.trim_end()) && !list.contains(text.trim_end()), "{secret}");
+        let Ok(text) = std::fs::read_to_string(path) else {
+            continue;
+        };
+        assert!(
+            !script.contains(text.trim_end()) && !list.contains(text.trim_end()),
+            "{secret}"
+        );
     }
     let manifest = read("MANIFEST.sha256");
     for name in ["preflight.sh", "checks.json"] {
-        assert!(manifest.lines().any(|line| line.ends_with(&format!("  {name}"))), "{name}");
+        assert!(
+            manifest
+                .lines()
+                .any(|line| line.ends_with(&format!("  {name}"))),
+            "{name}"
+        );
     }
     let checks = CheckList::read(&staged.host()).unwrap();
     assert_eq!(script.matches("\ncheck ").count(), checks.checks.len());
@@ -46,7 +56,10 @@ fn wrong_usage_and_a_wrong_folder_are_said() {
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(2));
-    assert_eq!(said(&out), "usage: sh preflight.sh [--after] [--strict] [--json]\n");
+    assert_eq!(
+        said(&out),
+        "usage: sh preflight.sh [--after] [--strict] [--json]\n"
+    );
     let native = |folder: &std::path::Path| {
         Command::new(env!("CARGO_BIN_EXE_haversack"))
             .arg("preflight")
@@ -60,12 +73,17 @@ fn wrong_usage_and_a_wrong_folder_are_said() {
     let out = native(&staged.host());
     assert_eq!(out.status.code(), Some(2));
     assert!(said(&out).contains("error[E205]"), "{}", said(&out));
-    assert!(said(&out).contains("format 9 is unknown; this version reads 1"), "{}", said(&out));
+    assert!(
+        said(&out).contains("format 9 is unknown; this version reads 1"),
+        "{}",
+        said(&out)
+    );
 }
 
 #[test]
 fn every_rule_that_holds_on_the_host_is_a_check() {
-    let out = run(Command::new(env!("CARGO_BIN_EXE_haversack")).args(["explain", "--all", "--json"]));
+    let out =
+        run(Command::new(env!("CARGO_BIN_EXE_haversack")).args(["explain", "--all", "--json"]));
     let all: Value = serde_json::from_slice(&out.stdout).unwrap();
     let rules: BTreeSet<&str> = all["rules"]
         .as_array()
