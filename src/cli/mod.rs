@@ -95,6 +95,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Verify(args) => commands::verify::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Plan(args) => commands::plan::run(&args, context),
+        Command::Preflight(args) => commands::preflight::run(&args, context),
         Command::Stage(args) => commands::stage::run(&args, context),
         Command::Lint(command) => commands::lint::run(&command, context),
         Command::Diff(args) => commands::diff::run(&args, context),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::checks::CHECKS_JSON;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::deployment::{Host, Role};
@@ -315,6 +316,7 @@ impl Work<'_> {
         for (name, content) in &files.scripts {
             put((*name).to_owned(), content, 0o755)?;
         }
+        put(CHECKS_JSON.to_owned(), &files.checks.to_json(), 0o644)?;
         put("perms.tsv".to_owned(), files.tree.perms().as_bytes(), 0o644)?;
         let manifest = listed
             .iter()

@@ -15,6 +15,7 @@ mod ha;
 mod lint;
 mod plan;
 mod postgres;
+mod preflight;
 mod proof;
 mod readme;
 mod stage;
