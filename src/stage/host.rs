@@ -153,7 +153,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push(unit.to_owned());
         }
     }
-    units.push("nftables.service".to_owned());
+    units.push(roles::firewall_unit(host.firewall).to_owned());
     units
 }
 
@@ -240,6 +240,12 @@ fn script_values(
             max_file_size => upload.max_file_size(),
         },
         os => format!("{id} {version}"),
+        family => host.distribution.family(),
+        firewall => host.firewall,
+        selinux => roles::labels(plan, host),
+        major => scene.major,
+        authority => scene.layout().authority(),
+        filter => scene.layout().filter(),
         arch => target.arch.as_str(),
         own_addresses => [host.address],
         newest_index => newest_index(repositories),

@@ -11,7 +11,8 @@ use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
-use crate::stage::payload::{Payload, is_linux};
+use crate::stage::packages::no_firewall;
+use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
 use crate::stage::roles::is_supported;
@@ -161,7 +162,7 @@ fn fit<'a>(
     let target = payload.contents.target;
     let mut fitted = Vec::new();
     for host in in_order(&plan.deployment.hosts) {
-        if host.distribution != target.distribution {
+        if !serves(target.distribution, host.distribution) {
             problems.push(format!(
                 "the bundle is for {}, the host {} runs {}",
                 target.distribution, host.name, host.distribution
@@ -175,7 +176,7 @@ fn fit<'a>(
         }
         let major = if host.has(Role::Db) {
             payload
-                .database_major(plan.database.version)
+                .database_major(host, plan.database.version)
                 .map_err(|problem| problems.push(problem))
                 .ok()
         } else {
@@ -183,7 +184,8 @@ fn fit<'a>(
         };
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(host, major);
+        let (packages, lacking) = payload.packages(plan, host, major);
+        problems.extend(no_firewall(host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

@@ -3,9 +3,11 @@
 mod app;
 mod common;
 mod db;
+mod firewall;
 mod minio;
 mod proxy;
 mod push;
+mod selinux;
 
 use serde::Serialize;
 
@@ -16,6 +18,8 @@ use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
 
 pub(super) use db::database_values;
+pub(super) use firewall::unit as firewall_unit;
+pub(super) use selinux::labels;
 
 /// A user that `install.sh` makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +57,7 @@ pub(super) fn users(host: &Host) -> Vec<User> {
 /// Adds the files of every role of the host.
 pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     common::add(scene, tree)?;
+    selinux::add(scene, tree)?;
     for role in &scene.host.roles {
         match role {
             Role::Proxy => proxy::add(scene, tree)?,

@@ -12,7 +12,7 @@ use haversack::store::Store;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::trust::policy::Policy;
-use haversack::types::target::{Arch, Distribution, Target};
+use haversack::types::target::{Arch, Distribution, Family, Target};
 use haversack::verify::{AuthenticBundle, Memory, Options, open};
 
 /// The deployment of the tests: everything on one host.
@@ -68,13 +68,25 @@ impl Staged {
         Self::with(DEPLOYMENT, &packages()).unwrap()
     }
 
-    /// As [`Self::new`], for a deployment and the packages of the bundle.
+    /// As [`Self::new`], for a deployment and the packages of the bundle, which is for the first
+    /// distribution that the deployment names.
     pub(crate) fn with(deployment: &str, packages: &[(&str, &str)]) -> Result<Self, StageError> {
+        let (_, rest) = deployment.split_once("distro ").unwrap();
+        let named = rest.split('"').nth(1).unwrap();
+        Self::from_bundle_for(named.parse().unwrap(), deployment, packages)
+    }
+
+    /// As [`Self::with`], with a bundle for this distribution.
+    pub(crate) fn from_bundle_for(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
         let folder = tempfile::Builder::new()
             .prefix("haversack-stage-")
             .tempdir()
             .unwrap();
-        let bundle = bundle(folder.path(), packages);
+        let bundle = bundle(folder.path(), distribution, packages);
         write_deployment(folder.path(), deployment);
         let report = stage_into(folder.path(), &bundle, &folder.path().join("staged"))?;
         Ok(Self {
@@ -186,7 +198,7 @@ fn write_deployment(folder: &Path, text: &str) {
     }
 }
 
-fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
+fn bundle(folder: &Path, distribution: Distribution, packages: &[(&str, &str)]) -> AuthenticBundle {
     let store = Store::open(&folder.join("store")).unwrap();
     let mut items = vec![
         item(
@@ -199,8 +211,6 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
             FileKind::Evidence,
             b"format = 1\n",
         ),
-        index("v1/apt/base/dists/bookworm/InRelease"),
-        index("v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz"),
         program(
             "mattermost",
             "mattermost-11.7.10-linux-amd64.tar.gz",
@@ -222,6 +232,13 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
             b"signature",
         ),
     ];
+    let has_apt = distribution.family() == Family::Debian;
+    if has_apt {
+        items.push(index("v1/apt/base/dists/bookworm/InRelease"));
+        items.push(index(
+            "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
+        ));
+    }
     for (package, version) in packages {
         let path = format!("v1/apt/base/pool/main/{package}_{version}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
@@ -236,19 +253,11 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
         created: "2026-11-23T18:00:00Z".parse().unwrap(),
         marking: "UNCLASSIFIED".parse().unwrap(),
         target: Target {
-            distribution: Distribution::Debian12,
+            distribution,
             arch: Arch::Amd64,
         },
         items,
-        repositories: vec![RepositoryInfo {
-            name: "base".parse().unwrap(),
-            uri: "http://deb.example.internal/debian".parse().unwrap(),
-            keyring: "evidence/keys/base.asc".parse().unwrap(),
-            suites: vec![
-                suite("bookworm", None),
-                suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
-            ],
-        }],
+        repositories: has_apt.then(base_repository).into_iter().collect(),
     };
     let dir = folder.join("bundle");
     let _ = pack(&dir, &request, &store, &Silent, &Cancel::new()).unwrap();
@@ -257,6 +266,18 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
     let keys = vec![("builder.pem".to_owned(), key.verifying_key().clone())];
     let trust = Trust::new(keys, Policy::default(), Path::new("trust")).unwrap();
     open(&[dir], &trust, &Memory::none(), &Options::default()).unwrap()
+}
+
+fn base_repository() -> RepositoryInfo {
+    RepositoryInfo {
+        name: "base".parse().unwrap(),
+        uri: "http://deb.example.internal/debian".parse().unwrap(),
+        keyring: "evidence/keys/base.asc".parse().unwrap(),
+        suites: vec![
+            suite("bookworm", None),
+            suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
+        ],
+    }
 }
 
 fn suite(name: &str, valid_until: Option<&str>) -> SuiteInfo {
