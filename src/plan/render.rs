@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Findings, Severity};
+use crate::plan::flow::{Flow, Protocol};
 
 /// The plan and its findings as text for people, ending in a line that counts them.
 #[must_use]
@@ -77,13 +78,21 @@ fn matrix(text: &mut String, plan: &Plan) -> fmt::Result {
             vec![
                 flow.from.to_string(),
                 format!("-> {}", flow.to),
-                format!("{}/{}", flow.protocol, flow.port),
+                service(flow),
                 flow.purpose.to_owned(),
                 flow.rule.to_owned(),
             ]
         })
         .collect();
     table(text, &rows)
+}
+
+/// Protocol and port of a flow, such as `tcp/443`; the protocol alone when it has no ports.
+pub(super) fn service(flow: &Flow) -> String {
+    match flow.protocol {
+        Protocol::Tcp | Protocol::Udp => format!("{}/{}", flow.protocol, flow.port),
+        Protocol::Vrrp => flow.protocol.to_string(),
+    }
 }
 
 fn findings(text: &mut String, findings: &Findings) -> fmt::Result {

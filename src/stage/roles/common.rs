@@ -28,11 +28,13 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     let inbound: Vec<Rule> = plan
         .incoming(&host.name)
         .into_iter()
+        .filter(|flow| flow.protocol != Protocol::Vrrp)
         .flat_map(|flow| rules(&flow.sources, flow.protocol, flow.port, flow.purpose))
         .collect();
     let outbound: Vec<Rule> = plan
         .outgoing(&host.name)
         .into_iter()
+        .filter(|flow| flow.protocol != Protocol::Vrrp)
         .flat_map(|flow| match &flow.destination {
             Destination::Networks(networks) => {
                 rules(networks, flow.protocol, flow.port, flow.purpose)
