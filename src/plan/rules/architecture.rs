@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::manifest::catalogue;
 use crate::plan::address::{HostName, is_internal};
 use crate::plan::deployment::{
     DatabaseServer, Engine, Host, Provider, Push, Role, Storage, Switch,
@@ -10,6 +11,7 @@ use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::rules::Kind::{Checked, Staged};
 use crate::plan::rules::look::{CONFIG, ENVIRONMENT, config_says, configs, nginx_site, variable};
+use crate::plan::rules::versions;
 use crate::plan::rules::{Context, Report, rules};
 use crate::plan::staged::Staged as Files;
 
@@ -148,20 +150,14 @@ fn internal_addresses(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     }
 }
 
-/// Lowest major version of `PostgreSQL` by version of Mattermost.
-fn oldest_postgres(mattermost: Option<(u32, u32)>) -> u32 {
-    match mattermost {
-        Some(version) if version < (10, 6) => 11,
-        Some(version) if version < (11, 0) => 13,
-        _ => 14,
-    }
-}
+/// Oldest major of `PostgreSQL` where no bundle says which Mattermost it is for.
+const OLDEST_POSTGRES: u32 = 14;
 
 fn postgres_is_new_enough(plan: &Plan, context: &Context, report: &mut Report<'_>) {
-    let mattermost = context
-        .supplied("mattermost")
-        .and_then(super::Supply::major_minor);
-    let oldest = oldest_postgres(mattermost);
+    let releases = catalogue::of("mattermost");
+    let oldest = versions::mattermost(context)
+        .and_then(|version| releases?.oldest_postgresql(&version))
+        .unwrap_or(OLDEST_POSTGRES);
     if let Some(version) = plan.database.version
         && u32::from(version) < oldest
     {

@@ -13,6 +13,7 @@ mod ports;
 mod proxy;
 #[cfg(test)]
 mod tests;
+pub(super) mod versions;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -207,6 +208,7 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
         database::RULES,
         files::RULES,
         proxy::RULES,
+        versions::RULES,
     ]
     .into_iter()
     .flatten()

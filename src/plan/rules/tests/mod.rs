@@ -7,6 +7,7 @@ mod files;
 mod method;
 mod ports;
 mod proxy;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,13 +153,14 @@ struct Group {
     parsed: &'static [ParsedCase],
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     architecture::GROUP,
     ports::GROUP,
     method::GROUP,
     database::GROUP,
     files::GROUP,
     proxy::GROUP,
+    versions::GROUP,
 ];
 
 fn cases() -> impl Iterator<Item = &'static Case> {
