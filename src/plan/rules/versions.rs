@@ -146,7 +146,7 @@ fn newest_of_its_line(_: &Plan, context: &Context, report: &mut Report<'_>) {
 
 fn operator_pulls_nothing(plan: &Plan, context: &Context, report: &mut Report<'_>) {
     let operator = plan.deployment.kubernetes.as_ref();
-    if !operator.is_some_and(|cluster| cluster.install == KubernetesInstall::Operator) {
+    if operator.is_none_or(|cluster| cluster.install != KubernetesInstall::Operator) {
         return;
     }
     let supplied = context.supplied("mattermost-operator");

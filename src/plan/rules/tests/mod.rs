@@ -7,6 +7,7 @@ mod files;
 mod method;
 mod ports;
 mod proxy;
+mod table;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
