@@ -7,6 +7,8 @@ mod files;
 mod method;
 mod ports;
 mod proxy;
+mod table;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +79,10 @@ const REPLICA: (&str, &str) = (
     "+",
     "[[host]]\nname = \"db2\"\naddress = \"10.20.0.22\"\ndistro = \"debian-12\"\nroles = [\"db-replica\"]\n",
 );
+const APART: (&str, &str) = (
+    "+",
+    "[[host]]\nname = \"db1\"\naddress = \"10.20.0.20\"\ndistro = \"debian-12\"\nroles = [\"db\"]\n",
+);
 const HA: (&str, &str) = ("[tls]", "ha = true\n[tls]");
 const NFS: (&str, &str) = (
     "kind = \"local\"",
@@ -123,7 +129,8 @@ struct StagedCase {
     plan: Edits,
     /// Host, path and text of what was staged.
     files: &'static [(&'static str, &'static str, &'static str)],
-    /// Host, path, and the text there that is replaced by another; a path without text goes away.
+    /// Host, path, and the text there that is replaced by another; a path without text goes away, and a
+    /// host without path comes last.
     breaks: &'static [(&'static str, &'static str, &'static str, &'static str)],
 }
 
@@ -147,13 +154,14 @@ struct Group {
     parsed: &'static [ParsedCase],
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     architecture::GROUP,
     ports::GROUP,
     method::GROUP,
     database::GROUP,
     files::GROUP,
     proxy::GROUP,
+    versions::GROUP,
 ];
 
 fn cases() -> impl Iterator<Item = &'static Case> {
@@ -167,6 +175,12 @@ fn staged_cases() -> impl Iterator<Item = &'static StagedCase> {
 fn parsed_cases() -> impl Iterator<Item = &'static ParsedCase> {
     GROUPS.iter().flat_map(|group| group.parsed)
 }
+
+/// The samples of staged files that several groups look at.
+const CONFIG: &str = "/opt/mattermost/config/config.json";
+const ENVIRONMENT: &str = "/etc/mattermost/mattermost.environment";
+const NFT: &str = "/etc/nftables.d/mattermost.nft";
+const SITE: &str = "/etc/nginx/sites-available/mattermost";
 
 fn edited(edits: Edits) -> String {
     let mut text = BASE.to_owned();
@@ -286,6 +300,10 @@ fn examined(case: &StagedCase, broken: Option<(&str, &str, &str, &str)>) -> BTre
     let plan = plan(case.plan, With::Nothing);
     let mut hosts: Vec<&str> = case.files.iter().map(|(host, ..)| *host).collect();
     hosts.dedup();
+    if let Some((last, "", ..)) = broken {
+        hosts.retain(|host| *host != last);
+        hosts.push(last);
+    }
     let mut staged = Staged::default();
     for host in hosts {
         let mut files = BTreeMap::new();
