@@ -73,6 +73,7 @@ templates![
     "install/packages.sh",
     "install/services.sh",
     "minio/config.env",
+    "minio/mattermost-account.env",
     "minio/mattermost-bucket-init",
     "minio/minio.default",
     "minio/minio.service",
