@@ -10,6 +10,7 @@ mod bundle;
 mod commands;
 mod connected;
 mod fleet;
+mod ha;
 mod plan;
 mod postgres;
 mod proof;
