@@ -1,16 +1,17 @@
 //! Everything that one host gets: files, programs, packages, scripts.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use minijinja::Value;
 use serde::Serialize;
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::checks::CheckList;
 use crate::plan::Plan;
 use crate::plan::address::{HostName, Network};
 use crate::plan::deployment::{Host, Role, Storage};
 use crate::plan::flow::port;
-use crate::stage::facts;
 use crate::stage::layout::Layout;
 use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
 use crate::stage::render::{RenderError, Renderer, values};
@@ -18,6 +19,7 @@ use crate::stage::roles;
 use crate::stage::share::Share;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
+use crate::stage::{checks, facts};
 use crate::types::path::RelPath;
 
 /// What the files of a host are made from.
@@ -40,6 +42,8 @@ pub(super) struct HostFiles {
     pub(super) scripts: Vec<(&'static str, Vec<u8>)>,
     /// What is copied from the bundle.
     pub(super) copies: Vec<Copy>,
+    /// What the host must satisfy: `checks.json`.
+    pub(super) checks: CheckList,
 }
 
 /// A program as `install.sh` names it.
@@ -90,15 +94,23 @@ pub(super) fn build(
     for name in ["install.sh", "verify.sh", "rollback.sh"] {
         scripts.push((name, scene.renderer.render(name, &values)?));
     }
+    let payloads = checks::Payloads {
+        programs,
+        packages,
+        repositories,
+    };
+    let list = checks::of_host(scene, payloads)?;
+    scripts.push(("preflight.sh", checks::script(scene, &list)?));
     Ok(HostFiles {
         tree,
         scripts,
         copies,
+        checks: list,
     })
 }
 
 /// Where the file of a program lies below `artifacts/`: two components may have files of one name.
-fn artifact(program: &Program, path: &RelPath) -> String {
+pub(super) fn artifact(program: &Program, path: &RelPath) -> String {
     format!("{}/{}", program.component, path.file_name())
 }
 
@@ -161,7 +173,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
         }
     }
     units.extend(roles::chosen_units(scene.plan, host));
-    units.push("nftables.service".to_owned());
+    units.push(roles::firewall_unit(host.firewall).to_owned());
     units
 }
 
@@ -248,6 +260,12 @@ fn script_values(
             max_file_size => upload.max_file_size(),
         },
         os => format!("{id} {version}"),
+        family => host.distribution.family(),
+        firewall => host.firewall,
+        selinux => roles::labels(plan, host),
+        major => scene.major,
+        authority => scene.layout().authority(),
+        filter => scene.layout().filter(),
         arch => target.arch.as_str(),
         own_addresses => [host.address],
         newest_index => newest_index(repositories),
@@ -301,7 +319,7 @@ fn script_values(
 }
 
 /// The newest `Date` of the package indexes, written anew (RFC 3339): upstream's own text goes into no script.
-fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
+pub(super) fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
     repositories
         .iter()
         .flat_map(|repository| &repository.suites)
@@ -315,9 +333,16 @@ fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
         .map(|when| when.to_string())
 }
 
-/// Lines of `/etc/hosts`: the site leads to its proxy, and hosts with a name to their address,
-/// without asking any DNS.
+/// Lines of `/etc/hosts`: they work without asking any DNS.
 fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
+    hosts_names(plan)
+        .into_iter()
+        .map(|(address, name)| format!("{address} {name} # haversack"))
+        .collect()
+}
+
+/// The site leads to its proxy, and hosts with a name to their address.
+pub(super) fn hosts_names(plan: &Plan) -> BTreeSet<(IpAddr, HostName)> {
     let deployment = &plan.deployment;
     let entrance = deployment
         .proxy
@@ -326,13 +351,12 @@ fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
     let named = deployment
         .hosts
         .iter()
-        .filter_map(|host| Some((host.address, host.fqdn.as_ref()?)));
+        .filter_map(|host| Some((host.address, host.fqdn.clone()?)));
     entrance
-        .map(|address| (address, deployment.site.host()))
+        .map(|address| (address, deployment.site.host().clone()))
         .into_iter()
         .chain(named)
         .filter(|(_, name)| matches!(name, HostName::Dns(_)))
-        .map(|(address, name)| format!("{address} {name} # haversack"))
         .collect()
 }
 
