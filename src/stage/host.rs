@@ -16,6 +16,7 @@ use crate::stage::layout::Layout;
 use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::roles;
+use crate::stage::share::Share;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
 use crate::stage::{checks, facts};
@@ -66,9 +67,12 @@ pub(super) fn build(
 ) -> Result<HostFiles, RenderError> {
     let mut tree = Tree::default();
     let mut copies = Vec::new();
+    let contents = scene.payload.contents;
+    let share = Share::new(contents, packages);
     for repository in repositories {
         add_source(scene, &mut tree, repository)?;
-        copies.extend(scene.payload.repository_files(repository));
+        let files = scene.payload.repository_files(repository);
+        copies.extend(files.into_iter().filter(|copy| share.has(contents, copy)));
         let name = &repository.name;
         copies.push(Copy {
             from: repository.keyring.clone(),

@@ -62,9 +62,22 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
     }
     if matches!(plan.deployment.storage, Storage::S3(_))
         && plan.hosts_with(Role::Minio).next().is_some()
+        && !payload.has_component("mc")
     {
         notes.push(
             "Mattermost uses the root account of MinIO, for making another needs MinIO's own client `mc`. Nobody else should keep files in this MinIO."
+                .to_owned(),
+        );
+    }
+    if !plan.database.replicas.is_empty() {
+        notes.push(
+            "A replica that was away until its primary had to drop what it still needed (10 GB of log) stops following. Drop and make its slot on the primary, move its data folder away, and run its install.sh again. Nothing makes a replica the primary by itself: that is `pg_ctl promote`, and then a deployment with the two hosts exchanged."
+                .to_owned(),
+        );
+    }
+    if plan.deployment.proxy.virtual_address.is_some() {
+        notes.push(
+            "The proxies pass the address of the site to each other by VRRP (IP protocol 112): the network between them must let it through."
                 .to_owned(),
         );
     }
