@@ -88,7 +88,7 @@ const ROWS: &[Row] = rows! {
     "TOOL-013" Error "M13" =>
         "SELinux lets NGINX reach the servers behind it",
         "every page is 502: (13: Permission denied) while connecting to upstream",
-        "setsebool -P httpd_can_network_connect 1";
+        "run install.sh, which loads a policy module for it; else setsebool -P httpd_can_network_connect 1";
     "TOOL-014" Error "M14; DOCS" =>
         "fapolicyd, if it runs, has a rule for the programs",
         "the programs are not allowed to run: operation not permitted",

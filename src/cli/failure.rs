@@ -117,6 +117,7 @@ failures! {
     haversack::bundle::FromLockError,
     haversack::checks::CheckListError,
     haversack::plan::DeploymentError,
+    haversack::stage::DifferenceError,
     haversack::stage::StageError,
 }
 

@@ -16,7 +16,7 @@ mod pass;
 mod root;
 mod walk;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, write_atomic, write_unsynced};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
@@ -148,6 +148,18 @@ pub fn sync_folder(path: &Path) -> Result<(), PathError> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .at("sync folder", path)
+}
+
+/// Syncs everything on the file system that a folder lies on (`syncfs(2)`): one wait for a tree of
+/// many files. Linux before 5.8 does not tell of write errors here.
+///
+/// # Errors
+/// When the folder cannot be opened, or the file system tells of an error.
+pub fn sync_file_system(folder: &Path) -> Result<(), PathError> {
+    let opened = File::open(folder).at("open folder", folder)?;
+    rustix::fs::syncfs(&opened)
+        .map_err(io::Error::from)
+        .at("sync", folder)
 }
 
 /// Makes a folder and its parents, new ones with `mode`. Existing ones are left as they are.

@@ -10,7 +10,7 @@ use crate::bundle::contents::RepositoryInfo;
 use crate::checks::CheckList;
 use crate::plan::Plan;
 use crate::plan::address::{HostName, Network};
-use crate::plan::deployment::{Host, Role};
+use crate::plan::deployment::{Host, Role, Storage};
 use crate::plan::flow::port;
 use crate::stage::layout::Layout;
 use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
@@ -168,7 +168,8 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push(unit.to_owned());
         }
     }
-    units.push("nftables.service".to_owned());
+    units.extend(roles::chosen_units(scene.plan, host));
+    units.push(roles::firewall_unit(host.firewall).to_owned());
     units
 }
 
@@ -255,6 +256,12 @@ fn script_values(
             max_file_size => upload.max_file_size(),
         },
         os => format!("{id} {version}"),
+        family => host.distribution.family(),
+        firewall => host.firewall,
+        selinux => roles::labels(plan, host),
+        major => scene.major,
+        authority => scene.layout().authority(),
+        filter => scene.layout().filter(),
         arch => target.arch.as_str(),
         own_addresses => [host.address],
         newest_index => newest_index(repositories),
@@ -277,6 +284,12 @@ fn script_values(
     };
     let services = values! {
         db => roles::database_values(scene),
+        mount_unit => roles::mount_unit(plan, host),
+        mount_point => match &deployment.storage {
+            Storage::Nfs(nfs) => nfs.directory.clone(),
+            Storage::Local { .. } | Storage::S3(_) => String::new(),
+        },
+        failover => facts::has_failover(plan, host),
         replica => roles::replica_values(scene),
         db_unit => scene.layout().database_unit(),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),

@@ -109,6 +109,25 @@ impl Secrets {
             license,
         })
     }
+
+    /// Every value, for those who must not repeat one.
+    pub(super) fn values(&self) -> Vec<&Secret> {
+        let mut values = vec![
+            &self.db_password,
+            &self.db_verifier,
+            &self.at_rest_key,
+            &self.public_link_salt,
+        ];
+        if let Some(replication) = &self.replication {
+            values.extend([&replication.password, &replication.verifier]);
+        }
+        for (account, key) in self.s3.iter().chain(&self.minio_root) {
+            values.extend([account, key]);
+        }
+        let foreign = [&self.smtp_password, &self.ldap_password, &self.license];
+        values.extend(foreign.into_iter().flatten());
+        values
+    }
 }
 
 fn verifier(

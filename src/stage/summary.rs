@@ -12,8 +12,12 @@ use crate::stage::fleet::in_order;
 use crate::stage::payload::Payload;
 use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
-use crate::stage::{BundleLabel, StagedHost};
+use crate::stage::{BundleLabel, Egress, StagedHost};
 use crate::types::name::Name;
+use crate::types::target::Family;
+
+/// What the installer of a host of the Red Hat family must know.
+const RED_HAT: &str = "On hosts of the Red Hat family the bundle brings the programs (Mattermost, MinIO, the push proxy); packages come from the dnf repositories that each host is configured with on this network: those of the distribution and, for a database, those of the PostgreSQL project (Satellite or a mirror). install.sh asks dnf for every package's signature and leaves out each repository with gpgcheck off. These trees are checked with the distribution's own tools (firewalld, checkmodule, fapolicyd); they were not run on such a host before this one: begin with --dry-run.";
 
 /// `plan.json`. The first two keys are what [`Mark`] reads of it.
 ///
@@ -24,6 +28,7 @@ struct PlanFile<'a> {
     hosts: Vec<&'a Name>,
     format: u32,
     bundle: &'a BundleLabel,
+    egress: &'a [Egress],
     plan: &'a CheckedPlan,
 }
 
@@ -39,6 +44,14 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
                 ));
             }
         }
+    }
+    if plan
+        .deployment
+        .hosts
+        .iter()
+        .any(|host| host.distribution.family() == Family::Rhel)
+    {
+        notes.push(RED_HAT.to_owned());
     }
     if plan.deployment.hosts.len() == 1 {
         notes.push(format!(
@@ -72,6 +85,7 @@ pub(super) fn documents(
     renderer: &Renderer,
     notes: &[String],
     staged: &[StagedHost],
+    egress: &[Egress],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
     let hosts = in_order(&checked.plan().deployment.hosts);
     let file = PlanFile {
@@ -79,6 +93,7 @@ pub(super) fn documents(
         hosts: hosts.iter().map(|host| &host.name).collect(),
         format: 1,
         bundle: label,
+        egress,
         plan: checked,
     };
     let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();
