@@ -80,7 +80,7 @@ const ROWS: &[Row] = rows! {
     "TOOL-007" Error "M7; DOCS" =>
         "the server shows a certificate that is trusted and holds its name",
         "Mattermost refuses servers that it cannot trust: no mail, no directory, no files, no database",
-        "add the server's authority to tls.ca of the deployment, or give the server a certificate of it";
+        "add the server's authority to the file that ca in [tls] of the deployment names, or give the server a certificate of it";
     "TOOL-009" Error "M9; DOCKER" =>
         "the folder belongs to the user of the container",
         "the server cannot write its files: permission denied",
@@ -88,7 +88,7 @@ const ROWS: &[Row] = rows! {
     "TOOL-013" Error "M13" =>
         "SELinux lets NGINX reach the servers behind it",
         "every page is 502: (13: Permission denied) while connecting to upstream",
-        "setsebool -P httpd_can_network_connect 1";
+        "run install.sh, which loads a policy module for it; else setsebool -P httpd_can_network_connect 1";
     "TOOL-014" Error "M14; DOCS" =>
         "fapolicyd, if it runs, has a rule for the programs",
         "the programs are not allowed to run: operation not permitted",

@@ -122,6 +122,13 @@ pub(super) fn selinux_proxy(machine: &dyn Machine) -> Verdict {
             return Verdict::ok(format!("{name} is on"));
         }
     }
+    let modules = machine.run(&Call::new("semodule", &["-l"])).text;
+    if modules
+        .lines()
+        .any(|line| line.starts_with("haversack_mattermost"))
+    {
+        return Verdict::ok("the policy module haversack_mattermost is loaded");
+    }
     Verdict::bad("SELinux is Enforcing, httpd_can_network_connect is off")
 }
 
@@ -367,7 +374,14 @@ mod tests {
                 "getsebool httpd_can_network_connect",
                 "httpd_can_network_connect --> off"
             )),
-            Verdict::bad("SELinux is Enforcing, httpd_can_network_connect is off")
+            let modules = machine.run(&Call::new("semodule", &["-l"])).text;
+    if modules
+        .lines()
+        .any(|line| line.starts_with("haversack_mattermost"))
+    {
+        return Verdict::ok("the policy module haversack_mattermost is loaded");
+    }
+    Verdict::bad("SELinux is Enforcing, httpd_can_network_connect is off")
         );
         assert_eq!(
             selinux_proxy(&enforcing().program(
@@ -375,6 +389,11 @@ mod tests {
                 "httpd_can_network_relay --> on"
             )),
             Verdict::ok("httpd_can_network_relay is on")
+        );
+        let module = enforcing().program("semodule -l", "base\nhaversack_mattermost");
+        assert_eq!(
+            selinux_proxy(&module),
+            Verdict::ok("the policy module haversack_mattermost is loaded")
         );
     }
 

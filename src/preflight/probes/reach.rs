@@ -90,6 +90,10 @@ pub(super) fn reachable(
     }
 }
 
+/// Without it some versions of curl send none, and the answer is 400: SHA-256 of an empty body.
+const EMPTY_BODY: &str =
+    "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// What opens a bucket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket<'a> {
@@ -159,6 +163,7 @@ pub(super) fn bucket(machine: &dyn Machine, bucket: &Bucket<'_>) -> Verdict {
             "15",
         ],
     );
+    call.arguments.extend(["--header", EMPTY_BODY]);
     call.arguments
         .extend(["--head", "--aws-sigv4", &sign, "--cacert", &authority]);
     call.arguments
@@ -367,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_bucket_opens_or_says_why_not() {
-        let call = "curl --silent --noproxy * --connect-timeout 10 --max-time 15 --head --aws-sigv4 aws:amz:us-east-1:s3 --cacert /here/rootfs/ca --config - --output /dev/null --write-out %{http_code} %{ssl_verify_result} https://s3.corp:9000/mattermost";
+        let call = "curl --silent --noproxy * --connect-timeout 10 --max-time 15 --header x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 --head --aws-sigv4 aws:amz:us-east-1:s3 --cacert /here/rootfs/ca --config - --output /dev/null --write-out %{http_code} %{ssl_verify_result} https://s3.corp:9000/mattermost";
         let name = "files1".parse().unwrap();
         let decide = |said: &str, neighbour| {
             let wanted = Bucket {

@@ -15,6 +15,8 @@ use crate::types::target::Family;
 
 /// Made by the first run of `install.sh` on a host.
 const MARK: &str = "/var/lib/haversack/programs";
+/// Where Prometheus listens.
+const PROMETHEUS: u16 = 9090;
 const MIB: u64 = 1024 * 1024;
 
 pub(super) fn add(collector: &mut Collector<'_>) -> Result<(), RenderError> {
@@ -177,6 +179,9 @@ fn ports(collector: &mut Collector<'_>) -> Result<(), RenderError> {
                 (Transport::Udp, gossip, "mattermost"),
             ]);
         }
+    }
+    if host.has(Role::Monitor) {
+        list.push((tcp, PROMETHEUS, "prometheus"));
     }
     for (protocol, port, owner) in list {
         let subject = match protocol {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::support::fakeroot::FakeRoot;
-use crate::support::staged::{DEPLOYMENT, Staged, packages, said};
+use crate::support::staged::{DEPLOYMENT, Staged, packages};
 
 /// What one of the two found: by id and subject the verdict and what was found.
 type Verdicts = BTreeMap<(String, String), (String, String)>;
@@ -39,7 +39,8 @@ impl Both {
             let script = format!(
                 "ip link set lo up; ip address add 10.20.0.10/24 dev lo\n{prepare}{program} {arguments}; code=$?; [ -z \"${{other:-}}\" ] || kill $other; echo \"exit $code\""
             );
-            let text = said(&self.0.shell(&script));
+            let out = self.0.shell(&script);
+            let text = String::from_utf8(out.stdout).unwrap();
             let (text, code) = text.trim_end().rsplit_once("exit ").unwrap();
             (code.parse().unwrap(), text.to_owned())
         })
