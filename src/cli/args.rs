@@ -87,13 +87,6 @@ pub(crate) enum Command {
         after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
     )]
     Stage(StageArgs),
-    /// Look whether this host is what its staged tree expects. Changes nothing.
-    #[command(
-        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
-                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
-                      preflight.sh makes the same checks where this program may not run."
-    )]
-    Preflight(PreflightArgs),
     /// Say what a configuration written by hand lacks, and what that causes.
     #[command(subcommand)]
     Lint(LintCommand),
