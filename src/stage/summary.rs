@@ -33,7 +33,8 @@ struct PlanFile<'a> {
 }
 
 /// Sentences that the installer should read.
-pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
+pub(super) fn notes(checked: &CheckedPlan, payload: &Payload<'_>) -> Vec<String> {
+    let plan = checked.plan();
     let mut notes = Vec::new();
     for repository in &payload.contents.repositories {
         for suite in &repository.suites {
@@ -86,6 +87,13 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
             "The push proxy starts without keys. Put those of your own mobile apps into /etc/mattermost-push-proxy/, and their names into mattermost-push-proxy.json."
                 .to_owned(),
         );
+    }
+    let accepted = checked.findings().accepted();
+    if !accepted.is_empty() {
+        notes.push(format!(
+            "Warnings that were accepted when this was staged: {}. PLAN.txt tells what they say.",
+            accepted.join(", ")
+        ));
     }
     notes
 }

@@ -67,14 +67,7 @@ pub(super) fn stage(
     }
     examine(plan, &hosts)?;
     let egress = egress(plan, &hosts, &secrets, &renderer)?;
-    let mut notes = summary::notes(plan, &payload);
-    let accepted = checked.findings().accepted();
-    if !accepted.is_empty() {
-        notes.push(format!(
-            "Warnings that were accepted when this was staged: {}. PLAN.txt tells what they say.",
-            accepted.join(", ")
-        ));
-    }
+    let notes = summary::notes(checked, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
         name: header.name.to_string(),
