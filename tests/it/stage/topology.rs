@@ -103,13 +103,40 @@ virtual_address = "10.20.0.4"
 "#;
 
 /// As [`HA_S3`], with files on an NFS server of the deployment.
-pub(crate) fn ha_nfs() -> String {
+fn ha_nfs() -> String {
     HA_S3
         .replace(
             "kind = \"s3\"\nhost = \"files1\"\nbucket = \"mattermost\"\nencrypted_at_rest = true",
             "kind = \"nfs\"\nhost = \"files1\"",
         )
         .replace("[\"minio\"]", "[\"nfs\"]")
+}
+
+#[test]
+fn files_on_nfs_are_exported_to_each_application_server_and_mounted_by_it() {
+    let staged = Staged::with(&ha_nfs(), &all_packages()).unwrap();
+    let exports = staged.text_of("files1", "/etc/exports.d/mattermost.exports");
+    let clients: Vec<_> = exports
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .skip(1)
+        .map(|client| client.split_once('(').unwrap().0)
+        .collect();
+    assert_eq!(clients, ["10.20.0.11", "10.20.0.12", "10.20.0.13"]);
+    for host in ["app1", "app2", "app3"] {
+        let unit = "/etc/systemd/system/mnt-mattermost_data.mount";
+        let text = staged.text_of(host, unit);
+        for line in [
+            "Where=/mnt/mattermost_data",
+            "Options=rw,hard,nfsvers=4.2,_netdev,nosuid,nodev,noexec",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{host}: {line}");
+        }
+        let service = staged.text_of(host, "/etc/systemd/system/mattermost.service");
+        assert!(service.contains("\nRequiresMountsFor=/mnt/mattermost_data\n"));
+    }
 }
 
 #[test]
@@ -300,7 +327,7 @@ fn each_host_gets_only_the_programs_packages_and_secrets_that_it_needs() {
             .filter_map(|line| line.split_once("  "))
             .map(|(_, path)| path.to_owned())
             .filter(|path| {
-                path.ends_with(".deb") || path.starts_with("artifacts/") && !path.contains("/apt/")
+                path.contains("/pool/") || path.starts_with("artifacts/") && !path.contains("/apt/")
             })
             .map(|path| {
                 path.rsplit('/')

@@ -348,7 +348,7 @@ fn bundle(
         items.push(index("v1/apt/base/dists/bookworm/InRelease"));
         items.push(index(
             "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
-        ))
+        ));
     }
     for (package, version) in packages {
         // As in the archive, a file name lacks the epoch.
