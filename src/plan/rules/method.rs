@@ -83,10 +83,6 @@ rules! {
         "a STIG is applied to Linux hosts",
         "its settings of kernel and security modules are those of the host",
         "use method = \"linux\"";
-    "TOOL-201" Application Error "this program" Checked(method_is_staged) =>
-        "the method is one that this version stages: linux",
-        "this version reads and checks the deployment, and generates no files for the method yet",
-        "use method = \"linux\", or a later version of haversack";
     "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
         "a host that Mattermost is installed on from packages runs no containers",
         "the role `docker` belongs to the method `docker`; nothing is generated for it on Linux",
@@ -206,13 +202,6 @@ fn stig_needs_linux(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     let method = plan.deployment.method;
     if plan.deployment.policy.stig.is_on() && method != Method::Linux {
         report.error("method", format!("method {method} with stig = true"));
-    }
-}
-
-fn method_is_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
-    let method = plan.deployment.method;
-    if method != Method::Linux {
-        report.error("method", format!("method {method}"));
     }
 }
 

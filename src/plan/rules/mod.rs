@@ -167,6 +167,12 @@ impl Report<'_> {
         }
     }
 
+    /// Whether a rule has found an error so far.
+    fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|one| one.level == Severity::Error)
+    }
+
     /// The same about one host.
     fn on(&mut self, level: Severity, host: &Name, found: impl Into<String>) {
         self.add(level, Some(host), &format!("host.{host}"), found.into());

@@ -5,7 +5,7 @@
 use jiff::civil::Date;
 
 use crate::manifest::catalogue::{self, Verdict};
-use crate::plan::deployment::KubernetesInstall;
+use crate::plan::deployment::{KubernetesInstall, Method};
 use crate::plan::derive::Plan;
 use crate::plan::rules::Kind::Checked;
 use crate::plan::rules::{Context, Report, Supply, rules};
@@ -35,6 +35,10 @@ rules! {
         "the operator pulls no image that nobody named",
         "a pod waits for ever for an image of the internet",
         "use Mattermost 11.9 or newer with operator 1.25.8 or newer, or carry the image too";
+    "TOOL-201" Application Error "this program" Checked(method_is_staged) =>
+        "the method is one that this version stages: linux",
+        "this version reads and checks the deployment, and generates no files for the method yet",
+        "use method = \"linux\", or a later version of haversack";
 }
 
 /// The day of the check.
@@ -166,5 +170,18 @@ fn operator_pulls_nothing(plan: &Plan, context: &Context, report: &mut Report<'_
             );
             report.warn("kubernetes.install", found);
         }
+    }
+}
+
+/// Comes last of all rules, so that it knows what the others say.
+fn method_is_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let method = plan.deployment.method;
+    if method != Method::Linux {
+        let found = if report.has_errors() {
+            format!("method {method}, which only other versions may stage")
+        } else {
+            format!("method {method}; every other rule accepts it")
+        };
+        report.error("method", found);
     }
 }
