@@ -227,7 +227,7 @@ fn a_port_is_free_ours_or_in_use() {
     let listen = |name: &str, how: &str| {
         format!(
             "perl -MIO::Socket::INET -e '$0 = q({name}); open(F, q(>/proc/self/comm)); print F q({name}); close F; \
-             $s = IO::Socket::INET->new({how}) or die; sleep 60' >/dev/null 2>&1 & other=$!; sleep 1\n"
+             $s = IO::Socket::INET->new({how}) or die; sleep 60' >/dev/null 2>&1 & other=$!; sleep 4\n"
         )
     };
     let tcp = "Listen => 1, LocalAddr => q(0.0.0.0), LocalPort => 8065";
@@ -331,16 +331,19 @@ fn neighbours_that_are_not_there_yet_are_told_from_those_that_are_wrong() {
     assert_eq!(found.about("TOOL-007", "smtp"), "finding: no answer");
     assert_eq!(found.about("TOOL-007", "ldap"), "finding: no answer");
     // A server with a certificate of its own making.
-    let serve = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /tmp/k -out /tmp/c \
-        -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1 2>/dev/null\n\
-        openssl s_server -quiet -accept 636 -key /tmp/k -cert /tmp/c >/dev/null 2>&1 & other=$!; sleep 1\n";
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    std::fs::write(both.0.path("root/key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(both.0.path("root/cert.pem"), cert.pem()).unwrap();
+    let serve = "openssl s_server -quiet -accept 636 -key /root/key.pem -cert /root/cert.pem >/dev/null 2>&1 & other=$!; sleep 4\n";
     let found = both.agree(serve, "");
     assert_eq!(
         found.about("TOOL-007", "ldap"),
         "finding: 18 (self-signed certificate)"
     );
     let plain = "perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 5, LocalAddr => q(127.0.0.1), LocalPort => 636) or die; \
-        while ($c = $s->accept) { print $c qq(hello\\n); close $c }' >/dev/null 2>&1 & other=$!; sleep 1\n";
+        while ($c = $s->accept) { print $c qq(hello\\n); close $c }' >/dev/null 2>&1 & other=$!; sleep 4\n";
     let found = both.agree(plain, "");
     assert_eq!(
         found.about("TOOL-007", "ldap"),
