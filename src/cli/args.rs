@@ -87,13 +87,6 @@ pub(crate) enum Command {
         after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
     )]
     Stage(StageArgs),
-    /// Look whether this host is what its staged tree expects. Changes nothing.
-    #[command(
-        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
-                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
-                      preflight.sh makes the same checks where this program may not run."
-    )]
-    Preflight(PreflightArgs),
     /// Say what a configuration written by hand lacks, and what that causes.
     #[command(subcommand)]
     Lint(LintCommand),
@@ -103,6 +96,13 @@ pub(crate) enum Command {
                             mattermost.lock.old mattermost.lock"
     )]
     Diff(DiffArgs),
+    /// Look whether this host is what its staged tree expects. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
+                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
+                      preflight.sh makes the same checks where this program may not run."
+    )]
+    Preflight(PreflightArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
         after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"

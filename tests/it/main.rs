@@ -13,6 +13,7 @@ mod diff;
 mod fleet;
 mod ha;
 mod lint;
+mod matrix;
 mod plan;
 mod postgres;
 mod preflight;
