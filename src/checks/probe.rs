@@ -241,7 +241,7 @@ pub enum Probe {
         /// Number of both.
         id: u32,
     },
-    /// SELinux lets the proxy reach its servers.
+    /// `SELinux` lets the proxy reach its servers.
     SelinuxProxy {},
     /// fapolicyd, if it runs, has a rule for a folder.
     Fapolicyd {

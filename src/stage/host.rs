@@ -16,6 +16,7 @@ use crate::stage::layout::Layout;
 use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::roles;
+use crate::stage::share::Share;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
 use crate::stage::{checks, facts};
@@ -66,9 +67,12 @@ pub(super) fn build(
 ) -> Result<HostFiles, RenderError> {
     let mut tree = Tree::default();
     let mut copies = Vec::new();
+    let contents = scene.payload.contents;
+    let share = Share::new(contents, packages);
     for repository in repositories {
         add_source(scene, &mut tree, repository)?;
-        copies.extend(scene.payload.repository_files(repository));
+        let files = scene.payload.repository_files(repository);
+        copies.extend(files.into_iter().filter(|copy| share.has(contents, copy)));
         let name = &repository.name;
         copies.push(Copy {
             from: repository.keyring.clone(),
@@ -228,7 +232,6 @@ fn script_values(
         .collect();
     let bundle_packages: Vec<&str> = scene.payload.package_names().collect();
     let site = deployment.site.host().to_string();
-    let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
     let (admin_v6, admin_v4): (Vec<_>, Vec<_>) = deployment
         .network
@@ -244,8 +247,6 @@ fn script_values(
         .iter()
         .map(ToString::to_string)
         .collect();
-    let minio = facts::service_name(plan, host);
-    let redirect_expected = format!("301 {}/haversack", deployment.site);
     let base = values! {
         host => values! { name => host.name, address => host.address },
         roles => host.roles,
@@ -282,7 +283,17 @@ fn script_values(
         ssh_port => port::SSH,
         backup => deployment.backup.enabled.is_on(),
     };
-    let services = values! {
+    minijinja::context! { ..base, ..service_values(scene) }
+}
+
+/// What the scripts know of the services of the deployment.
+fn service_values(scene: &Scene<'_>) -> Value {
+    let Scene { plan, host, .. } = scene;
+    let deployment = &plan.deployment;
+    let site = deployment.site.host().to_string();
+    let site_port = deployment.site.port();
+    let minio = facts::service_name(plan, host);
+    values! {
         db => roles::database_values(scene),
         mount_unit => roles::mount_unit(plan, host),
         mount_point => match &deployment.storage {
@@ -308,10 +319,9 @@ fn script_values(
         site_address => facts::with_port(host.address, site_port),
         redirect_connect => format!("{site}:80:{}", facts::with_port(host.address, 80)),
         redirect_url => format!("http://{site}/haversack"),
-        redirect_expected,
-        upload_bytes => upload.proxy_body_bytes(),
-    };
-    minijinja::context! { ..base, ..services }
+        redirect_expected => format!("301 {}/haversack", deployment.site),
+        upload_bytes => deployment.limits.upload.proxy_body_bytes(),
+    }
 }
 
 /// The newest `Date` of the package indexes, written anew (RFC 3339): upstream's own text goes into no script.

@@ -33,6 +33,7 @@ mod quote;
 mod render;
 mod roles;
 pub mod secrets;
+mod share;
 mod site;
 mod summary;
 mod tree;

@@ -102,6 +102,7 @@ templates![
     "install/rhel/system.sh",
     "install/services.sh",
     "minio/config.env",
+    "minio/mattermost-account.env",
     "minio/mattermost-bucket-init",
     "minio/minio.default",
     "minio/minio.service",

@@ -33,7 +33,8 @@ struct PlanFile<'a> {
 }
 
 /// Sentences that the installer should read.
-pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
+pub(super) fn notes(checked: &CheckedPlan, payload: &Payload<'_>) -> Vec<String> {
+    let plan = checked.plan();
     let mut notes = Vec::new();
     for repository in &payload.contents.repositories {
         for suite in &repository.suites {
@@ -62,9 +63,22 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
     }
     if matches!(plan.deployment.storage, Storage::S3(_))
         && plan.hosts_with(Role::Minio).next().is_some()
+        && !payload.has_component("mc")
     {
         notes.push(
             "Mattermost uses the root account of MinIO, for making another needs MinIO's own client `mc`. Nobody else should keep files in this MinIO."
+                .to_owned(),
+        );
+    }
+    if !plan.database.replicas.is_empty() {
+        notes.push(
+            "A replica that was away until its primary had to drop what it still needed (10 GB of log) stops following. Drop and make its slot on the primary, move its data folder away, and run its install.sh again. Nothing makes a replica the primary by itself: that is `pg_ctl promote`, and then a deployment with the two hosts exchanged."
+                .to_owned(),
+        );
+    }
+    if plan.deployment.proxy.virtual_address.is_some() {
+        notes.push(
+            "The proxies pass the address of the site to each other by VRRP (IP protocol 112): the network between them must let it through."
                 .to_owned(),
         );
     }
@@ -73,6 +87,13 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
             "The push proxy starts without keys. Put those of your own mobile apps into /etc/mattermost-push-proxy/, and their names into mattermost-push-proxy.json."
                 .to_owned(),
         );
+    }
+    let accepted = checked.findings().accepted();
+    if !accepted.is_empty() {
+        notes.push(format!(
+            "Warnings that were accepted when this was staged: {}. PLAN.txt tells what they say.",
+            accepted.join(", ")
+        ));
     }
     notes
 }

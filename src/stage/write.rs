@@ -67,7 +67,7 @@ pub(super) fn stage(
     }
     examine(plan, &hosts)?;
     let egress = egress(plan, &hosts, &secrets, &renderer)?;
-    let notes = summary::notes(plan, &payload);
+    let notes = summary::notes(checked, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
         name: header.name.to_string(),

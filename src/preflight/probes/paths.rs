@@ -89,7 +89,10 @@ pub(super) fn fapolicyd(machine: &dyn Machine, folder: &str) -> Verdict {
     let rules = "/etc/fapolicyd/rules.d";
     let file = machine.names(rules).into_iter().find(|name| {
         let text = machine.text(&format!("{rules}/{name}"));
-        name.ends_with(".rules") && text.is_some_and(|text| text.contains(folder))
+        std::path::Path::new(name)
+            .extension()
+            .is_some_and(|end| end == "rules")
+            && text.is_some_and(|text| text.contains(folder))
     });
     match file {
         Some(name) => Verdict::ok(format!("{rules}/{name}")),

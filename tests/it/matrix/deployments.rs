@@ -65,7 +65,9 @@ impl Case {
     }
 
     fn word(&self, dimension: usize) -> &'static str {
-        DIMENSIONS[dimension].1[self.values[dimension]]
+        let value = self.values.get(dimension).expect("a value a dimension");
+        let (_, words) = DIMENSIONS.get(dimension).expect("a known dimension");
+        words.get(*value).expect("a known value")
     }
 
     /// Whether the rules accept the combination and this version stages it.
@@ -399,7 +401,7 @@ pub(super) fn matrix(least: usize) -> Vec<Case> {
 fn take(candidates: &[&Case], rows: &mut Vec<Case>, left: &mut BTreeSet<Pair>) -> bool {
     // Among equals another one each time, so that options meet all bases.
     let (start, count) = (rows.len() * 7, candidates.len());
-    let turned = (0..count).map(|n| candidates[(n + start) % count]);
+    let turned = candidates.iter().cycle().skip(start).take(count).copied();
     let fresh = turned.filter(|case| !rows.contains(case));
     let gain = |case: &&Case| case.pairs().filter(|pair| left.contains(pair)).count();
     let Some(best) = fresh.max_by_key(gain).cloned() else {

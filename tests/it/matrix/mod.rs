@@ -1,4 +1,4 @@
-//! Every generated file of a matrix of deployments against the program that will read it.
+//! A matrix of deployments, each staged.
 
 mod deployments;
 mod samples;
@@ -25,13 +25,12 @@ fn the_matrix_has_every_pair_of_values_that_the_rules_accept() {
 }
 
 #[test]
-fn every_generated_file_passes_its_real_validator() {
+fn every_deployment_of_the_matrix_is_staged() {
     let samples = Samples::new();
     for (number, case) in matrix(LEAST).iter().enumerate() {
         let out = samples
             .stage(case, number)
             .unwrap_or_else(|why| panic!("{}\n{}\n{why}", case.name(), case.deployment()));
-        println!("{}", out.display());
+        assert!(out.join("plan.json").is_file(), "{}", case.name());
     }
-    std::mem::forget(samples);
 }

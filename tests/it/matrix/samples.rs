@@ -93,6 +93,7 @@ impl Samples {
             .check(&context)
             .map_err(|refused| format!("{:#?}", refused.findings))?;
         let request = StageRequest {
+            secrets: None,
             out: self.path(&format!("tree-{number}")),
         };
         let bundle = self.bundles.get(&case.distribution()).unwrap();

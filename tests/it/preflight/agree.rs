@@ -70,7 +70,7 @@ fn read(lines: &str) -> Verdicts {
         .map(|line| {
             let row: Value =
                 serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
-            let text = |key: &str| row[key].as_str().unwrap().to_owned();
+            let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap().to_owned();
             let keys: Vec<_> = row
                 .as_object()
                 .unwrap()

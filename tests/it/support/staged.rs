@@ -201,6 +201,21 @@ pub(crate) fn all_packages() -> Vec<(&'static str, &'static str)> {
     all
 }
 
+/// The components whose closure holds a package, as a manifest would say.
+fn components(package: &str) -> Vec<haversack::types::name::Name> {
+    let names: &[&str] = match package {
+        "ca-certificates" | "nftables" => {
+            &["mattermost", "nfs", "nginx", "postgresql", "prometheus"]
+        }
+        "curl" => &["mattermost", "nginx"],
+        "nfs-common" | "nfs-kernel-server" => &["nfs"],
+        "keepalived" | "nginx" => &["nginx"],
+        "prometheus" => &["prometheus"],
+        _ => &["postgresql"],
+    };
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
 /// A folder of secrets as an operator makes it.
 fn write_secrets(folder: &Path, secrets: &[(&str, &str)]) {
     use std::os::unix::fs::PermissionsExt as _;
@@ -333,7 +348,7 @@ fn bundle(
         items.push(index("v1/apt/base/dists/bookworm/InRelease"));
         items.push(index(
             "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
-        ))
+        ));
     }
     for (package, version) in packages {
         // As in the archive, a file name lacks the epoch.
@@ -341,6 +356,7 @@ fn bundle(
         let path = format!("v1/apt/base/pool/main/{package}_{upstream}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
         made.info.package = Some((*package).to_owned());
+        made.info.components = components(package);
         made.info.version = Some((*version).to_owned());
         items.push(made);
     }
