@@ -7,17 +7,20 @@
 mod architecture;
 mod database;
 mod files;
+mod look;
 mod method;
 mod ports;
 mod proxy;
 #[cfg(test)]
 mod tests;
+pub(super) mod versions;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Finding, Severity};
+use crate::plan::staged::Staged;
 use crate::plan::words::words;
 use crate::types::name::Name;
 
@@ -45,6 +48,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The day of the catalogue that is built in, and its age in days at [`Self::now`].
+    #[must_use]
+    pub fn catalogue_age(&self) -> Option<(jiff::civil::Date, i32)> {
+        versions::age(self)
+    }
+
     /// The first component of this name in the bundle.
     fn supplied(&self, component: &str) -> Option<&Supply> {
         self.supply.iter().find(|one| one.component == component)
@@ -86,16 +95,24 @@ pub(super) struct Rule {
     kind: Kind,
 }
 
+type Check = fn(&Plan, &Context, &mut Report<'_>);
+type StagedCheck = fn(&Plan, &Staged, &mut Report<'_>);
+
 /// Where a rule holds.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// A plan is checked by this function.
-    Checked(fn(&Plan, &Context, &mut Report<'_>)),
+    Checked(Check),
     /// Another rule checks the same.
     Same(&'static str),
     /// A deployment file cannot say otherwise.
     Parsed(&'static str),
-    /// These staged files carry it out.
+    /// These staged files carry it out: every staging proves it of its own files, before anything
+    /// is written.
+    Staged(&'static str, StagedCheck),
+    /// A plan is checked, and what was staged for it too.
+    Both(Check, &'static str, StagedCheck),
+    /// These staged files carry it out; nothing checks them yet.
     Generates(&'static str),
     /// It is checked on the host, before or after installation.
     OnHost(&'static str),
@@ -124,6 +141,7 @@ impl Report<'_> {
             why: rule.why,
             fix: rule.fix.to_owned(),
             source: rule.source,
+            layer: rule.layer,
             accepted: false,
         });
     }
@@ -149,9 +167,31 @@ impl Report<'_> {
         }
     }
 
+    /// Whether a rule has found an error so far.
+    fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|one| one.level == Severity::Error)
+    }
+
     /// The same about one host.
     fn on(&mut self, level: Severity, host: &Name, found: impl Into<String>) {
         self.add(level, Some(host), &format!("host.{host}"), found.into());
+    }
+
+    /// About one staged file: always an error, for it is a fault of this program.
+    fn file(&mut self, host: &Name, path: &str, found: impl Into<String>) {
+        self.add(Severity::Error, Some(host), path, found.into());
+    }
+
+    /// Every one of `parts` must stand in a staged file, and the file must be there.
+    fn file_holds(&mut self, staged: &Staged, host: &Name, path: &str, parts: &[&str]) {
+        let Some(text) = staged.file(host, path) else {
+            self.file(host, path, "the file is not staged");
+            return;
+        };
+        for part in parts.iter().filter(|part| !text.contains(**part)) {
+            self.file(host, path, format!("without `{part}`"));
+        }
     }
 }
 
@@ -181,6 +221,7 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
         database::RULES,
         files::RULES,
         proxy::RULES,
+        versions::RULES,
     ]
     .into_iter()
     .flatten()
@@ -190,13 +231,29 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
 pub(super) fn apply(plan: &Plan, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in catalogue() {
-        if let Kind::Checked(check) = rule.kind {
+        if let Kind::Checked(check) | Kind::Both(check, ..) = rule.kind {
             let mut report = Report {
                 rule,
                 plan,
                 findings: &mut findings,
             };
             check(plan, context, &mut report);
+        }
+    }
+    findings
+}
+
+/// Everything that the rules find in staged files, unsorted.
+pub(super) fn examine(plan: &Plan, staged: &Staged) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in catalogue() {
+        if let Kind::Staged(_, check) | Kind::Both(_, _, check) = rule.kind {
+            let mut report = Report {
+                rule,
+                plan,
+                findings: &mut findings,
+            };
+            check(plan, staged, &mut report);
         }
     }
     findings
@@ -219,10 +276,61 @@ pub struct Explanation {
     pub fix: &'static str,
     /// Where it comes from.
     pub source: &'static str,
-    /// Where it holds: `plan`, `deployment file`, `staged files`, `host` or `information`.
+    /// Where it holds: `plan`, `deployment file`, `staged files, checked by stage`, `plan, and
+    /// staged files, checked by stage`, `host` or `information`.
     pub holds_in: &'static str,
     /// Which files, keys or rule, when it is not the plan.
     pub by: Option<&'static str>,
+}
+
+/// Why an id cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Acceptance {
+    /// No rule has this id.
+    #[error("there is no rule {0} to accept")]
+    Unknown(String),
+    /// The rule never warns about a plan.
+    #[error("{0} holds in {1} and never warns, so it cannot be accepted")]
+    NoWarning(&'static str, &'static str),
+    /// The rule refuses this deployment.
+    #[error("{0} is an error here; an error cannot be accepted")]
+    Error(&'static str),
+}
+
+impl Acceptance {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown(_) => "see `haversack explain --all` for the ids".to_owned(),
+            Self::NoWarning(id, _) | Self::Error(id) => {
+                format!("follow its fix: `haversack explain {id}`; then leave --accept {id} out")
+            }
+        }
+    }
+}
+
+/// Whether each of these ids names a rule whose warnings can be accepted in this plan.
+///
+/// # Errors
+/// The first id that cannot; see [`Acceptance`].
+pub(super) fn acceptable(accepted: &[String], found: &[&Finding]) -> Result<(), Acceptance> {
+    for id in accepted {
+        let rule = catalogue().find(|rule| rule.id.eq_ignore_ascii_case(id));
+        let rule = rule.ok_or_else(|| Acceptance::Unknown(id.clone()))?;
+        if !matches!(rule.kind, Kind::Checked(_) | Kind::Both(..)) {
+            return Err(Acceptance::NoWarning(rule.id, explanation(rule).holds_in));
+        }
+        let level = |level| {
+            found
+                .iter()
+                .any(|one| one.id == rule.id && one.level == level)
+        };
+        if level(Severity::Error) && !level(Severity::Warning) {
+            return Err(Acceptance::Error(rule.id));
+        }
+    }
+    Ok(())
 }
 
 /// What the rule of this id says; letter case does not matter. `None` for an unknown id.
@@ -246,6 +354,8 @@ fn explanation(rule: &Rule) -> Explanation {
         Kind::Checked(_) => ("plan", None),
         Kind::Same(id) => ("plan", Some(id)),
         Kind::Parsed(what) => ("deployment file", Some(what)),
+        Kind::Staged(files, _) => ("staged files, checked by stage", Some(files)),
+        Kind::Both(_, files, _) => ("plan, and staged files, checked by stage", Some(files)),
         Kind::Generates(files) => ("staged files", Some(files)),
         Kind::OnHost(what) => ("host", Some(what)),
         Kind::Note => ("information", None),
