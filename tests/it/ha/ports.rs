@@ -110,7 +110,6 @@ pub(crate) fn found(cluster: &Cluster, planned: &BTreeSet<Way>) -> BTreeSet<Way>
             .flat_map(|answers| answers.expect("an asker"))
             .collect()
     });
-    println!("{} knocks", all.len());
     let odd: Vec<_> = all
         .iter()
         .filter(|(_, answer)| !matches!(answer, Answer::Open | Answer::Silence))

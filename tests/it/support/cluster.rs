@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::machine::{self, Disk, Guest, Ran, ip, need, new_id};
 
@@ -19,6 +20,10 @@ const TOOLS: [(&str, &str); 3] = [
     ("ssh", "openssh-client"),
     ("mount", "mount"),
 ];
+/// How many inotify instances a system has when all of it runs.
+const WATCHERS: usize = 8;
+/// Longest wait for the machines of other tests to go.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// The interface of every machine.
 pub(crate) const INTERFACE: &str = "lan0";
 /// The bridge.
@@ -76,6 +81,7 @@ impl Cluster {
 
     /// Boots all machines at once.
     pub(crate) fn boot(&mut self) {
+        wait_for_room(self.guests.len());
         let wire = self.wire();
         for guest in &mut self.guests {
             guest.start();
@@ -214,6 +220,39 @@ impl Drop for Cluster {
         }
         drop(fs::remove_dir_all(&self.folder));
     }
+}
+
+/// Waits until the kernel lets so many more systems watch their files: the limit is for all of root's
+/// programs together, and a `systemd` that meets it ends without a word.
+fn wait_for_room(machines: usize) {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
+    let limit: usize = limit.expect("a setting").trim().parse().expect("a number");
+    let needed = machines * WATCHERS;
+    let begun = Instant::now();
+    loop {
+        let used = watchers();
+        if used + needed <= limit {
+            return;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{machines} machines need {needed} inotify instances, and {used} of {limit} are in use: \
+             raise fs.inotify.max_user_instances"
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// How many inotify instances there are.
+fn watchers() -> usize {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let files = processes.filter_map(|process| fs::read_dir(process.path().join("fd")).ok());
+    files
+        .flatten()
+        .flatten()
+        .filter_map(|file| fs::read_link(file.path()).ok())
+        .filter(|target| target.as_os_str() == "anon_inode:inotify")
+        .count()
 }
 
 /// A new cable from the bridge to a namespace, which is a name or a process; `name` is its end there.

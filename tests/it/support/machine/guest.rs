@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::Ran;
 
 /// The sources that the installer of Debian leaves behind; nothing of it can be reached.
@@ -173,11 +175,12 @@ impl Guest {
             .open(self.folder.with_extension("log"));
         let log = log.expect("the log can be written");
         let again = log.try_clone().expect("the log can be written");
-        // Dies with the thread of the test, and the system with it.
+        // Powers the system off when the thread of the test ends. Not `KILL`: that would leave the system
+        // behind, running and without anybody.
         let process = Command::new("setpriv")
             .args([
                 "--pdeathsig",
-                "KILL",
+                "TERM",
                 "systemd-nspawn",
                 "--boot",
                 "--private-network",
@@ -365,7 +368,12 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            drop(process.kill());
+            // With the first process of a system all others end, and then the one that booted it.
+            if let Some(first) = i32::try_from(self.leader).ok().and_then(Pid::from_raw) {
+                drop(kill_process(first, Signal::KILL));
+            } else {
+                drop(process.kill());
+            }
             drop(process.wait());
         }
         let keep = thread::panicking() && std::env::var_os("HAVERSACK_KEEP_MACHINE").is_some();
