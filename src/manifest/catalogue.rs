@@ -131,7 +131,7 @@ pub struct Majors {
     /// The day these facts were collected.
     pub as_of: Datetime,
     #[serde(rename = "major")]
-    known: Vec<Major>,
+    rows: Vec<Major>,
 }
 
 /// One major of `PostgreSQL`.
@@ -150,7 +150,7 @@ impl Majors {
     /// What is known of one major.
     #[must_use]
     pub fn major(&self, major: u32) -> Option<&Major> {
-        self.known.iter().find(|known| known.major == major)
+        self.rows.iter().find(|known| known.major == major)
     }
 }
 

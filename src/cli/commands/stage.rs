@@ -87,6 +87,16 @@ fn text(report: &StageReport) -> String {
         "  bundle files that no host needs: {}, each checked",
         report.only_checked
     );
+    if report.egress.is_empty() {
+        text.push_str("  hosts outside the deployment that generated files name: none\n");
+    }
+    for one in &report.egress {
+        let _ = writeln!(
+            text,
+            "  outside, acknowledged: {} in {} line {}",
+            one.host, one.file, one.line
+        );
+    }
     for note in &report.notes {
         let _ = writeln!(text, "  note: {note}");
     }

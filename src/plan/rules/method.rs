@@ -84,9 +84,9 @@ rules! {
         "its settings of kernel and security modules are those of the host",
         "use method = \"linux\"";
     "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
-        "the roles are ones that this version stages: proxy, app, db, db-replica, minio, push",
-        "this version reads and checks the deployment, and generates no files for the role yet",
-        "remove the role, or use a later version of haversack";
+        "a host that Mattermost is installed on from packages runs no containers",
+        "the role `docker` belongs to the method `docker`; nothing is generated for it on Linux",
+        "remove the role, or use method = \"docker\"";
 }
 
 fn enough_servers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
@@ -209,12 +209,8 @@ fn roles_are_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     if plan.deployment.method != Method::Linux {
         return;
     }
-    for host in &plan.deployment.hosts {
-        for role in &host.roles {
-            if matches!(role, Role::Nfs | Role::Monitor | Role::Docker) {
-                report.on(Severity::Error, &host.name, format!("the role {role}"));
-            }
-        }
+    for host in plan.hosts_with(Role::Docker) {
+        report.on(Severity::Error, &host.name, "the role docker".to_owned());
     }
 }
 

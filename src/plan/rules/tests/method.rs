@@ -3,8 +3,8 @@
 use crate::plan::problem::ProblemId;
 
 use super::{
-    CONFIG, Case, DOCKER, DOCKER_ROLE, E, ENVIRONMENT, Group, HA, I, NFS, NO_DB, ParsedCase,
-    REPLICA, S3, StagedCase, THREE_APPS, TWO_APPS, W, With, case,
+    CONFIG, Case, DOCKER, DOCKER_ROLE, E, ENVIRONMENT, Group, HA, I, NFS, NO_DB, ParsedCase, S3,
+    StagedCase, THREE_APPS, TWO_APPS, W, With, case,
 };
 
 pub(super) const GROUP: Group = Group {
@@ -69,8 +69,8 @@ const CASES: &[Case] = &[
     case(
         "TOOL-204",
         E,
-        &[("\"db\"]", "\"db\", \"monitor\"]")],
-        &[REPLICA],
+        &[("\"app\", \"db\"", "\"app\", \"db\", \"docker\"")],
+        &[],
     ),
     case(
         "METHOD-034",
