@@ -11,6 +11,7 @@ mod look;
 mod method;
 mod ports;
 mod proxy;
+mod site;
 #[cfg(test)]
 mod tests;
 

@@ -300,6 +300,9 @@ fn examined(case: &StagedCase, broken: Option<(&str, &str, &str, &str)>) -> BTre
                 assert!(text.contains(from), "{}: no `{from}` in\n{text}", case.id);
                 text = text.replace(from, to);
             }
+            let text = text
+                .replace("@SITE-KEY@", plan.files.key.reveal())
+                .replace("@SITE-CA@", &plan.files.ca);
             files.insert((*path).to_owned(), text.into_bytes());
         }
         staged.add(&host.parse().unwrap(), files);
@@ -398,7 +401,7 @@ fn rules_explain_themselves() {
     let told = explain("db-062").unwrap();
     assert_eq!(
         (told.id, told.source, told.holds_in),
-        ("DB-062", "SEED P4", "staged files")
+        ("DB-062", "SEED P4", "staged files, checked by stage")
     );
     assert!(explain("DB-999").is_none());
 }
