@@ -493,7 +493,7 @@ fn the_identity_providers_certificate_is_read_and_its_end_is_a_warning() {
         ]
     );
     assert_eq!(
-        with("-----BEGIN NOTHING-----\n".to_owned()),
+        with("-----BEGIN X-----\n-----END X-----\n".to_owned()),
         ["error saml.cert: the file holds no certificate"]
     );
     let both = with(format!("{}{}", root.pem, key.serialize_pem()));

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub(crate) mod bundles;
+pub(crate) mod cluster;
 pub(crate) mod deployments;
 pub(crate) mod documents;
 pub(crate) mod fakeroot;
@@ -8,6 +9,7 @@ pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod postgres;
+pub(crate) mod probe;
 pub(crate) mod quickstart;
 pub(crate) mod rooms;
 pub(crate) mod staged;

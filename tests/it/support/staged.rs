@@ -12,7 +12,7 @@ use haversack::store::Store;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::trust::policy::Policy;
-use haversack::types::target::{Arch, Distribution, Target};
+use haversack::types::target::{Arch, Distribution, Family, Target};
 use haversack::verify::{AuthenticBundle, Memory, Options, open};
 
 /// The deployment of the tests: everything on one host.
@@ -70,11 +70,51 @@ impl Staged {
 
     /// As [`Self::new`], for a deployment and the packages of the bundle.
     pub(crate) fn with(deployment: &str, packages: &[(&str, &str)]) -> Result<Self, StageError> {
+        Self::bring(deployment, packages, &[], &[])
+    }
+
+    /// As [`Self::with`], with further programs (component and file name) in the bundle and secrets
+    /// that the operator brings (name and text).
+    pub(crate) fn bring(
+        deployment: &str,
+        packages: &[(&str, &str)],
+        programs: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
+        Self::made(
+            Distribution::Debian12,
+            deployment,
+            packages,
+            programs,
+            secrets,
+        )
+    }
+
+    /// As [`Self::with`], with a bundle for this distribution.
+    pub(crate) fn from_bundle_for(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
+        Self::made(distribution, deployment, packages, &[], &[])
+    }
+
+    /// All of it.
+    pub(crate) fn made(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+        programs: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
         let folder = tempfile::Builder::new()
             .prefix("haversack-stage-")
             .tempdir()
             .unwrap();
-        let bundle = bundle(folder.path(), packages);
+        let bundle = bundle(folder.path(), distribution, packages, programs);
+        if !secrets.is_empty() {
+            write_secrets(&folder.path().join("given"), secrets);
+        }
         write_deployment(folder.path(), deployment);
         let report = stage_into(folder.path(), &bundle, &folder.path().join("staged"))?;
         Ok(Self {
@@ -97,6 +137,22 @@ impl Staged {
     /// The staged tree.
     pub(crate) fn out(&self) -> PathBuf {
         self.path("staged")
+    }
+
+    /// A file that will stand at `path` on the host of this name.
+    pub(crate) fn rootfs_of(&self, host: &str, path: &str) -> PathBuf {
+        self.out().join(format!("{host}/rootfs{path}"))
+    }
+
+    /// The text of such a file.
+    pub(crate) fn text_of(&self, host: &str, path: &str) -> String {
+        let file = self.rootfs_of(host, path);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    /// A script or list of the host of this name.
+    pub(crate) fn script_of(&self, host: &str, name: &str) -> String {
+        std::fs::read_to_string(self.out().join(host).join(name)).unwrap()
     }
 
     /// The folder of the one host.
@@ -133,6 +189,59 @@ pub(crate) fn packages() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// What a deployment of any roles needs beside [`packages`].
+pub(crate) fn all_packages() -> Vec<(&'static str, &'static str)> {
+    let mut all = packages();
+    all.extend([
+        ("keepalived", "1:2.2.7-1+b2"),
+        ("nfs-common", "1:2.6.2-4+deb12u1"),
+        ("nfs-kernel-server", "1:2.6.2-4+deb12u1"),
+        ("prometheus", "2.42.0+ds-5+deb12u1"),
+    ]);
+    all
+}
+
+/// The components whose closure holds a package, as a manifest would say.
+fn components(package: &str) -> Vec<haversack::types::name::Name> {
+    let names: &[&str] = match package {
+        "ca-certificates" | "nftables" => {
+            &["mattermost", "nfs", "nginx", "postgresql", "prometheus"]
+        }
+        "curl" => &["mattermost", "nginx"],
+        "nfs-common" | "nfs-kernel-server" => &["nfs"],
+        "keepalived" | "nginx" => &["nginx"],
+        "prometheus" => &["prometheus"],
+        _ => &["postgresql"],
+    };
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+/// A folder of secrets as an operator makes it.
+fn write_secrets(folder: &Path, secrets: &[(&str, &str)]) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, text) in secrets {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// The values of a key of a deployment file, such as each `address = "10.20.0.5"`.
+fn quoted_values(deployment: &str, key: &str) -> Vec<String> {
+    deployment
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix(key)?
+                .trim_start()
+                .strip_prefix('=')
+        })
+        .filter_map(|value| Some(value.split('"').nth(1)?.to_owned()))
+        .collect()
+}
+
 fn stage_into(
     folder: &Path,
     bundle: &AuthenticBundle,
@@ -149,7 +258,7 @@ fn stage_into(
         .unwrap_or_else(|refused| panic!("{:#?}", refused.findings));
     let request = StageRequest {
         out: out.to_owned(),
-        secrets: None,
+        secrets: Some(folder.join("given")).filter(|given| given.exists()),
     };
     stage(bundle, &plan, &request, &OsRandom, &Silent, &Cancel::new())
 }
@@ -167,7 +276,12 @@ fn write_deployment(folder: &Path, text: &str) {
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let issuer = rcgen::Issuer::new(ca, ca_key);
     let key = rcgen::KeyPair::generate().unwrap();
-    let mut leaf = CertificateParams::new(vec!["chat.mm.internal".to_owned()]).unwrap();
+    // One certificate for the site and for every host.
+    let mut names = vec!["chat.mm.internal".to_owned()];
+    for key in ["address", "fqdn", "virtual_address"] {
+        names.extend(quoted_values(text, key));
+    }
+    let mut leaf = CertificateParams::new(names).unwrap();
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.distinguished_name
         .push(DnType::CommonName, "chat.mm.internal");
@@ -187,7 +301,12 @@ fn write_deployment(folder: &Path, text: &str) {
     }
 }
 
-fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
+fn bundle(
+    folder: &Path,
+    distribution: Distribution,
+    packages: &[(&str, &str)],
+    programs: &[(&str, &str)],
+) -> AuthenticBundle {
     let store = Store::open(&folder.join("store")).unwrap();
     let mut items = vec![
         item(
@@ -200,8 +319,6 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
             FileKind::Evidence,
             b"format = 1\n",
         ),
-        index("v1/apt/base/dists/bookworm/InRelease"),
-        index("v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz"),
         program(
             "mattermost",
             "mattermost-11.7.10-linux-amd64.tar.gz",
@@ -223,10 +340,23 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
             b"signature",
         ),
     ];
+    for (component, name) in programs {
+        items.push(program(component, name, b"\x7fELF program"));
+    }
+    let has_apt = distribution.family() == Family::Debian;
+    if has_apt {
+        items.push(index("v1/apt/base/dists/bookworm/InRelease"));
+        items.push(index(
+            "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
+        ));
+    }
     for (package, version) in packages {
-        let path = format!("v1/apt/base/pool/main/{package}_{version}_amd64.deb");
+        // As in the archive, a file name lacks the epoch.
+        let upstream = version.rsplit(':').next().unwrap();
+        let path = format!("v1/apt/base/pool/main/{package}_{upstream}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
         made.info.package = Some((*package).to_owned());
+        made.info.components = components(package);
         made.info.version = Some((*version).to_owned());
         items.push(made);
     }
@@ -237,19 +367,11 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
         created: "2026-11-23T18:00:00Z".parse().unwrap(),
         marking: "UNCLASSIFIED".parse().unwrap(),
         target: Target {
-            distribution: Distribution::Debian12,
+            distribution,
             arch: Arch::Amd64,
         },
         items,
-        repositories: vec![RepositoryInfo {
-            name: "base".parse().unwrap(),
-            uri: "http://deb.example.internal/debian".parse().unwrap(),
-            keyring: "evidence/keys/base.asc".parse().unwrap(),
-            suites: vec![
-                suite("bookworm", None),
-                suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
-            ],
-        }],
+        repositories: has_apt.then(base_repository).into_iter().collect(),
     };
     let dir = folder.join("bundle");
     let _ = pack(&dir, &request, &store, &Silent, &Cancel::new()).unwrap();
@@ -258,6 +380,18 @@ fn bundle(folder: &Path, packages: &[(&str, &str)]) -> AuthenticBundle {
     let keys = vec![("builder.pem".to_owned(), key.verifying_key().clone())];
     let trust = Trust::new(keys, Policy::default(), Path::new("trust")).unwrap();
     open(&[dir], &trust, &Memory::none(), &Options::default()).unwrap()
+}
+
+fn base_repository() -> RepositoryInfo {
+    RepositoryInfo {
+        name: "base".parse().unwrap(),
+        uri: "http://deb.example.internal/debian".parse().unwrap(),
+        keyring: "evidence/keys/base.asc".parse().unwrap(),
+        suites: vec![
+            suite("bookworm", None),
+            suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
+        ],
+    }
 }
 
 fn suite(name: &str, valid_until: Option<&str>) -> SuiteInfo {
