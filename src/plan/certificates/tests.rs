@@ -3,6 +3,7 @@
 use jiff::{Span, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose::{CrlSign, KeyCertSign},
 };
 
 use super::*;
@@ -324,7 +325,6 @@ fn an_authority_that_may_not_sign_is_refused() {
             &site(&["chat.mm.internal"]),
         ))
     };
-    use rcgen::KeyUsagePurpose::{CrlSign, KeyCertSign};
     assert_eq!(signed(vec![KeyCertSign, CrlSign]), Vec::<String>::new());
     assert_eq!(
         signed(vec![CrlSign]).first().map(String::as_str),

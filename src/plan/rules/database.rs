@@ -186,8 +186,6 @@ fn connections_suffice(plan: &Plan, _: &Context, report: &mut Report<'_>) {
 
 /// Where role, database and grants are made.
 const PREPARE: &str = "/usr/local/share/haversack/db-prepare.sql";
-/// Secrets of the server.
-const ENVIRONMENT: &str = "/etc/mattermost/mattermost.environment";
 /// Fewest characters of a password.
 const MIN_PASSWORD: usize = 16;
 
@@ -223,11 +221,11 @@ fn of_databases<'p>(
 
 /// The value of a setting of PostgreSQL, without its quotes; the last line counts.
 fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let values = text.lines().filter_map(|line| {
+    let mut lines = text.lines().rev();
+    lines.find_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == name).then(|| value.trim().trim_matches('\''))
-    });
-    values.last()
+    })
 }
 
 fn database_is_utf8(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
@@ -254,7 +252,11 @@ fn passwords(plan: &Plan, staged: &Files, report: &mut Report<'_>) -> Vec<(Host,
         });
         match password.and_then(decoded) {
             Some(password) => found.push((host.clone(), password)),
-            None => report.file(&host.name, ENVIRONMENT, "there is no DSN with a password"),
+            None => report.file(
+                &host.name,
+                look::ENVIRONMENT,
+                "there is no DSN with a password",
+            ),
         }
     }
     found
@@ -262,11 +264,8 @@ fn passwords(plan: &Plan, staged: &Files, report: &mut Report<'_>) -> Vec<(Host,
 
 /// The data source of an application server, without its quotes.
 fn dsn<'s>(staged: &'s Files, host: &Host) -> Option<&'s str> {
-    let text = staged.file(&host.name, ENVIRONMENT)?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MM_SQLSETTINGS_DATASOURCE="))?;
-    Some(line.trim_matches('\''))
+    let text = staged.file(&host.name, look::ENVIRONMENT)?;
+    look::variable(text, "MM_SQLSETTINGS_DATASOURCE")
 }
 
 /// A text with `%XX` as the bytes that they mean; `None` where they mean none.
@@ -294,7 +293,7 @@ fn password_is_strong(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
             && has(|c| c.is_ascii_punctuation());
         if password.chars().count() < MIN_PASSWORD || !classes {
             let found = "the password of the database is short, or of few classes of characters";
-            report.file(&host.name, ENVIRONMENT, found);
+            report.file(&host.name, look::ENVIRONMENT, found);
         }
         // What servers, shells and units read in different ways.
         if password
@@ -302,7 +301,7 @@ fn password_is_strong(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
             .any(|c| c.is_whitespace() || c.is_control())
         {
             let found = "the password of the database holds blanks or control characters";
-            report.file(&host.name, ENVIRONMENT, found);
+            report.file(&host.name, look::ENVIRONMENT, found);
         }
     }
 }
@@ -310,10 +309,10 @@ fn password_is_strong(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
 fn password_is_hidden(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     prepare_says(plan, staged, report, &["SCRAM-SHA-256$"]);
     for (app, password) in passwords(plan, staged, report) {
-        if look::mode(staged, &app.name, ENVIRONMENT) != Some("640") {
+        if look::mode(staged, &app.name, look::ENVIRONMENT) != Some("640") {
             report.file(
                 &app.name,
-                ENVIRONMENT,
+                look::ENVIRONMENT,
                 "others may read it: its mode is not 0640",
             );
         }
@@ -466,7 +465,7 @@ fn connection_is_tls(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
         if !dsn.contains(&format!("?sslmode={mode}")) {
             report.file(
                 &host.name,
-                ENVIRONMENT,
+                look::ENVIRONMENT,
                 format!("the DSN does not say sslmode={mode}"),
             );
         }
@@ -474,7 +473,7 @@ fn connection_is_tls(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
         if checks && !dsn.contains("&sslrootcert=/etc/mattermost/ca.pem") {
             report.file(
                 &host.name,
-                ENVIRONMENT,
+                look::ENVIRONMENT,
                 "the DSN does not name the authority",
             );
         }
@@ -560,7 +559,7 @@ fn replicas_follow(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     }
     for host in plan.hosts_with(Role::App) {
         let wanted = ["MM_SQLSETTINGS_DATASOURCEREPLICAS="];
-        report.file_holds(staged, &host.name, ENVIRONMENT, &wanted);
+        report.file_holds(staged, &host.name, look::ENVIRONMENT, &wanted);
     }
 }
 

@@ -181,21 +181,24 @@ fn bucket_is_complete(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
             let found = format!("FileSettings.AmazonS3Endpoint is `{endpoint}`, not host and port");
             report.file(&host.name, look::CONFIG, found);
         }
-        let environment = staged.file(&host.name, ENVIRONMENT).unwrap_or_default();
+        let environment = staged
+            .file(&host.name, look::ENVIRONMENT)
+            .unwrap_or_default();
         for key in ["ACCESSKEYID", "SECRETACCESSKEY"] {
             let name = format!("MM_FILESETTINGS_AMAZONS3{key}=");
             let value = environment
                 .lines()
                 .find_map(|line| line.strip_prefix(&name));
             if value.is_none_or(|value| value.trim_matches('\'').is_empty()) {
-                report.file(&host.name, ENVIRONMENT, format!("{name} has no value"));
+                report.file(
+                    &host.name,
+                    look::ENVIRONMENT,
+                    format!("{name} has no value"),
+                );
             }
         }
     }
 }
-
-/// Secrets of the server.
-const ENVIRONMENT: &str = "/etc/mattermost/mattermost.environment";
 
 fn export_is_narrow(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     const EXPORTS: &str = "/etc/exports.d/mattermost.exports";
@@ -257,7 +260,9 @@ fn mount_is_hard(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
         let place = format!("Where={}", nfs.directory);
         let unit = staged.files(&host.name).find(|(path, text)| {
             path.starts_with("/etc/systemd/system/")
-                && path.ends_with(".mount")
+                && path
+                    .rsplit_once('.')
+                    .is_some_and(|(_, kind)| kind == "mount")
                 && text.lines().any(|line| line == place)
         });
         let Some((path, text)) = unit else {

@@ -11,11 +11,8 @@ use crate::plan::derive::Plan;
 use crate::plan::flow::Protocol;
 use crate::plan::rules::Report;
 use crate::plan::staged::Staged as Files;
-<<<<<<< HEAD
 use crate::types::name::Name;
-=======
 use crate::types::target::Family;
->>>>>>> main
 
 /// Where the packet filter of nftables stands.
 pub(super) const NFT: &str = "/etc/nftables.d/mattermost.nft";
@@ -41,7 +38,6 @@ pub(super) fn sources(text: &str, protocol: Protocol, port: u16) -> BTreeSet<Str
     found
 }
 
-<<<<<<< HEAD
 /// The TCP ports that the `input` chain of a packet filter of nftables opens to anybody.
 pub(super) fn open_ports(text: &str) -> BTreeSet<u16> {
     let input = text.split("chain input").nth(1).unwrap_or_default();
@@ -60,7 +56,8 @@ pub(super) fn mode<'s>(staged: &'s Files, host: &Name, path: &str) -> Option<&'s
         let mode = fields.nth(1)?;
         (fields.nth(4)? == path).then_some(mode)
     })
-=======
+}
+
 /// A source as `plan` writes it: with its prefix.
 fn normal(text: &str) -> String {
     let text = text.trim();
@@ -68,7 +65,6 @@ fn normal(text: &str) -> String {
     one.ok()
         .or_else(|| text.parse().ok())
         .map_or_else(|| text.to_owned(), |network: Network| network.to_string())
->>>>>>> main
 }
 
 /// Hosts with a filter of nftables, and its text.

@@ -113,8 +113,6 @@ enum Kind {
     Staged(&'static str, StagedCheck),
     /// A plan is checked, and what was staged for it too.
     Both(Check, &'static str, StagedCheck),
-    /// These staged files carry it out; nothing checks them yet.
-    Generates(&'static str),
     /// It is checked on the host, before or after installation.
     OnHost(&'static str),
     /// It is information.
@@ -357,7 +355,6 @@ fn explanation(rule: &Rule) -> Explanation {
         Kind::Parsed(what) => ("deployment file", Some(what)),
         Kind::Staged(files, _) => ("staged files, checked by stage", Some(files)),
         Kind::Both(_, files, _) => ("plan, and staged files, checked by stage", Some(files)),
-        Kind::Generates(files) => ("staged files", Some(files)),
         Kind::OnHost(what) => ("host", Some(what)),
         Kind::Note => ("information", None),
     };

@@ -301,7 +301,7 @@ fn site_logs(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     site::examine(plan, staged, report);
     for (host, _) in site::sites(plan, staged, report) {
         let wanted = ["access_log /var/log/nginx/"];
-        report.file_holds(staged, &host.name, site::path(host), &wanted);
+        report.file_holds(staged, &host.name, look::nginx_site(host), &wanted);
     }
 }
 

@@ -5,9 +5,8 @@ use crate::plan::address::HostName;
 use crate::plan::deployment::{Host, Role};
 use crate::plan::derive::Plan;
 use crate::plan::flow::port;
-use crate::plan::rules::Report;
+use crate::plan::rules::{Report, look};
 use crate::plan::staged::Staged as Files;
-use crate::types::target::Family;
 
 impl Plan {
     /// What is expected of the site's NGINX, for [`nginx::examine`].
@@ -51,14 +50,6 @@ fn backend(host: &Host) -> Backend {
     }
 }
 
-/// Where the site of a proxy stands.
-pub(super) fn path(host: &Host) -> &'static str {
-    match host.distribution.family() {
-        Family::Debian => "/etc/nginx/sites-available/mattermost",
-        Family::Rhel => "/etc/nginx/conf.d/mattermost.conf",
-    }
-}
-
 /// The staged site of each proxy; one that is absent is reported.
 pub(super) fn sites<'p>(
     plan: &'p Plan,
@@ -67,9 +58,9 @@ pub(super) fn sites<'p>(
 ) -> Vec<(&'p Host, &'p str)> {
     let mut found = Vec::new();
     for host in plan.hosts_with(Role::Proxy) {
-        match staged.file(&host.name, path(host)) {
+        match staged.file(&host.name, look::nginx_site(host)) {
             Some(text) => found.push((host, text)),
-            None => report.file(&host.name, path(host), "the site is not staged"),
+            None => report.file(&host.name, look::nginx_site(host), "the site is not staged"),
         }
     }
     found
@@ -81,7 +72,7 @@ pub(super) fn examine(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     let id = report.rule.id;
     for (host, text) in sites(plan, staged, report) {
         let file = File {
-            path: path(host).to_owned(),
+            path: look::nginx_site(host).to_owned(),
             text: text.to_owned(),
         };
         let expected = Expected {
@@ -93,11 +84,11 @@ pub(super) fn examine(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
                 for finding in nginx::examine(&config, &expected).iter() {
                     if finding.id == id && finding.level != Level::Info {
                         let found = format!("line {}: {}", finding.place.line, finding.found);
-                        report.file(&host.name, path(host), found);
+                        report.file(&host.name, look::nginx_site(host), found);
                     }
                 }
             }
-            Err(error) => report.file(&host.name, path(host), error.to_string()),
+            Err(error) => report.file(&host.name, look::nginx_site(host), error.to_string()),
         }
     }
 }
