@@ -4,7 +4,7 @@ use crate::plan::deployment::{DatabaseServer, Host, Role, SslMode};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::flow::port;
-use crate::plan::rules::Kind::{Both, Checked, Note, OnHost, Parsed, Same, Staged};
+use crate::plan::rules::Kind::{Both, Checked, OnHost, Parsed, Same, Staged};
 use crate::plan::rules::{Context, Report, Supply, look, rules};
 use crate::plan::staged::Staged as Files;
 
@@ -17,7 +17,7 @@ rules! {
         "PostgreSQL is newer than the oldest supported version",
         "version 14 has had no fixes since 2026-11-12",
         "use PostgreSQL 16 or newer";
-    "DB-054" Backend Info "SEED P4" Note =>
+    "DB-054" Backend Info "SEED P4" Checked(not_the_next_to_go) =>
         "a change of the oldest supported version is announced nine months ahead",
         "there is time to plan an upgrade",
         "read the release notes that come with each bundle";
@@ -121,6 +121,13 @@ fn not_the_oldest(plan: &Plan, context: &Context, report: &mut Report<'_>) {
     let supplied = context.supplied("postgresql").and_then(Supply::major_minor);
     if plan.database.host.is_some() && supplied.is_some_and(|(major, _)| major == OLDEST) {
         report.warn("bundle", "PostgreSQL 14");
+    }
+}
+
+fn not_the_next_to_go(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    if plan.database.version.map(u32::from) == Some(OLDEST.saturating_add(1)) {
+        let found = "PostgreSQL 15 is the next version that support ends for";
+        report.info("database.version", found);
     }
 }
 
@@ -291,7 +298,9 @@ fn password_is_strong(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
             && has(|c| c.is_ascii_uppercase())
             && has(|c| c.is_ascii_digit())
             && has(|c| c.is_ascii_punctuation());
-        if password.chars().count() < MIN_PASSWORD || !classes {
+        // The password of a server elsewhere is that team's choice.
+        let own = plan.database.host.is_some();
+        if own && (password.chars().count() < MIN_PASSWORD || !classes) {
             let found = "the password of the database is short, or of few classes of characters";
             report.file(&host.name, look::ENVIRONMENT, found);
         }

@@ -115,8 +115,6 @@ enum Kind {
     Both(Check, &'static str, StagedCheck),
     /// It is checked on the host, before or after installation.
     OnHost(&'static str),
-    /// It is information.
-    Note,
 }
 
 /// Collects what one rule finds.
@@ -276,7 +274,7 @@ pub struct Explanation {
     /// Where it comes from.
     pub source: &'static str,
     /// Where it holds: `plan`, `deployment file`, `staged files, checked by stage`, `plan, and
-    /// staged files, checked by stage`, `host` or `information`.
+    /// staged files, checked by stage` or `host`.
     pub holds_in: &'static str,
     /// Which files, keys or rule, when it is not the plan.
     pub by: Option<&'static str>,
@@ -356,7 +354,6 @@ fn explanation(rule: &Rule) -> Explanation {
         Kind::Staged(files, _) => ("staged files, checked by stage", Some(files)),
         Kind::Both(_, files, _) => ("plan, and staged files, checked by stage", Some(files)),
         Kind::OnHost(what) => ("host", Some(what)),
-        Kind::Note => ("information", None),
     };
     Explanation {
         id: rule.id,

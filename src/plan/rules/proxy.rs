@@ -8,7 +8,7 @@ use crate::plan::deployment::{CertificateSource, Host, Revocation, Role};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::flow::{Protocol, port};
-use crate::plan::rules::Kind::{Both, Checked, Note, Staged};
+use crate::plan::rules::Kind::{Both, Checked, Staged};
 use crate::plan::rules::{Context, Report, look, rules, site};
 use crate::plan::staged::Staged as Files;
 use crate::types::target::Family;
@@ -21,7 +21,7 @@ rules! {
     "PROXY-091" Access Error "SEED P6" Both(no_host_borrows_the_key, "certificate and key on proxies; the authority on every host", key_is_on_proxies) =>
         "the site's key is on the proxies only",
         "each copy of a key is one more place to steal it",
-        "use the staged trees as they are";
+        "give the host a certificate of its own: cert and key in its [[host]]";
     "PROXY-092" Access Error "SEED P6" Staged("the packet filter", users_reach_the_site_only) =>
         "only ports of the proxy are open to users",
         "everything else is for servers among themselves",
@@ -110,7 +110,7 @@ rules! {
         "revocation can be checked inside the network, or is not asked for",
         "clients wait for a responder that does not answer, or refuse",
         "have the certificate issued without public responders, or serve their names inside and set tls.revocation = \"internal\"";
-    "PROXY-114" Access Info "SEED P6" Note =>
+    "PROXY-114" Access Info "SEED P6" Checked(limits_are_recommended) =>
         "rate limits and lists of addresses are recommended, not required",
         "they slow down attacks from inside",
         "set proxy.rate_limit and proxy.allow";
@@ -188,6 +188,14 @@ fn is_inside(url: &str, site: &HostName) -> bool {
             .split_once('.')
             .is_some_and(|(_, domain)| name.is_below(domain)),
         _ => false,
+    }
+}
+
+fn limits_are_recommended(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let options = &plan.deployment.proxy;
+    let proxied = plan.hosts_with(Role::Proxy).next().is_some();
+    if plan.deployment.is_strict() && proxied && options.rate_limit.is_none() {
+        report.info("proxy.rate_limit", "requests of one client are not limited");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::plan::problem::ProblemId;
 
 use super::{
-    Case, E, Group, HA, NO_DB, PRODUCTION, ParsedCase, REPLICA, S3, StagedCase, THREE_APPS, W,
+    Case, E, Group, HA, I, NO_DB, PRODUCTION, ParsedCase, REPLICA, S3, StagedCase, THREE_APPS, W,
     With, case,
 };
 
@@ -30,6 +30,12 @@ const CASES: &[Case] = &[
         "DB-053",
         W,
         &[("+", "[database]\nversion = 14")],
+        &[("+", "[database]\nversion = 17")],
+    ),
+    case(
+        "DB-054",
+        I,
+        &[("+", "[database]\nversion = 15")],
         &[("+", "[database]\nversion = 17")],
     ),
     case(

@@ -373,7 +373,7 @@ fn needs(kind: Kind) -> (bool, bool, bool) {
         Kind::Staged(..) => (false, true, false),
         Kind::Both(..) => (true, true, false),
         Kind::Parsed(_) => (false, false, true),
-        Kind::Same(_) | Kind::OnHost(_) | Kind::Note => (false, false, false),
+        Kind::Same(_) | Kind::OnHost(_) => (false, false, false),
     }
 }
 

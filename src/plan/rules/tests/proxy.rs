@@ -1,6 +1,8 @@
 //! Cases of the rules in `proxy.rs` (requirements 90 to 115).
 
-use super::{Case, E, Group, PRODUCTION, ParsedCase, REPLICA, StagedCase, TWO_APPS, W, With, case};
+use super::{
+    Case, E, Group, I, IL5, PRODUCTION, ParsedCase, REPLICA, StagedCase, TWO_APPS, W, With, case,
+};
 
 pub(super) const GROUP: Group = Group {
     cases: CASES,
@@ -11,6 +13,12 @@ pub(super) const GROUP: Group = Group {
 const OTHER_APP: (&str, &str) = TWO_APPS;
 
 const CASES: &[Case] = &[
+    case(
+        "PROXY-114",
+        I,
+        &[IL5],
+        &[IL5, ("+", "[proxy]\nrate_limit = 50")],
+    ),
     Case {
         id: "PROXY-091",
         level: W,
