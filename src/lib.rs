@@ -10,7 +10,7 @@
 //! | 1 | [`event`] | how progress is reported without knowing a terminal |
 //! | 2 | [`fs`], [`pool`] | durable files; bounded parallel work |
 //! | 3 | [`archive`], [`manifest`], [`trust`], `net` | tar streams; the wish list; signatures and evidence; HTTP |
-//! | 4 | [`lock`], [`store`] | exact artifacts; content-addressed cache |
+//! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`] | the steps that join them |
 //! | 7 | [`stage`] | generated trees |
@@ -29,6 +29,7 @@ pub mod lock;
 pub mod manifest;
 #[cfg(feature = "connected")]
 pub mod net;
+pub mod nginx;
 pub mod plan;
 pub mod pool;
 #[cfg(feature = "connected")]

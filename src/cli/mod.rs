@@ -97,6 +97,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Plan(args) => commands::plan::run(&args, context),
         Command::Stage(args) => commands::stage::run(&args, context),
         Command::Diff(args) => commands::diff::run(&args, context),
+        Command::Lint(command) => commands::lint::run(&command, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Completions { shell } => Ok(commands::reference::completions(shell)),
         Command::Man => commands::reference::man(),

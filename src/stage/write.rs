@@ -8,6 +8,7 @@ use crate::bundle::contents::RepositoryInfo;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::deployment::{Host, Role};
+use crate::plan::staged::Staged;
 use crate::plan::{CheckedPlan, Plan};
 use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
@@ -62,6 +63,7 @@ pub(super) fn stage(
         let files = build(&scene, &fit.programs, &fit.packages, &fit.repositories)?;
         hosts.push((fit.host, files));
     }
+    examine(plan, &hosts)?;
     let egress = egress(plan, &hosts, &secrets, &renderer)?;
     let notes = summary::notes(plan, &payload);
     let header = bundle.sums().header();
@@ -170,6 +172,30 @@ fn egress(
     } else {
         Err(StageError::Egress(open))
     }
+}
+
+/// Holds the rules against everything that was generated, before any of it is written.
+fn examine(plan: &Plan, hosts: &[(&Host, HostFiles)]) -> Result<(), StageError> {
+    let mut staged = Staged::default();
+    for (host, files) in hosts {
+        let in_root = files.tree.entries().filter_map(|(path, entry)| {
+            let (content, _) = entry.staged()?;
+            Some((path.to_owned(), content.to_vec()))
+        });
+        let scripts = files.scripts.iter();
+        let beside = scripts.map(|(name, content)| ((*name).to_owned(), content.clone()));
+        let perms = ("perms.tsv".to_owned(), files.tree.perms().into_bytes());
+        staged.add(&host.name, in_root.chain(beside).chain([perms]).collect());
+    }
+    let findings = plan.examine_staged(&staged);
+    if !findings.refuses() {
+        return Ok(());
+    }
+    let wrong = findings.iter().map(|one| {
+        let host = one.host.as_ref().map_or("every host", |host| host.as_str());
+        format!("{} on {host}, {}: {}", one.id, one.subject, one.found)
+    });
+    Err(StageError::Unruly(wrong.collect()))
 }
 
 /// What one host takes from the bundle.

@@ -12,6 +12,7 @@ mod connected;
 mod diff;
 mod fleet;
 mod ha;
+mod lint;
 mod plan;
 mod postgres;
 mod proof;

@@ -6,6 +6,7 @@ pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod lint;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
 pub(crate) mod plan;
