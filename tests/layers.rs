@@ -18,8 +18,8 @@ const LAYERS: &[&[&str]] = &[
     &["archive", "manifest", "trust", "net"],
     &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
-    &["resolve", "fetch", "verify"],
-    &["stage"],
+    &["resolve", "fetch", "verify", "checks"],
+    &["stage", "preflight"],
     &["cli"],
 ];
 

@@ -87,15 +87,22 @@ pub(crate) enum Command {
         after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
     )]
     Stage(StageArgs),
+    /// Say what a configuration written by hand lacks, and what that causes.
+    #[command(subcommand)]
+    Lint(LintCommand),
     /// Show what differs between two staged trees, or two locks. Secrets are never shown.
     #[command(
         after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
                             mattermost.lock.old mattermost.lock"
     )]
     Diff(DiffArgs),
-    /// Say what a configuration written by hand lacks, and what that causes.
-    #[command(subcommand)]
-    Lint(LintCommand),
+    /// Look whether this host is what its staged tree expects. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
+                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
+                      preflight.sh makes the same checks where this program may not run."
+    )]
+    Preflight(PreflightArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
         after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
@@ -295,6 +302,19 @@ pub(crate) struct DiffArgs {
     pub(crate) old: PathBuf,
     /// The newer one.
     pub(crate) new: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    /// Folder of this host in the staged tree: the one with `install.sh` and `checks.json`.
+    #[arg(value_name = "HOSTDIR")]
+    pub(crate) folder: PathBuf,
+    /// Also make the checks that hold only after the installation.
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// Exit 1 when a warning is left.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Args)]

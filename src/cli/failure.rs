@@ -115,6 +115,7 @@ failures! {
     haversack::manifest::ManifestProblems,
     haversack::lock::LockError,
     haversack::bundle::FromLockError,
+    haversack::checks::CheckListError,
     haversack::plan::DeploymentError,
     haversack::stage::DifferenceError,
     haversack::stage::StageError,

@@ -40,6 +40,11 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Correct them and run the same command again.",
     ),
     m(
+        "E205",
+        "The list of checks of a host is broken, or was written by another version.",
+        "Copy the folder of the host from the staged tree again, or run its preflight.sh.",
+    ),
+    m(
         "E210",
         "The lock cannot be read, or contradicts itself.",
         "Restore it from version control, or run `haversack lock` again.",

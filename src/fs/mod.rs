@@ -262,6 +262,48 @@ pub fn free_space(path: &Path) -> Result<u64, PathError> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
+/// What is known of a file or folder and of its file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Number of its owner.
+    pub owner: u32,
+    /// Type and permission bits (`st_mode`).
+    pub mode: u32,
+    /// Number of its file system (`st_dev`).
+    pub device: u64,
+    /// Bytes that an unprivileged user may still write there.
+    pub free_bytes: u64,
+    /// Inodes that are free there; none where the file system does not count them.
+    pub free_files: Option<u64>,
+}
+
+/// What is known of a file or folder, following symbolic links.
+///
+/// # Errors
+/// When it is not there, or cannot be examined.
+pub fn facts(path: &Path) -> Result<Facts, PathError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(path).at("examine", path)?;
+    let system = rustix::fs::statvfs(path)
+        .map_err(io::Error::from)
+        .at("examine file system of", path)?;
+    Ok(Facts {
+        owner: found.uid(),
+        mode: found.mode(),
+        device: found.dev(),
+        free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
+        free_files: (system.f_files > 0).then_some(system.f_ffree),
+    })
+}
+
+/// Where a symbolic link leads.
+///
+/// # Errors
+/// When it is none, or cannot be read.
+pub fn read_link(path: &Path) -> Result<PathBuf, PathError> {
+    fs::read_link(path).at("read link", path)
+}
+
 fn ignore_absent(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

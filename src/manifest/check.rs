@@ -10,7 +10,7 @@ use super::tree::{Placed, Table, as_table, parse as parse_text, wrong_type};
 use super::{MAX_MANIFEST, apt, artifact, canonical};
 use crate::types::name::Name;
 use crate::types::path::RelPath;
-use crate::types::target::{Arch, Distribution, Target};
+use crate::types::target::{Arch, Distribution, Family, Target};
 
 /// The roles that staging knows. A component that begins with `extra-` is carried and verified, but
 /// not staged.
@@ -79,9 +79,18 @@ fn read(
     let names: BTreeSet<&Name> = keys.iter().map(|key| &key.name).collect();
     let arch = target.map_or(Arch::Amd64, |target| target.arch);
     let artifacts = read_artifacts(&mut root, arch, &names, problems);
-    let apt = root
-        .table("apt", "[apt]", problems)
-        .and_then(|table| apt::read(table, &names, problems));
+    let apt = root.table("apt", "[apt]", problems).and_then(|table| {
+        if let Some(target) = target
+            && target.distribution.family() == Family::Rhel
+        {
+            problems.add_with_help(
+                table.at.clone(),
+                format!("{} has no apt", target.distribution),
+                "take [apt] out: a bundle for it holds programs, and its packages come from the dnf repositories of the hosts",
+            );
+        }
+        apt::read(table, &names, problems)
+    });
     let at = root.at.clone();
     root.finish(problems);
     if artifacts.is_empty() && apt.is_none() && problems.is_empty() {

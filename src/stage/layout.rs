@@ -26,6 +26,15 @@ impl Layout {
         }
     }
 
+    /// The unit that others wait for when they need the database: that of Debian starts whatever
+    /// cluster there is.
+    pub(super) fn database_service(self) -> String {
+        match self.family {
+            Family::Debian => "postgresql.service".to_owned(),
+            Family::Rhel => self.database_unit(),
+        }
+    }
+
     /// The folder of `postgresql.conf` and `pg_hba.conf`.
     pub(super) fn database_config(self) -> String {
         match self.family {
@@ -42,6 +51,11 @@ impl Layout {
         }
     }
 
+    /// What is there when a cluster was made.
+    pub(super) fn database_cluster(self) -> String {
+        format!("{}/PG_VERSION", self.database_data())
+    }
+
     /// The folder of PostgreSQL's programs.
     pub(super) fn database_programs(self) -> String {
         match self.family {
@@ -55,6 +69,31 @@ impl Layout {
         match self.family {
             Family::Debian => "/etc/nginx/sites-available/mattermost",
             Family::Rhel => "/etc/nginx/conf.d/mattermost.conf",
+        }
+    }
+
+    /// What `nftables.service` loads.
+    pub(super) const fn filter(self) -> &'static str {
+        match self.family {
+            Family::Debian => "/etc/nftables.conf",
+            Family::Rhel => "/etc/sysconfig/nftables.conf",
+        }
+    }
+
+    /// The unit of the time service that a drop-in of ours is for.
+    pub(super) const fn chrony_unit(self) -> &'static str {
+        match self.family {
+            Family::Debian => "chrony.service",
+            Family::Rhel => "chronyd.service",
+        }
+    }
+
+    /// The time servers for chrony. In the Red Hat family nothing reads that folder unless
+    /// `/etc/chrony.conf` names it, which `install.sh` sees to.
+    pub(super) const fn chrony_sources(self) -> &'static str {
+        match self.family {
+            Family::Debian => "/etc/chrony/sources.d/haversack.sources",
+            Family::Rhel => "/etc/chrony.d/haversack.sources",
         }
     }
 
@@ -81,7 +120,16 @@ mod tests {
         assert_eq!(rhel.database_config(), "/var/lib/pgsql/17/data");
         assert_eq!(debian.database_unit(), "postgresql@15-main.service");
         assert_eq!(rhel.database_unit(), "postgresql-17.service");
+        // A unit that requires one that does not exist never starts.
+        assert_eq!(debian.database_service(), "postgresql.service");
+        assert_eq!(rhel.database_service(), "postgresql-17.service");
         assert_ne!(debian.nginx_site(), rhel.nginx_site());
         assert_ne!(debian.authority(), rhel.authority());
+        assert_eq!(debian.filter(), "/etc/nftables.conf");
+        // nftables.service of the Red Hat family does not read /etc/nftables.conf.
+        assert_eq!(rhel.filter(), "/etc/sysconfig/nftables.conf");
+        assert_eq!(debian.chrony_unit(), "chrony.service");
+        assert_eq!(rhel.chrony_unit(), "chronyd.service");
+        assert_ne!(debian.chrony_sources(), rhel.chrony_sources());
     }
 }

@@ -10,13 +10,14 @@
 //!   ansible/                 inventory and playbooks that install the hosts in the right order
 //!   secrets/                 0700; made once, kept by every later stage
 //!   HOST/
-//!     install.sh verify.sh rollback.sh perms.tsv MANIFEST.sha256
+//!     preflight.sh install.sh verify.sh rollback.sh checks.json perms.tsv MANIFEST.sha256
 //!     artifacts/             upstream's files under their own names; apt/NAME/{dists,pool}
 //!     rootfs/                the generated files at their absolute paths
 //! ```
 //!
 //! The same bundle, deployment and secrets give the same bytes.
 
+mod checks;
 mod config;
 mod difference;
 mod egress;
@@ -32,6 +33,7 @@ mod quote;
 mod render;
 mod roles;
 pub mod secrets;
+mod share;
 mod site;
 mod summary;
 mod tree;

@@ -1,31 +1,104 @@
-//! The Debian packages that each role needs on its host.
+//! The packages that each role needs on its host, under the names of its distribution.
 
-use crate::plan::deployment::Role;
+use std::collections::BTreeSet;
 
-/// Packages of every host, whatever its roles.
-pub const COMMON: &[&str] = &["ca-certificates", "nftables"];
+use crate::plan::Plan;
+use crate::plan::deployment::{Firewall, Host, Role, Storage};
+use crate::types::target::Family;
 
-/// The packages that a host needs for `role` beside [`COMMON`], by name; `install.sh` installs
-/// these with their dependencies, and staging refuses a bundle that lacks one. For a database the
-/// server itself is `postgresql-<major>` and is not in this list; see [`needed_for_database`].
+/// The packages that a host needs for `role` beside those of every host, by name; `install.sh`
+/// installs these with their dependencies. In the Debian family they come with the bundle, and
+/// staging refuses one that lacks one; in the Red Hat family they come from the repositories that
+/// the host is configured with. For a database the server itself is not in this list; see
+/// [`needed_for_database`].
 #[must_use]
-pub const fn needed_packages(role: Role) -> &'static [&'static str] {
-    match role {
-        Role::Proxy => &["nginx", "curl"],
-        Role::App | Role::Minio => &["curl"],
-        Role::Db | Role::DbReplica => &["locales"],
-        Role::Nfs => &["nfs-kernel-server"],
-        Role::Push | Role::Monitor | Role::Docker => &[],
+pub const fn needed_packages(role: Role, family: Family) -> &'static [&'static str] {
+    match (role, family) {
+        (Role::Proxy, _) => &["nginx", "curl"],
+        (Role::App | Role::Minio, _) => &["curl"],
+        (Role::Db | Role::DbReplica, Family::Debian) => &["locales"],
+        (Role::Db | Role::DbReplica, Family::Rhel) => &["glibc-langpack-en"],
+        (Role::Nfs, Family::Debian) => &["nfs-kernel-server"],
+        (Role::Nfs, Family::Rhel) => &["nfs-utils"],
+        (Role::Monitor, _) => &["prometheus"],
+        (Role::Push | Role::Docker, _) => &[],
     }
 }
 
-/// The server package of a PostgreSQL major version.
-#[must_use]
-pub fn needed_for_database(major: u16) -> String {
-    format!("postgresql-{major}")
+/// Packages of every host, whatever its roles. Those of the Red Hat family are part of most
+/// installations of it, but not of the smallest.
+const fn of_every_host(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Debian => &["ca-certificates"],
+        Family::Rhel => &[
+            "ca-certificates",
+            "chrony",
+            "diffutils",
+            "libselinux-utils",
+            "policycoreutils",
+            "policycoreutils-python-utils",
+            "tar",
+            "util-linux",
+        ],
+    }
 }
 
-/// The major version in the name of a server package (`postgresql-15` gives 15).
+/// The server packages of a PostgreSQL major version: those of Debian, or those of the PostgreSQL
+/// project for the Red Hat family, whose own are of one older major version.
+#[must_use]
+pub fn needed_for_database(major: u16, family: Family) -> Vec<String> {
+    match family {
+        Family::Debian => vec![format!("postgresql-{major}")],
+        Family::Rhel => vec![
+            format!("postgresql{major}-server"),
+            format!("postgresql{major}-contrib"),
+        ],
+    }
+}
+
+/// Everything that `install.sh` asks the package manager of `host` for.
+pub(super) fn wanted(plan: &Plan, host: &Host, major: Option<u16>) -> BTreeSet<String> {
+    let family = host.distribution.family();
+    let mut names: Vec<&str> = of_every_host(family).to_vec();
+    names.push(host.firewall.as_str());
+    for role in &host.roles {
+        names.extend(needed_packages(*role, family));
+    }
+    if host.has(Role::App) && matches!(plan.deployment.storage, Storage::Nfs(_)) {
+        names.push(match family {
+            Family::Debian => "nfs-common",
+            Family::Rhel => "nfs-utils",
+        });
+    }
+    if host.has(Role::Proxy) && plan.deployment.proxy.virtual_address.is_some() {
+        names.push("keepalived");
+    }
+    if family == Family::Rhel && host.has(Role::Proxy) {
+        // Compiles the SELinux module.
+        names.push("checkpolicy");
+    }
+    let mut wanted: BTreeSet<String> = names.into_iter().map(ToOwned::to_owned).collect();
+    if host.has(Role::Db) || host.has(Role::DbReplica) {
+        wanted.extend(
+            major
+                .into_iter()
+                .flat_map(|major| needed_for_database(major, family)),
+        );
+    }
+    wanted
+}
+
+/// Why the packet filter that a host asks for cannot be had on its distribution.
+pub(super) fn no_firewall(host: &Host) -> Option<String> {
+    (host.firewall == Firewall::Ufw && host.distribution.family() == Family::Rhel).then(|| {
+        format!(
+            "{} runs {}, which has no ufw; use `firewall = \"firewalld\"` or \"nftables\"",
+            host.name, host.distribution
+        )
+    })
+}
+
+/// The major version in the name of a server package of Debian (`postgresql-15` gives 15).
 #[must_use]
 pub fn database_major(package: &str) -> Option<u16> {
     package.strip_prefix("postgresql-")?.parse().ok()
@@ -38,7 +111,14 @@ mod tests {
     #[test]
     fn a_server_package_tells_its_major() {
         assert_eq!(database_major("postgresql-15"), Some(15));
-        assert_eq!(database_major(&needed_for_database(17)), Some(17));
+        let named = needed_for_database(17, Family::Debian);
+        assert_eq!(
+            named
+                .iter()
+                .filter_map(|name| database_major(name))
+                .collect::<Vec<_>>(),
+            [17]
+        );
         for other in [
             "postgresql-client-15",
             "postgresql",
@@ -46,5 +126,13 @@ mod tests {
         ] {
             assert_eq!(database_major(other), None);
         }
+    }
+
+    #[test]
+    fn the_red_hat_family_takes_the_server_of_the_postgresql_project() {
+        assert_eq!(
+            needed_for_database(17, Family::Rhel),
+            ["postgresql17-server", "postgresql17-contrib"]
+        );
     }
 }

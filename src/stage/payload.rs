@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::contents::{Contents, FileInfo, FileKind, RepositoryInfo};
 use crate::plan::Plan;
 use crate::plan::deployment::{Host, Role};
-use crate::stage::packages::{self, database_major, needed_for_database, needed_packages};
+use crate::stage::packages::{self, database_major};
 use crate::types::path::RelPath;
+use crate::types::target::{Distribution, Family};
 
 /// What a bundle holds, seen from the roles.
 #[derive(Debug)]
@@ -70,6 +71,13 @@ const PROGRAMS: &[Program] = &[
         unit: "minio.service",
     },
     Program {
+        role: Role::Minio,
+        component: "mc",
+        packing: Packing::Binary,
+        target: "/usr/local/bin/mc",
+        unit: "-",
+    },
+    Program {
         role: Role::Push,
         component: "push-proxy",
         packing: Packing::Archive {
@@ -81,6 +89,9 @@ const PROGRAMS: &[Program] = &[
         unit: "mattermost-push-proxy.service",
     },
 ];
+
+/// Components that a role can do without.
+const OPTIONAL: [&str; 1] = ["mc"];
 
 /// Endings of files that accompany a program and are not the program.
 const COMPANIONS: [&str; 9] = [
@@ -119,6 +130,7 @@ impl<'a> Payload<'a> {
         for program in PROGRAMS.iter().filter(|program| host.has(program.role)) {
             match self.candidates(program).as_slice() {
                 [one] => found.push((*program, (*one).clone())),
+                [] if OPTIONAL.contains(&program.component) => {}
                 [] => lacking.push(format!(
                     "the bundle has no component `{}`, which the role {} of {} needs; add it to the manifest and build again",
                     program.component, program.role, host.name
@@ -159,11 +171,20 @@ impl<'a> Payload<'a> {
             .collect()
     }
 
-    /// The major version of PostgreSQL that the bundle brings.
+    /// The major version of PostgreSQL of `host`: the one that the bundle brings, or the one that the
+    /// plan names when the packages do not come with the bundle.
     ///
     /// # Errors
-    /// What is wrong when the bundle has none, several, or another than the plan asks for.
-    pub(super) fn database_major(&self, wanted: Option<u16>) -> Result<u16, String> {
+    /// What is wrong when there is none, there are several, or another than the plan asks for.
+    pub(super) fn database_major(&self, host: &Host, wanted: Option<u16>) -> Result<u16, String> {
+        if host.distribution.family() == Family::Rhel {
+            return wanted.ok_or_else(|| {
+                format!(
+                    "say with `database.version` which PostgreSQL {} gets: its packages come from the repositories of the host, not from the bundle",
+                    host.name
+                )
+            });
+        }
         let majors: BTreeSet<u16> = self
             .packages
             .keys()
@@ -186,24 +207,18 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// The packages that `install.sh` asks apt for on `host`, and those that the bundle lacks.
+    /// The packages that `install.sh` asks for on `host`, and those that the bundle lacks. A host of
+    /// the Red Hat family takes none from the bundle.
     pub(super) fn packages(
         &self,
+        plan: &Plan,
         host: &Host,
         major: Option<u16>,
-        chosen: &[&str],
     ) -> (Vec<String>, Vec<String>) {
-        let mut wanted: BTreeSet<String> =
-            packages::COMMON.iter().map(ToString::to_string).collect();
-        for role in &host.roles {
-            wanted.extend(needed_packages(*role).iter().map(ToString::to_string));
-        }
-        wanted.extend(chosen.iter().map(ToString::to_string));
-        if host.has(Role::Db) || host.has(Role::DbReplica) {
-            wanted.extend(major.map(needed_for_database));
-        }
+        let wanted = packages::wanted(plan, host, major);
         let lacking = wanted
             .iter()
+            .filter(|_| host.distribution.family() == Family::Debian)
             .filter(|package| !self.packages.contains_key(package.as_str()))
             .map(|package| format!("the bundle has no package `{package}`, which {} needs; add it to [[apt.packages]] of the manifest and build again", host.name))
             .collect();
@@ -269,6 +284,12 @@ pub(super) fn has_http2_directive(version: &str) -> bool {
     (next(), next(), next()) >= (1, 25, 1)
 }
 
+/// Whether a bundle for `bundle` serves a host that runs `host`. The packages of a bundle are those of
+/// one release; in the Red Hat family a bundle holds programs only, which run on all of it.
+pub(super) fn serves(bundle: Distribution, host: Distribution) -> bool {
+    bundle == host || (bundle.family() == Family::Rhel && host.family() == Family::Rhel)
+}
+
 /// Whether every host of the plan can be staged from packages: a `docker` or `kubernetes` host
 /// cannot.
 pub(super) fn is_linux(plan: &Plan) -> bool {
@@ -278,6 +299,21 @@ pub(super) fn is_linux(plan: &Plan) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bundle_serves_its_own_distribution_and_the_red_hat_family_as_one() {
+        use Distribution::{Alma9, Debian12, Debian13, Oracle9, Rhel9, Rocky9, Ubuntu2204};
+        let red_hat = [Rhel9, Rocky9, Alma9, Oracle9];
+        for bundle in Distribution::ALL {
+            for host in Distribution::ALL {
+                let expected =
+                    bundle == host || (red_hat.contains(&bundle) && red_hat.contains(&host));
+                assert_eq!(serves(bundle, host), expected, "{bundle} for {host}");
+            }
+        }
+        assert!(!serves(Debian12, Debian13));
+        assert!(!serves(Debian12, Ubuntu2204));
+    }
 
     #[test]
     fn nginx_knows_the_http2_directive_from_1_25_1() {

@@ -116,6 +116,30 @@ pub(super) fn nft(text: &str) -> Result<String, QuoteError> {
     Ok(format!("\"{text}\""))
 }
 
+/// Text in a comment of XML (XML 1.0 §2.5), which knows no escapes.
+///
+/// # Errors
+/// When it holds two hyphens in a row, ends with one, or holds a control character.
+pub(super) fn xml(text: &str) -> Result<String, QuoteError> {
+    no_control(text, "an XML comment")?;
+    if text.contains("--") || text.ends_with('-') {
+        return Err(refuse("two hyphens, or one at its end,", "an XML comment"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The comment of a rule of ufw, which shows it in single quotes and takes no others in it.
+///
+/// # Errors
+/// When it holds a quote, a backslash or a control character.
+pub(super) fn ufw(text: &str) -> Result<String, QuoteError> {
+    no_control(text, "a rule of ufw")?;
+    if text.contains(['\'', '"', '\\']) {
+        return Err(refuse("a quote or backslash", "a rule of ufw"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A word of an nginx configuration that means itself: no variable, block or end of statement.
 ///
 /// # Errors

@@ -27,6 +27,14 @@ pub struct RenderError {
 }
 
 impl RenderError {
+    /// A value that the file cannot carry.
+    pub(super) fn value(template: &'static str, why: String) -> Self {
+        Self {
+            template,
+            source: Error::new(ErrorKind::InvalidOperation, why),
+        }
+    }
+
     /// Says for which file a value could not be quoted.
     pub(super) fn quote(template: &'static str) -> impl Fn(QuoteError) -> Self {
         move |why| Self {
@@ -53,9 +61,14 @@ templates![
     "app/sysctl.conf",
     "common/apt.sources",
     "common/chrony.sources",
+    "common/fapolicyd.rules",
+    "common/firewalld-policy.xml",
+    "common/firewalld-zone.xml",
+    "common/haversack_mattermost.te",
     "common/mattermost.nft",
     "common/nftables.conf",
     "common/timesyncd.conf",
+    "common/ufw.rules",
     "db/db-prepare.sql",
     "db/mattermost-backup",
     "db/mattermost-backup.service",
@@ -67,12 +80,29 @@ templates![
     "install.sh",
     "install/check.sh",
     "install/compare.sh",
+    "install/debian/host.sh",
+    "install/debian/packages.sh",
+    "install/debian/system.sh",
     "install/files.sh",
+    "install/filter/firewalld.rollback.sh",
+    "install/filter/firewalld.sh",
+    "install/filter/firewalld.verify.sh",
+    "install/filter/nftables.rollback.sh",
+    "install/filter/nftables.sh",
+    "install/filter/nftables.verify.sh",
+    "install/filter/ufw.rollback.sh",
+    "install/filter/ufw.sh",
+    "install/filter/ufw.verify.sh",
     "install/guard.sh",
     "install/lib.sh",
-    "install/packages.sh",
+    "install/rhel/host.sh",
+    "install/rhel/packages.sh",
+    "install/rhel/rollback.sh",
+    "install/rhel/security.sh",
+    "install/rhel/system.sh",
     "install/services.sh",
     "minio/config.env",
+    "minio/mattermost-account.env",
     "minio/mattermost-bucket-init",
     "minio/minio.default",
     "minio/minio.service",
@@ -84,6 +114,11 @@ templates![
     "nfs/nfs.conf",
     "proxy/keepalived.conf",
     "proxy/mattermost-proxy-check",
+    "preflight.sh",
+    "preflight/files.sh",
+    "preflight/host.sh",
+    "preflight/network.sh",
+    "preflight/report.sh",
     "proxy/mattermost.nginx",
     "push/mattermost-push-proxy.service",
     "rollback.sh",
@@ -153,6 +188,8 @@ const FILTERS: &[(&str, Filter)] = &[
     ("systemd", quote::systemd),
     ("nft", quote::nft),
     ("nginx", quote::nginx),
+    ("xml", quote::xml),
+    ("ufw", quote::ufw),
     ("yaml", quote::yaml),
 ];
 

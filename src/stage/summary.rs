@@ -14,6 +14,10 @@ use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::{BundleLabel, Egress, StagedHost};
 use crate::types::name::Name;
+use crate::types::target::Family;
+
+/// What the installer of a host of the Red Hat family must know.
+const RED_HAT: &str = "On hosts of the Red Hat family the bundle brings the programs (Mattermost, MinIO, the push proxy); packages come from the dnf repositories that each host is configured with on this network: those of the distribution and, for a database, those of the PostgreSQL project (Satellite or a mirror). install.sh asks dnf for every package's signature and leaves out each repository with gpgcheck off. These trees are checked with the distribution's own tools (firewalld, checkmodule, fapolicyd); they were not run on such a host before this one: begin with --dry-run.";
 
 /// `plan.json`. The first two keys are what [`Mark`] reads of it.
 ///
@@ -29,7 +33,8 @@ struct PlanFile<'a> {
 }
 
 /// Sentences that the installer should read.
-pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
+pub(super) fn notes(checked: &CheckedPlan, payload: &Payload<'_>) -> Vec<String> {
+    let plan = checked.plan();
     let mut notes = Vec::new();
     for repository in &payload.contents.repositories {
         for suite in &repository.suites {
@@ -41,6 +46,14 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
             }
         }
     }
+    if plan
+        .deployment
+        .hosts
+        .iter()
+        .any(|host| host.distribution.family() == Family::Rhel)
+    {
+        notes.push(RED_HAT.to_owned());
+    }
     if plan.deployment.hosts.len() == 1 {
         notes.push(format!(
             "PostgreSQL{} the certificate of the site, reached as {} (a line in /etc/hosts leads to the host itself).",
@@ -50,9 +63,22 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
     }
     if matches!(plan.deployment.storage, Storage::S3(_))
         && plan.hosts_with(Role::Minio).next().is_some()
+        && !payload.has_component("mc")
     {
         notes.push(
             "Mattermost uses the root account of MinIO, for making another needs MinIO's own client `mc`. Nobody else should keep files in this MinIO."
+                .to_owned(),
+        );
+    }
+    if !plan.database.replicas.is_empty() {
+        notes.push(
+            "A replica that was away until its primary had to drop what it still needed (10 GB of log) stops following. Drop and make its slot on the primary, move its data folder away, and run its install.sh again. Nothing makes a replica the primary by itself: that is `pg_ctl promote`, and then a deployment with the two hosts exchanged."
+                .to_owned(),
+        );
+    }
+    if plan.deployment.proxy.virtual_address.is_some() {
+        notes.push(
+            "The proxies pass the address of the site to each other by VRRP (IP protocol 112): the network between them must let it through."
                 .to_owned(),
         );
     }
@@ -61,6 +87,13 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
             "The push proxy starts without keys. Put those of your own mobile apps into /etc/mattermost-push-proxy/, and their names into mattermost-push-proxy.json."
                 .to_owned(),
         );
+    }
+    let accepted = checked.findings().accepted();
+    if !accepted.is_empty() {
+        notes.push(format!(
+            "Warnings that were accepted when this was staged: {}. PLAN.txt tells what they say.",
+            accepted.join(", ")
+        ));
     }
     notes
 }

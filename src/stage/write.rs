@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::checks::CHECKS_JSON;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::deployment::{Host, Role};
@@ -13,10 +14,11 @@ use crate::plan::{CheckedPlan, Plan};
 use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
-use crate::stage::payload::{Payload, is_linux};
+use crate::stage::packages::no_firewall;
+use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
-use crate::stage::roles::{chosen_packages, is_supported};
+use crate::stage::roles::is_supported;
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
@@ -65,7 +67,7 @@ pub(super) fn stage(
     }
     examine(plan, &hosts)?;
     let egress = egress(plan, &hosts, &secrets, &renderer)?;
-    let notes = summary::notes(plan, &payload);
+    let notes = summary::notes(checked, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
         name: header.name.to_string(),
@@ -139,6 +141,30 @@ pub(super) fn stage(
     })
 }
 
+/// Holds the rules against everything that was generated, before any of it is written.
+fn examine(plan: &Plan, hosts: &[(&Host, HostFiles)]) -> Result<(), StageError> {
+    let mut staged = Staged::default();
+    for (host, files) in hosts {
+        let in_root = files.tree.entries().filter_map(|(path, entry)| {
+            let (content, _) = entry.staged()?;
+            Some((path.to_owned(), content.to_vec()))
+        });
+        let scripts = files.scripts.iter();
+        let beside = scripts.map(|(name, content)| ((*name).to_owned(), content.clone()));
+        let perms = ("perms.tsv".to_owned(), files.tree.perms().into_bytes());
+        staged.add(&host.name, in_root.chain(beside).chain([perms]).collect());
+    }
+    let findings = plan.examine_staged(&staged);
+    if !findings.refuses() {
+        return Ok(());
+    }
+    let wrong = findings.iter().map(|one| {
+        let host = one.host.as_ref().map_or("every host", |host| host.as_str());
+        format!("{} on {host}, {}: {}", one.id, one.subject, one.found)
+    });
+    Err(StageError::Unruly(wrong.collect()))
+}
+
 /// Searches every generated file for hosts outside the deployment.
 fn egress(
     plan: &Plan,
@@ -174,30 +200,6 @@ fn egress(
     }
 }
 
-/// Holds the rules against everything that was generated, before any of it is written.
-fn examine(plan: &Plan, hosts: &[(&Host, HostFiles)]) -> Result<(), StageError> {
-    let mut staged = Staged::default();
-    for (host, files) in hosts {
-        let in_root = files.tree.entries().filter_map(|(path, entry)| {
-            let (content, _) = entry.staged()?;
-            Some((path.to_owned(), content.to_vec()))
-        });
-        let scripts = files.scripts.iter();
-        let beside = scripts.map(|(name, content)| ((*name).to_owned(), content.clone()));
-        let perms = ("perms.tsv".to_owned(), files.tree.perms().into_bytes());
-        staged.add(&host.name, in_root.chain(beside).chain([perms]).collect());
-    }
-    let findings = plan.examine_staged(&staged);
-    if !findings.refuses() {
-        return Ok(());
-    }
-    let wrong = findings.iter().map(|one| {
-        let host = one.host.as_ref().map_or("every host", |host| host.as_str());
-        format!("{} on {host}, {}: {}", one.id, one.subject, one.found)
-    });
-    Err(StageError::Unruly(wrong.collect()))
-}
-
 /// What one host takes from the bundle.
 struct Fit<'a> {
     host: &'a Host,
@@ -231,7 +233,7 @@ fn fit<'a>(
     let target = payload.contents.target;
     let mut fitted = Vec::new();
     for host in in_order(&plan.deployment.hosts) {
-        if host.distribution != target.distribution {
+        if !serves(target.distribution, host.distribution) {
             problems.push(format!(
                 "the bundle is for {}, the host {} runs {}",
                 target.distribution, host.name, host.distribution
@@ -245,7 +247,7 @@ fn fit<'a>(
         }
         let major = if host.has(Role::Db) || host.has(Role::DbReplica) {
             payload
-                .database_major(plan.database.version)
+                .database_major(host, plan.database.version)
                 .map_err(|problem| problems.push(problem))
                 .ok()
         } else {
@@ -259,7 +261,8 @@ fn fit<'a>(
         }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(host, major, &chosen_packages(plan, host));
+        let (packages, lacking) = payload.packages(plan, host, major);
+        problems.extend(no_firewall(host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,
@@ -313,6 +316,7 @@ impl Work<'_> {
         for (name, content) in &files.scripts {
             put((*name).to_owned(), content, 0o755)?;
         }
+        put(CHECKS_JSON.to_owned(), &files.checks.to_json(), 0o644)?;
         put("perms.tsv".to_owned(), files.tree.perms().as_bytes(), 0o644)?;
         let manifest = listed
             .iter()

@@ -3,6 +3,8 @@
 mod content;
 mod database;
 mod effects;
+mod family;
+mod family_rhel;
 mod filter;
 mod tools;
 pub(crate) mod topology;

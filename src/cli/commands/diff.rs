@@ -18,7 +18,11 @@ pub(crate) fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Class, Failu
     let equal = if is_file(&args.old)? && is_file(&args.new)? {
         let (old, new) = (read_lock(&args.old)?, read_lock(&args.new)?);
         let found = old.differences(&new);
-        let text: String = found.iter().map(|one| format!("{one}\n")).collect();
+        let mut text = String::new();
+        for one in &found {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{one}");
+        }
         context
             .output
             .result(&json!({ "differences": found }), &or_equal(text));

@@ -10,6 +10,7 @@ pub(crate) mod lint;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod reference;
 pub(crate) mod sign;
 pub(crate) mod stage;

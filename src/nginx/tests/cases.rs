@@ -156,7 +156,7 @@ const CASES: &[Case] = &[
 #[test]
 fn each_change_of_a_good_site_is_reported_and_nothing_else() {
     assert!(CASES.len() >= 60, "{}", CASES.len());
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for (edits, expected) in CASES {
         let mut text = GOOD.to_owned();
         for (from, to) in *edits {
@@ -165,12 +165,12 @@ fn each_change_of_a_good_site_is_reported_and_nothing_else() {
         }
         let found = found(&text);
         if found != *expected {
-            wrong.push_str(&format!(
-                "{edits:?}\n  found    {found:#?}\n  expected {expected:#?}\n"
+            wrong.push(format!(
+                "{edits:?}\n  found    {found:#?}\n  expected {expected:#?}"
             ));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn expected() -> Expected {

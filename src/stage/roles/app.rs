@@ -70,6 +70,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     let ports = [port::APP, port::METRICS, port::GOSSIP];
     let values = values! {
         local_db => host.has(Role::Db),
+        database_service => scene.layout().database_service(),
         local_minio => host.has(Role::Minio),
         allow => facts::neighbours(plan, host, &ports),
         paths => writable(plan),

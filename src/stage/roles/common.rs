@@ -1,148 +1,34 @@
 //! Files of every host: packet filter, certificate authority, time.
 
-use minijinja::Value;
-use serde::Serialize;
-
-use crate::plan::address::Network;
-use crate::plan::flow::{Destination, Protocol};
-use crate::stage::facts;
 use crate::stage::host::{Scene, add_authority};
 use crate::stage::render::{RenderError, values};
-use crate::stage::tree::{Access, PUBLIC, Tree};
-
-/// Where the packet filter is kept.
-pub(super) const FILTER: &str = "/etc/nftables.d/mattermost.nft";
-
-/// One rule of the packet filter: one family of addresses.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Rule {
-    family: &'static str,
-    /// The peers; empty for any.
-    peers: Vec<String>,
-    protocol: Protocol,
-    port: u16,
-    why: String,
-}
+use crate::stage::roles::firewall;
+use crate::stage::tree::{PUBLIC, Tree};
+use crate::types::target::Family;
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
-    let Scene { plan, host, .. } = scene;
     add_authority(scene, tree);
-    let inbound: Vec<Rule> = plan
-        .incoming(&host.name)
-        .into_iter()
-        .flat_map(|flow| rules(&flow.sources, flow.protocol, flow.port, flow.purpose))
-        .collect();
-    let outbound: Vec<Rule> = plan
-        .outgoing(&host.name)
-        .into_iter()
-        .flat_map(|flow| match &flow.destination {
-            Destination::Networks(networks) => {
-                rules(networks, flow.protocol, flow.port, flow.purpose)
-            }
-            // A name may mean another address tomorrow, and nothing resolves it when the filter is
-            // loaded; so the port is open to any address, and the comment says for whom.
-            Destination::Name(name) => {
-                vec![any(
-                    flow.protocol,
-                    flow.port,
-                    format!("{}: {name}", flow.purpose),
-                )]
-            }
-            Destination::Anywhere => vec![any(flow.protocol, flow.port, flow.purpose.to_owned())],
-        })
-        .collect();
-    let failover_peers: Vec<Value> = facts::failover_peers(plan, host)
-        .iter()
-        .map(|peer| {
-            values! {
-                family => if peer.address.is_ipv6() { "ip6" } else { "ip" },
-                address => peer.address,
-            }
-        })
-        .collect();
-    let values = values! { host => host, inbound, outbound, failover_peers };
-    let filter = scene.renderer.render("common/mattermost.nft", &values)?;
-    tree.file(FILTER, filter, PUBLIC, "nftables.service");
-    tree.file(
-        "/etc/nftables.conf",
-        scene.renderer.render("common/nftables.conf", &values! {})?,
-        Access(0o755, "root", "root"),
-        "nftables.service",
-    );
-    let ntp: Vec<String> = plan
-        .deployment
-        .network
-        .ntp
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    if !ntp.is_empty() {
-        for (path, template, unit) in [
-            (
-                "/etc/systemd/timesyncd.conf.d/60-haversack.conf",
-                "common/timesyncd.conf",
-                "systemd-timesyncd.service",
-            ),
-            (
-                "/etc/chrony/sources.d/haversack.sources",
-                "common/chrony.sources",
-                "chrony.service",
-            ),
-        ] {
-            let text = scene.renderer.render(template, &values! { ntp })?;
-            tree.file(path, text, PUBLIC, unit);
-        }
+    firewall::add(scene, tree)?;
+    let network = &scene.plan.deployment.network;
+    let ntp: Vec<String> = network.ntp.iter().map(ToString::to_string).collect();
+    if ntp.is_empty() {
+        return Ok(());
+    }
+    let layout = scene.layout();
+    let text = scene
+        .renderer
+        .render("common/chrony.sources", &values! { ntp })?;
+    tree.file(layout.chrony_sources(), text, PUBLIC, layout.chrony_unit());
+    if scene.host.distribution.family() == Family::Debian {
+        let text = scene
+            .renderer
+            .render("common/timesyncd.conf", &values! { ntp })?;
+        tree.file(
+            "/etc/systemd/timesyncd.conf.d/60-haversack.conf",
+            text,
+            PUBLIC,
+            "systemd-timesyncd.service",
+        );
     }
     Ok(())
-}
-
-const fn any(protocol: Protocol, port: u16, why: String) -> Rule {
-    Rule {
-        family: "",
-        peers: Vec::new(),
-        protocol,
-        port,
-        why,
-    }
-}
-
-fn rules(networks: &[Network], protocol: Protocol, port: u16, why: &str) -> Vec<Rule> {
-    let of_family = |family: &'static str, v6: bool| Rule {
-        family,
-        peers: networks
-            .iter()
-            .filter(|network| network.address().is_ipv6() == v6)
-            .map(ToString::to_string)
-            .collect(),
-        protocol,
-        port,
-        why: why.to_owned(),
-    };
-    [of_family("ip", false), of_family("ip6", true)]
-        .into_iter()
-        .filter(|rule| !rule.peers.is_empty())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_family_gets_its_own_rule_and_none_is_open_by_accident() {
-        let networks = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-        let made = rules(&networks, Protocol::Tcp, 443, "users");
-        let shown: Vec<_> = made
-            .iter()
-            .map(|rule| (rule.family, rule.peers.join(",")))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("ip", "10.0.0.0/8".to_owned()),
-                ("ip6", "fd00::/8".to_owned())
-            ]
-        );
-        assert_eq!(rules(&[], Protocol::Tcp, 443, "nobody"), []);
-    }
 }

@@ -102,6 +102,7 @@ fn add_backup(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     let backup = &scene.plan.deployment.backup;
     let values = values! {
         db => database_values(scene),
+        database_service => scene.layout().database_service(),
         folder => backup.directory,
         keep_days => backup.keep_days,
         calendar => format!("*-*-* {:02}:{:02}:00", backup.hour, backup.minute),

@@ -4,12 +4,14 @@ mod app;
 mod common;
 mod db;
 mod failover;
+mod firewall;
 mod minio;
 mod monitor;
 mod nfs;
 mod proxy;
 mod push;
 mod replica;
+mod selinux;
 
 use serde::Serialize;
 
@@ -19,11 +21,12 @@ use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
-use crate::types::target::Family;
 
 pub(super) use db::database_values;
+pub(super) use firewall::unit as firewall_unit;
 pub(super) use nfs::mount_unit;
 pub(super) use replica::replica_values;
+pub(super) use selinux::labels;
 
 /// A user that `install.sh` makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,24 +71,6 @@ pub(super) fn users(host: &Host) -> Vec<User> {
     users
 }
 
-/// Packages that a host needs because of the deployment's choices, beside those of its roles.
-pub(super) fn chosen_packages(plan: &Plan, host: &Host) -> Vec<&'static str> {
-    let mut packages = Vec::new();
-    if nfs::mounts(plan, host) {
-        packages.push(match host.distribution.family() {
-            Family::Debian => "nfs-common",
-            Family::Rhel => "nfs-utils",
-        });
-    }
-    if facts::has_failover(plan, host) {
-        packages.push("keepalived");
-    }
-    if host.has(Role::Monitor) {
-        packages.push("prometheus");
-    }
-    packages
-}
-
 /// Units that run on a host because of the deployment's choices.
 pub(super) fn chosen_units(plan: &Plan, host: &Host) -> Vec<String> {
     let mut units = Vec::new();
@@ -105,6 +90,7 @@ pub(super) fn chosen_units(plan: &Plan, host: &Host) -> Vec<String> {
 /// Adds the files of every role of the host.
 pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     common::add(scene, tree)?;
+    selinux::add(scene, tree)?;
     for role in &scene.host.roles {
         match role {
             Role::Proxy => proxy::add(scene, tree)?,

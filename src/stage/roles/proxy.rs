@@ -10,6 +10,7 @@ use crate::stage::payload::has_http2_directive;
 use crate::stage::render::{RenderError, values};
 use crate::stage::roles::failover;
 use crate::stage::tree::{Access, PRIVATE, PUBLIC, Tree};
+use crate::types::target::Family;
 
 pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError> {
     let Scene { plan, host, .. } = scene;
@@ -22,10 +23,16 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
             number.to_string()
         }
     };
+    // In the Red Hat family nginx.conf itself holds a server for port 80, which no other file can take
+    // away; it answers only what no default server takes.
+    let default_server = match host.distribution.family() {
+        Family::Debian => "",
+        Family::Rhel => " default_server",
+    };
     let nginx = scene.payload.package_version("nginx").unwrap_or_default();
     let values = values! {
         backends => facts::backends(plan, host),
-        http_listen => listen(port::HTTP),
+        http_listen => format!("{}{default_server}", listen(port::HTTP)),
         https_listen => listen(site.port()),
         http2_directive => has_http2_directive(nginx),
         // With another port than 443 the browser's Origin holds it, and the server compares both.
@@ -48,13 +55,15 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         PUBLIC,
         unit,
     );
-    tree.link(
-        "/etc/nginx/sites-enabled/mattermost",
-        "../sites-available/mattermost",
-        unit,
-    );
-    // Debian's default site takes the same ports as the default server.
-    tree.absent("/etc/nginx/sites-enabled/default", unit);
+    if host.distribution.family() == Family::Debian {
+        tree.link(
+            "/etc/nginx/sites-enabled/mattermost",
+            "../sites-available/mattermost",
+            unit,
+        );
+        // Debian's default site takes the same ports as the default server.
+        tree.absent("/etc/nginx/sites-enabled/default", unit);
+    }
     tree.folder("/etc/nginx/ssl/mattermost", Access(0o700, "root", "root"));
     tree.file(
         "/etc/nginx/ssl/mattermost/fullchain.pem",

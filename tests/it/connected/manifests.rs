@@ -10,7 +10,7 @@ use super::digest;
 #[test]
 fn a_manifest_reports_all_its_problems_with_their_places() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/manifests");
-    for name in ["many", "syntax", "newer", "apt"] {
+    for name in ["many", "syntax", "newer", "apt", "redhat"] {
         let text = std::fs::read_to_string(path.join(format!("{name}.toml"))).unwrap();
         let expected =
             std::fs::read_to_string(path.join(format!("{name}.txt"))).unwrap_or_default();

@@ -12,7 +12,7 @@ use haversack::store::Store;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::trust::policy::Policy;
-use haversack::types::target::{Arch, Distribution, Target};
+use haversack::types::target::{Arch, Distribution, Family, Target};
 use haversack::verify::{AuthenticBundle, Memory, Options, open};
 
 /// The deployment of the tests: everything on one host.
@@ -81,11 +81,37 @@ impl Staged {
         programs: &[(&str, &str)],
         secrets: &[(&str, &str)],
     ) -> Result<Self, StageError> {
+        Self::made(
+            Distribution::Debian12,
+            deployment,
+            packages,
+            programs,
+            secrets,
+        )
+    }
+
+    /// As [`Self::with`], with a bundle for this distribution.
+    pub(crate) fn from_bundle_for(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
+        Self::made(distribution, deployment, packages, &[], &[])
+    }
+
+    /// All of it.
+    pub(crate) fn made(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+        programs: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
         let folder = tempfile::Builder::new()
             .prefix("haversack-stage-")
             .tempdir()
             .unwrap();
-        let bundle = bundle(folder.path(), packages, programs);
+        let bundle = bundle(folder.path(), distribution, packages, programs);
         if !secrets.is_empty() {
             write_secrets(&folder.path().join("given"), secrets);
         }
@@ -175,6 +201,21 @@ pub(crate) fn all_packages() -> Vec<(&'static str, &'static str)> {
     all
 }
 
+/// The components whose closure holds a package, as a manifest would say.
+fn components(package: &str) -> Vec<haversack::types::name::Name> {
+    let names: &[&str] = match package {
+        "ca-certificates" | "nftables" => {
+            &["mattermost", "nfs", "nginx", "postgresql", "prometheus"]
+        }
+        "curl" => &["mattermost", "nginx"],
+        "nfs-common" | "nfs-kernel-server" => &["nfs"],
+        "keepalived" | "nginx" => &["nginx"],
+        "prometheus" => &["prometheus"],
+        _ => &["postgresql"],
+    };
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
 /// A folder of secrets as an operator makes it.
 fn write_secrets(folder: &Path, secrets: &[(&str, &str)]) {
     use std::os::unix::fs::PermissionsExt as _;
@@ -260,7 +301,12 @@ fn write_deployment(folder: &Path, text: &str) {
     }
 }
 
-fn bundle(folder: &Path, packages: &[(&str, &str)], programs: &[(&str, &str)]) -> AuthenticBundle {
+fn bundle(
+    folder: &Path,
+    distribution: Distribution,
+    packages: &[(&str, &str)],
+    programs: &[(&str, &str)],
+) -> AuthenticBundle {
     let store = Store::open(&folder.join("store")).unwrap();
     let mut items = vec![
         item(
@@ -273,8 +319,6 @@ fn bundle(folder: &Path, packages: &[(&str, &str)], programs: &[(&str, &str)]) -
             FileKind::Evidence,
             b"format = 1\n",
         ),
-        index("v1/apt/base/dists/bookworm/InRelease"),
-        index("v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz"),
         program(
             "mattermost",
             "mattermost-11.7.10-linux-amd64.tar.gz",
@@ -299,12 +343,20 @@ fn bundle(folder: &Path, packages: &[(&str, &str)], programs: &[(&str, &str)]) -
     for (component, name) in programs {
         items.push(program(component, name, b"\x7fELF program"));
     }
+    let has_apt = distribution.family() == Family::Debian;
+    if has_apt {
+        items.push(index("v1/apt/base/dists/bookworm/InRelease"));
+        items.push(index(
+            "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
+        ));
+    }
     for (package, version) in packages {
         // As in the archive, a file name lacks the epoch.
         let upstream = version.rsplit(':').next().unwrap();
         let path = format!("v1/apt/base/pool/main/{package}_{upstream}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
         made.info.package = Some((*package).to_owned());
+        made.info.components = components(package);
         made.info.version = Some((*version).to_owned());
         items.push(made);
     }
@@ -315,19 +367,11 @@ fn bundle(folder: &Path, packages: &[(&str, &str)], programs: &[(&str, &str)]) -
         created: "2026-11-23T18:00:00Z".parse().unwrap(),
         marking: "UNCLASSIFIED".parse().unwrap(),
         target: Target {
-            distribution: Distribution::Debian12,
+            distribution,
             arch: Arch::Amd64,
         },
         items,
-        repositories: vec![RepositoryInfo {
-            name: "base".parse().unwrap(),
-            uri: "http://deb.example.internal/debian".parse().unwrap(),
-            keyring: "evidence/keys/base.asc".parse().unwrap(),
-            suites: vec![
-                suite("bookworm", None),
-                suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
-            ],
-        }],
+        repositories: has_apt.then(base_repository).into_iter().collect(),
     };
     let dir = folder.join("bundle");
     let _ = pack(&dir, &request, &store, &Silent, &Cancel::new()).unwrap();
@@ -336,6 +380,18 @@ fn bundle(folder: &Path, packages: &[(&str, &str)], programs: &[(&str, &str)]) -
     let keys = vec![("builder.pem".to_owned(), key.verifying_key().clone())];
     let trust = Trust::new(keys, Policy::default(), Path::new("trust")).unwrap();
     open(&[dir], &trust, &Memory::none(), &Options::default()).unwrap()
+}
+
+fn base_repository() -> RepositoryInfo {
+    RepositoryInfo {
+        name: "base".parse().unwrap(),
+        uri: "http://deb.example.internal/debian".parse().unwrap(),
+        keyring: "evidence/keys/base.asc".parse().unwrap(),
+        suites: vec![
+            suite("bookworm", None),
+            suite("bookworm-security", Some("Mon, 30 Nov 2026 09:00:00 UTC")),
+        ],
+    }
 }
 
 fn suite(name: &str, valid_until: Option<&str>) -> SuiteInfo {
