@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use haversack::plan::{self, CheckedPlan, Context, Plan, Problems, Refused, Severity};
 
-use crate::support::deployments::{Edit, HA, ONE_SERVER, edited, pki};
+use crate::support::deployments::{ONE_SERVER, pki};
 
 const EXAMPLES: [&str; 4] = [
     "deployment-one-server.toml",

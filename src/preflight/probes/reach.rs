@@ -237,6 +237,8 @@ pub(super) fn database(machine: &dyn Machine, login: &Login) -> Verdict {
             Verdict::bad(row)
         };
     }
+    // Warnings of the server, such as one about the version of a locale, stand before the row.
+    let row = ran.text.lines().last().unwrap_or_default();
     let mut words = row.splitn(3, ' ');
     let major: u16 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
     if major < login.minimum {
@@ -433,6 +435,12 @@ mod tests {
         );
         let good = |said: &str| database(&environment().program(&call, said), &login());
         let ready = "15 true UTF8 en_US.UTF-8 en_US.UTF-8";
+        assert_eq!(
+            good(&format!(
+                "WARNING:  database has a collation version mismatch\n{ready}"
+            )),
+            good(ready)
+        );
         assert_eq!(
             good(ready),
             Verdict::ok("PostgreSQL 15; mmuser may make tables")

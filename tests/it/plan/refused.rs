@@ -184,15 +184,10 @@ fn every_broken_file_ends_with_place_and_fix_and_leaves_nothing_behind() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_and_the_fix_says_where_secrets_go() {
-    for (name, edits, _) in MORE.iter().filter(|(name, ..)| {
-        [
-            "password",
-            "bind password",
-            "secret key",
-            "private key in the file",
-        ]
-        .contains(name)
-    }) {
+    for (name, edits, _) in MORE
+        .iter()
+        .filter(|(name, ..)| ["password", "bind password", "secret key"].contains(name))
+    {
         let (code, said) = run(name, edited(ONE_SERVER, edits).as_bytes());
         assert_eq!(code, 2, "{name}");
         assert!(

@@ -372,7 +372,7 @@ fn each_host_gets_only_the_programs_packages_and_secrets_that_it_needs() {
     for (name, hosts) in [
         ("db-password", &["app1", "app2", "app3"][..]),
         ("replication-password", &["db2"]),
-        ("s3-secret-key", &["app1", "app2", "app3", "files1"]),
+        ("s3-secret-key", &["files1", "app1", "app2", "app3"]),
         ("at-rest-encrypt-key", &["app1", "app2", "app3"]),
     ] {
         let secret = staged.secret(name);
