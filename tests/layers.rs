@@ -63,7 +63,8 @@ impl Source {
 
     /// The text without unit tests and comments; nothing of a file that holds only unit tests.
     fn code(&self) -> String {
-        if self.path.ends_with("tests.rs") {
+        let mut folders = self.path.iter();
+        if self.path.ends_with("tests.rs") || folders.any(|folder| folder == "tests") {
             return String::new();
         }
         let text = self.text.split("#[cfg(test)]").next().unwrap();

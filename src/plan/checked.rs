@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Finding, Findings, Severity};
 use crate::plan::rules::{self, Context};
+use crate::plan::staged::Staged;
 
 /// A plan that no rule refuses. Made by [`Plan::check`] only, so that staging an unchecked plan
 /// does not compile.
@@ -71,6 +72,13 @@ impl Plan {
                 })
                 .collect(),
         )
+    }
+
+    /// Applies the rules that hold in generated files to what was staged for this plan. An error
+    /// among the findings is a fault of the program that generated them.
+    #[must_use]
+    pub fn examine_staged(&self, staged: &Staged) -> Findings {
+        Findings::new(rules::examine(self, staged))
     }
 
     /// Applies every rule.

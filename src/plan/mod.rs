@@ -18,6 +18,7 @@ mod problem;
 mod reader;
 mod render;
 mod rules;
+pub mod staged;
 mod words;
 
 pub use checked::{CheckedPlan, Refused};

@@ -12,14 +12,23 @@ use crate::plan::deployment::{Push, Role, Security, Storage};
 use crate::plan::flow::port;
 use crate::stage::facts;
 
+/// Where the licence lies, when the operator brings one.
+pub(super) const LICENSE: &str = "/etc/mattermost/mattermost.mattermost-license";
+/// The identity provider's certificate, beside `config.json`, where the server looks for it.
+pub(super) const SAML_CERT: &str = "saml-idp.crt";
+
 /// The configuration of the application servers; the same on each of them.
-pub(super) fn config(plan: &Plan) -> Value {
+pub(super) fn config(plan: &Plan, licensed: bool) -> Value {
     let deployment = &plan.deployment;
     let mut sections = Map::new();
     let mut add = |name: &str, value: Value| {
         sections.insert(name.to_owned(), value);
     };
-    add("ServiceSettings", service(plan));
+    let mut settings = service(plan);
+    if licensed {
+        set(&mut settings, "LicenseFileLocation", json!(LICENSE));
+    }
+    add("ServiceSettings", settings);
     add(
         "TeamSettings",
         json!({
@@ -74,6 +83,8 @@ pub(super) fn config(plan: &Plan) -> Value {
             "AppDownloadLink": "", "AndroidAppDownloadLink": "", "IosAppDownloadLink": "",
         }),
     );
+    add("SamlSettings", saml(plan));
+    add("DataRetentionSettings", retention(plan));
     add("PluginSettings", plugins());
     add("LdapSettings", ldap(plan));
     add("ClusterSettings", cluster(plan));
@@ -189,6 +200,9 @@ fn files(plan: &Plan) -> Value {
     let mut settings = json!({
         "MaxFileSize": deployment.limits.upload.max_file_size(),
         "EnablePublicLink": false,
+        // Phones carry files out of the network; they get them only when the deployment says so.
+        "EnableMobileUpload": deployment.mobile.enabled.is_on(),
+        "EnableMobileDownload": deployment.mobile.enabled.is_on(),
     });
     match &deployment.storage {
         Storage::Local { directory } => {
@@ -348,6 +362,45 @@ fn ldap(plan: &Plan) -> Value {
         "UsernameAttribute": ldap.username_attribute,
         "EmailAttribute": ldap.email_attribute,
         "SyncIntervalMinutes": 60,
+    })
+}
+
+fn saml(plan: &Plan) -> Value {
+    let Some(saml) = &plan.deployment.saml else {
+        return json!({ "Enable": false });
+    };
+    // The address that the identity provider must know; it is this service's name there too.
+    let own = format!("{}/login/sso/saml", plan.deployment.site);
+    json!({
+        "Enable": true,
+        "Verify": true,
+        // Both would need a key pair of the server itself; answers are signed and come over HTTPS.
+        "Encrypt": false,
+        "SignRequest": false,
+        "IdpURL": saml.idp_url,
+        "IdpDescriptorURL": saml.descriptor,
+        // The server would fetch its settings from there.
+        "IdpMetadataURL": "",
+        "ServiceProviderIdentifier": own,
+        "AssertionConsumerServiceURL": own,
+        "SignatureAlgorithm": "RSAwithSHA256",
+        "CanonicalAlgorithm": "Canonical1.0",
+        "IdpCertificateFile": SAML_CERT,
+        "UsernameAttribute": saml.username_attribute,
+        "EmailAttribute": saml.email_attribute,
+        "LoginButtonText": "SAML",
+    })
+}
+
+fn retention(plan: &Plan) -> Value {
+    let kept = plan.deployment.retention;
+    let hours = |days: Option<u32>| days.unwrap_or(365).saturating_mul(24);
+    json!({
+        "EnableMessageDeletion": kept.message_days.is_some(),
+        "EnableFileDeletion": kept.file_days.is_some(),
+        "MessageRetentionHours": hours(kept.message_days),
+        "FileRetentionHours": hours(kept.file_days),
+        "DeletionJobStartTime": "02:00",
     })
 }
 

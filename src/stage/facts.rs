@@ -49,6 +49,19 @@ pub(super) fn backends(plan: &Plan, proxy: &Host) -> Vec<String> {
         .collect()
 }
 
+/// Whether the proxy on `host` passes an address to and from others (VRRP).
+pub(super) fn has_failover(plan: &Plan, host: &Host) -> bool {
+    plan.deployment.proxy.virtual_address.is_some() && host.has(Role::Proxy)
+}
+
+/// The other proxies that pass the virtual address to and from `host`, sorted by name; the packet
+/// filter must let IP protocol 112 through between them, in both directions.
+pub(super) fn failover_peers<'p>(plan: &'p Plan, host: &'p Host) -> Vec<&'p Host> {
+    plan.hosts_with(Role::Proxy)
+        .filter(|other| has_failover(plan, host) && other.name != host.name)
+        .collect()
+}
+
 /// Host name and port of the object storage, without a scheme, as Mattermost wants it.
 pub(super) fn s3_endpoint(plan: &Plan, s3: &S3) -> String {
     match &s3.server {

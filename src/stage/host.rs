@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bundle::contents::RepositoryInfo;
 use crate::plan::Plan;
 use crate::plan::address::{HostName, Network};
-use crate::plan::deployment::{Host, Role};
+use crate::plan::deployment::{Host, Role, Storage};
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::layout::Layout;
@@ -156,6 +156,7 @@ pub(super) fn units(scene: &Scene<'_>) -> Vec<String> {
             units.push(unit.to_owned());
         }
     }
+    units.extend(roles::chosen_units(scene.plan, host));
     units.push(roles::firewall_unit(host.firewall).to_owned());
     units
 }
@@ -271,6 +272,12 @@ fn script_values(
     };
     let services = values! {
         db => roles::database_values(scene),
+        mount_unit => roles::mount_unit(plan, host),
+        mount_point => match &deployment.storage {
+            Storage::Nfs(nfs) => nfs.directory.clone(),
+            Storage::Local { .. } | Storage::S3(_) => String::new(),
+        },
+        failover => facts::has_failover(plan, host),
         replica => roles::replica_values(scene),
         db_unit => scene.layout().database_unit(),
         database_exists => format!("SELECT 1 FROM pg_database WHERE datname = '{}'", plan.database.name),

@@ -200,11 +200,11 @@ impl<'a> Payload<'a> {
     /// the Red Hat family takes none from the bundle.
     pub(super) fn packages(
         &self,
-        plan: &Plan,
         host: &Host,
         major: Option<u16>,
+        chosen: &[&str],
     ) -> (Vec<String>, Vec<String>) {
-        let wanted = packages::wanted(plan, host, major);
+        let wanted = packages::wanted(host, major, chosen);
         let lacking = wanted
             .iter()
             .filter(|_| host.distribution.family() == Family::Debian)

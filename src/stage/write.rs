@@ -7,15 +7,17 @@ use std::path::Path;
 use crate::bundle::contents::RepositoryInfo;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
-use crate::plan::CheckedPlan;
 use crate::plan::deployment::{Host, Role};
+use crate::plan::staged::Staged;
+use crate::plan::{CheckedPlan, Plan};
+use crate::stage::facts;
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
-use crate::stage::packages::no_firewall;
+use crate::stage::packages::unavailable;
 use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
-use crate::stage::roles::is_supported;
+use crate::stage::roles::{chosen_packages, is_supported};
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
@@ -62,6 +64,7 @@ pub(super) fn stage(
         let files = build(&scene, &fit.programs, &fit.packages, &fit.repositories)?;
         hosts.push((fit.host, files));
     }
+    examine(plan, &hosts)?;
     let notes = summary::notes(plan, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
@@ -133,6 +136,30 @@ pub(super) fn stage(
     })
 }
 
+/// Holds the rules against everything that was generated, before any of it is written.
+fn examine(plan: &Plan, hosts: &[(&Host, HostFiles)]) -> Result<(), StageError> {
+    let mut staged = Staged::default();
+    for (host, files) in hosts {
+        let in_root = files.tree.entries().filter_map(|(path, entry)| {
+            let (content, _) = entry.staged()?;
+            Some((path.to_owned(), content.to_vec()))
+        });
+        let scripts = files.scripts.iter();
+        let beside = scripts.map(|(name, content)| ((*name).to_owned(), content.clone()));
+        let perms = ("perms.tsv".to_owned(), files.tree.perms().into_bytes());
+        staged.add(&host.name, in_root.chain(beside).chain([perms]).collect());
+    }
+    let findings = plan.examine_staged(&staged);
+    if !findings.refuses() {
+        return Ok(());
+    }
+    let wrong = findings.iter().map(|one| {
+        let host = one.host.as_ref().map_or("every host", |host| host.as_str());
+        format!("{} on {host}, {}: {}", one.id, one.subject, one.found)
+    });
+    Err(StageError::Unruly(wrong.collect()))
+}
+
 /// What one host takes from the bundle.
 struct Fit<'a> {
     host: &'a Host,
@@ -194,8 +221,8 @@ fn fit<'a>(
         }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(plan, host, major);
-        problems.extend(no_firewall(host));
+        let (packages, lacking) = payload.packages(host, major, &chosen_packages(plan, host));
+        problems.extend(unavailable(host, facts::has_failover(plan, host)));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

@@ -7,3 +7,4 @@ mod family;
 mod family_rhel;
 mod filter;
 mod tools;
+mod topology;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::plan::deployment::{Availability, Containers, Method, Role, Storage};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
-use crate::plan::rules::Kind::{Checked, Generates, OnHost, Parsed, Same};
+use crate::plan::rules::Kind::{Checked, Generates, OnHost, Parsed, Same, Staged};
 use crate::plan::rules::{Context, Report, rules};
+use crate::plan::staged::Staged as Files;
 
 rules! {
     "METHOD-034" Application Warning "SEED P3" Generates("HorizontalPodAutoscaler, with the chart only") =>
@@ -41,7 +42,7 @@ rules! {
         "in high availability the database is on a host of its own",
         "the failure of one server would take the database with it",
         "give the role db to a host without the role app";
-    "METHOD-042" Application Warning "SEED P3" Generates("/etc/sysctl.d/60-mattermost.conf") =>
+    "METHOD-042" Application Error "SEED P3" Staged("/etc/sysctl.d/60-mattermost.conf", kernel_fits) =>
         "kernel parameters fit many connections",
         "the defaults of the kernel run out of ports and queues",
         "use the generated file";
@@ -86,9 +87,9 @@ rules! {
         "this version reads and checks the deployment, and generates no files for the method yet",
         "use method = \"linux\", or a later version of haversack";
     "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
-        "the roles are ones that this version stages: proxy, app, db, minio, push",
-        "this version reads and checks the deployment, and generates no files for the role yet",
-        "remove the role, or use a later version of haversack";
+        "a host that Mattermost is installed on from packages runs no containers",
+        "the role `docker` belongs to the method `docker`; nothing is generated for it on Linux",
+        "remove the role, or use method = \"docker\"";
 }
 
 fn enough_servers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
@@ -218,14 +219,23 @@ fn roles_are_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     if plan.deployment.method != Method::Linux {
         return;
     }
-    for host in &plan.deployment.hosts {
-        for role in &host.roles {
-            if matches!(
-                role,
-                Role::DbReplica | Role::Nfs | Role::Monitor | Role::Docker
-            ) {
-                report.on(Severity::Error, &host.name, format!("the role {role}"));
-            }
-        }
+    for host in plan.hosts_with(Role::Docker) {
+        report.on(Severity::Error, &host.name, "the role docker".to_owned());
+    }
+}
+
+/// Where the kernel parameters stand, and what they say at least (Mattermost high availability
+/// guide).
+const SYSCTL: &str = "/etc/sysctl.d/60-mattermost.conf";
+const KERNEL: [&str; 4] = [
+    "net.ipv4.ip_local_port_range = 1025 65000",
+    "net.core.somaxconn = 4096",
+    "net.ipv4.tcp_max_syn_backlog = 8192",
+    "net.ipv4.tcp_fin_timeout = 30",
+];
+
+fn kernel_fits(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for host in plan.hosts_with(Role::App) {
+        report.file_holds(staged, &host.name, SYSCTL, &KERNEL);
     }
 }

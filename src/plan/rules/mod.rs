@@ -7,6 +7,7 @@
 mod architecture;
 mod database;
 mod files;
+mod look;
 mod method;
 mod ports;
 mod proxy;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Finding, Severity};
+use crate::plan::staged::Staged;
 use crate::plan::words::words;
 use crate::types::name::Name;
 
@@ -86,16 +88,24 @@ pub(super) struct Rule {
     kind: Kind,
 }
 
+type Check = fn(&Plan, &Context, &mut Report<'_>);
+type StagedCheck = fn(&Plan, &Staged, &mut Report<'_>);
+
 /// Where a rule holds.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// A plan is checked by this function.
-    Checked(fn(&Plan, &Context, &mut Report<'_>)),
+    Checked(Check),
     /// Another rule checks the same.
     Same(&'static str),
     /// A deployment file cannot say otherwise.
     Parsed(&'static str),
-    /// These staged files carry it out.
+    /// These staged files carry it out: every staging proves it of its own files, before anything
+    /// is written.
+    Staged(&'static str, StagedCheck),
+    /// A plan is checked, and what was staged for it too.
+    Both(Check, &'static str, StagedCheck),
+    /// These staged files carry it out; nothing checks them yet.
     Generates(&'static str),
     /// It is checked on the host, before or after installation.
     OnHost(&'static str),
@@ -153,6 +163,22 @@ impl Report<'_> {
     fn on(&mut self, level: Severity, host: &Name, found: impl Into<String>) {
         self.add(level, Some(host), &format!("host.{host}"), found.into());
     }
+
+    /// About one staged file: always an error, for it is a fault of this program.
+    fn file(&mut self, host: &Name, path: &str, found: impl Into<String>) {
+        self.add(Severity::Error, Some(host), path, found.into());
+    }
+
+    /// Every one of `parts` must stand in a staged file, and the file must be there.
+    fn file_holds(&mut self, staged: &Staged, host: &Name, path: &str, parts: &[&str]) {
+        let Some(text) = staged.file(host, path) else {
+            self.file(host, path, "the file is not staged");
+            return;
+        };
+        for part in parts.iter().filter(|part| !text.contains(**part)) {
+            self.file(host, path, format!("without `{part}`"));
+        }
+    }
 }
 
 /// Writes rows: `id layer level source kind => title, why, fix;`.
@@ -190,13 +216,29 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
 pub(super) fn apply(plan: &Plan, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in catalogue() {
-        if let Kind::Checked(check) = rule.kind {
+        if let Kind::Checked(check) | Kind::Both(check, ..) = rule.kind {
             let mut report = Report {
                 rule,
                 plan,
                 findings: &mut findings,
             };
             check(plan, context, &mut report);
+        }
+    }
+    findings
+}
+
+/// Everything that the rules find in staged files, unsorted.
+pub(super) fn examine(plan: &Plan, staged: &Staged) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in catalogue() {
+        if let Kind::Staged(_, check) | Kind::Both(_, _, check) = rule.kind {
+            let mut report = Report {
+                rule,
+                plan,
+                findings: &mut findings,
+            };
+            check(plan, staged, &mut report);
         }
     }
     findings
@@ -219,7 +261,8 @@ pub struct Explanation {
     pub fix: &'static str,
     /// Where it comes from.
     pub source: &'static str,
-    /// Where it holds: `plan`, `deployment file`, `staged files`, `host` or `information`.
+    /// Where it holds: `plan`, `deployment file`, `staged files, checked by stage`, `plan, and
+    /// staged files, checked by stage`, `host` or `information`.
     pub holds_in: &'static str,
     /// Which files, keys or rule, when it is not the plan.
     pub by: Option<&'static str>,
@@ -246,6 +289,8 @@ fn explanation(rule: &Rule) -> Explanation {
         Kind::Checked(_) => ("plan", None),
         Kind::Same(id) => ("plan", Some(id)),
         Kind::Parsed(what) => ("deployment file", Some(what)),
+        Kind::Staged(files, _) => ("staged files, checked by stage", Some(files)),
+        Kind::Both(_, files, _) => ("plan, and staged files, checked by stage", Some(files)),
         Kind::Generates(files) => ("staged files", Some(files)),
         Kind::OnHost(what) => ("host", Some(what)),
         Kind::Note => ("information", None),

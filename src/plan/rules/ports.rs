@@ -1,11 +1,18 @@
 //! Ports, firewall and protection in transit (requirements 19 to 32).
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
 use crate::plan::address::Transport;
-use crate::plan::deployment::{Role, S3Server, Security, Storage};
+use crate::plan::deployment::{Host, Role, S3Server, Security, Storage};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
-use crate::plan::rules::Kind::{Checked, Generates, Parsed};
+use crate::plan::flow::{Protocol, port};
+use crate::plan::rules::Kind::{Both, Checked, Generates, Parsed, Staged};
+use crate::plan::rules::look::{NFT, config_says, filters, sources};
 use crate::plan::rules::{Context, Report, rules};
+use crate::plan::staged::Staged as Files;
 
 rules! {
     "PORT-019" Access Error "SEED P2" Generates("config.json: ListenAddress; NGINX site: listen") =>
@@ -16,7 +23,7 @@ rules! {
         "WebSocket connections use the port of HTTPS",
         "a second port would need a second hole in every firewall",
         "remove the key";
-    "PORT-021" Application Error "SEED P2; Mattermost high availability guide" Generates("nftables: 8074 TCP and UDP between application servers") =>
+    "PORT-021" Application Error "SEED P2; Mattermost high availability guide" Staged("packet filter: 8074 TCP and UDP between application servers", gossip_has_both_protocols) =>
         "gossip has TCP and UDP 8074 between application servers, and nobody else",
         "with TCP alone the cluster status stays red",
         "use the generated rules";
@@ -44,7 +51,7 @@ rules! {
         "a restricted system has a second factor and a rate limit",
         "stolen passwords and floods are the common attacks from inside",
         "set auth.mfa = true and proxy.rate_limit";
-    "PORT-028" Application Error "SEED P2" Checked(classification_is_shown) =>
+    "PORT-028" Application Error "SEED P2" Both(classification_is_shown, "config.json: AnnouncementSettings", banner_is_configured) =>
         "a system of impact level 5 or 6 shows its classification",
         "users must see at any time what they may write",
         "add classification.banner";
@@ -60,7 +67,7 @@ rules! {
         "only application servers reach the database",
         "the database trusts who logs in",
         "use the generated rules";
-    "PORT-032" Application Error "SEED P2" Generates("nftables: peers of each host without itself") =>
+    "PORT-032" Application Error "SEED P2" Staged("packet filter: peers of each host without itself", gossip_is_for_peers) =>
         "only application servers reach each other on 8074",
         "who joins the gossip can read and forge cluster messages",
         "use the generated rules";
@@ -179,5 +186,50 @@ fn servers_are_apart_from_users(plan: &Plan, _: &Context, report: &mut Report<'_
                 report.on(Severity::Warning, &host.name, found);
             }
         }
+    }
+}
+
+/// The addresses of the other application servers.
+fn peers(plan: &Plan, host: &Host) -> BTreeSet<String> {
+    let apps = plan.hosts_with(Role::App);
+    apps.filter(|other| host.has(Role::App) && other.name != host.name)
+        .map(|other| other.address.to_string())
+        .collect()
+}
+
+fn gossip_has_both_protocols(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for (host, text) in filters(plan, staged, report) {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let open = sources(text, protocol, port::GOSSIP);
+            for peer in peers(plan, host).difference(&open) {
+                let found = format!("{protocol}/{} is closed to {peer}", port::GOSSIP);
+                report.file(&host.name, NFT, found);
+            }
+        }
+    }
+}
+
+fn gossip_is_for_peers(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for (host, text) in filters(plan, staged, report) {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let open = sources(text, protocol, port::GOSSIP);
+            for other in open.difference(&peers(plan, host)) {
+                let found = format!("{protocol}/{} is open to {other}", port::GOSSIP);
+                report.file(&host.name, NFT, found);
+            }
+        }
+    }
+}
+
+fn banner_is_configured(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    let marking = plan.deployment.classification.as_ref();
+    if let Some(text) = marking.and_then(|marking| marking.banner.as_ref()) {
+        let section = "AnnouncementSettings";
+        let wanted = [
+            (section, "EnableBanner", json!(true)),
+            (section, "BannerText", json!(text)),
+            (section, "AllowBannerDismissal", json!(false)),
+        ];
+        config_says(plan, staged, report, &wanted);
     }
 }

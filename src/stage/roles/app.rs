@@ -7,6 +7,7 @@ use crate::plan::flow::port;
 use crate::stage::host::Scene;
 use crate::stage::quote::percent;
 use crate::stage::render::{RenderError, values};
+use crate::stage::roles::nfs;
 use crate::stage::tree::{Access, PUBLIC, Tree};
 use crate::stage::{config, facts};
 use crate::types::secret::Secret;
@@ -26,7 +27,9 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
     if let Storage::Local { directory } = &plan.deployment.storage {
         tree.folder(directory, OWNED);
     }
-    let mut text = serde_json::to_vec_pretty(&config::config(plan)).unwrap_or_default();
+    let mut text =
+        serde_json::to_vec_pretty(&config::config(plan, scene.secrets.license.is_some()))
+            .unwrap_or_default();
     text.push(b'\n');
     tree.seed(
         "/opt/mattermost/config/config.json",
@@ -47,6 +50,23 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         Access(0o640, "root", "mattermost"),
         "mattermost.service",
     );
+    if let Some(license) = &scene.secrets.license {
+        let text = format!("{}\n", license.reveal().trim_end());
+        tree.file(
+            config::LICENSE,
+            text.into_bytes(),
+            Access(0o640, "root", "mattermost"),
+            "mattermost.service",
+        );
+    }
+    if let Some(cert) = &plan.files.saml_cert {
+        tree.file(
+            &format!("/opt/mattermost/config/{}", config::SAML_CERT),
+            cert.clone().into_bytes(),
+            Access(0o640, "mattermost", "mattermost"),
+            "mattermost.service",
+        );
+    }
     let ports = [port::APP, port::METRICS, port::GOSSIP];
     let values = values! {
         local_db => host.has(Role::Db),
@@ -54,6 +74,10 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         local_minio => host.has(Role::Minio),
         allow => facts::neighbours(plan, host, &ports),
         paths => writable(plan),
+        mount => match &plan.deployment.storage {
+            Storage::Nfs(nfs) => Some(nfs.directory.as_str()),
+            Storage::Local { .. } | Storage::S3(_) => None,
+        },
     };
     let unit = scene.renderer.render("app/mattermost.service", &values)?;
     tree.file(
@@ -62,6 +86,7 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         PUBLIC,
         "systemd",
     );
+    nfs::add_mount(scene, tree)?;
     let values = values! { reserved_ports => reserved_ports(scene) };
     let sysctl = scene.renderer.render("app/sysctl.conf", &values)?;
     tree.file("/etc/sysctl.d/60-mattermost.conf", sysctl, PUBLIC, "sysctl");
@@ -73,9 +98,12 @@ fn writable(plan: &Plan) -> Vec<String> {
     let mut paths: Vec<String> = ["config", "data", "plugins", "client"]
         .map(|folder| format!("/opt/mattermost/{folder}"))
         .into();
-    if let Storage::Local { directory } = &plan.deployment.storage
-        && !paths.contains(directory)
-    {
+    let directory = match &plan.deployment.storage {
+        Storage::Local { directory } => directory,
+        Storage::Nfs(nfs) => &nfs.directory,
+        Storage::S3(_) => return paths,
+    };
+    if !paths.contains(directory) {
         paths.push(directory.clone());
     }
     paths

@@ -3,8 +3,11 @@
 mod app;
 mod common;
 mod db;
+mod failover;
 mod firewall;
 mod minio;
+mod monitor;
+mod nfs;
 mod proxy;
 mod push;
 mod replica;
@@ -12,14 +15,17 @@ mod selinux;
 
 use serde::Serialize;
 
-use crate::plan::ACCOUNT_ID;
 use crate::plan::deployment::{Host, Role};
+use crate::plan::{ACCOUNT_ID, Plan};
+use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
+use crate::types::target::Family;
 
 pub(super) use db::database_values;
 pub(super) use firewall::unit as firewall_unit;
+pub(super) use nfs::mount_unit;
 pub(super) use replica::replica_values;
 pub(super) use selinux::labels;
 
@@ -42,6 +48,13 @@ pub(super) fn users(host: &Host) -> Vec<User> {
             ACCOUNT_ID.to_string(),
             "/opt/mattermost",
         ),
+        // The owner of the files, with the number that it has on the application servers.
+        (
+            Role::Nfs,
+            "mattermost",
+            ACCOUNT_ID.to_string(),
+            "/opt/mattermost",
+        ),
         (Role::Minio, "minio-user", any(), "/var/lib/minio"),
         (
             Role::Push,
@@ -50,10 +63,47 @@ pub(super) fn users(host: &Host) -> Vec<User> {
             "/opt/mattermost-push-proxy",
         ),
     ];
-    all.into_iter()
+    let mut users: Vec<User> = all
+        .into_iter()
         .filter(|(role, ..)| host.has(*role))
         .map(|(_, name, id, home)| User { name, id, home })
-        .collect()
+        .collect();
+    users.dedup();
+    users
+}
+
+/// Packages that a host needs because of the deployment's choices, beside those of its roles.
+pub(super) fn chosen_packages(plan: &Plan, host: &Host) -> Vec<&'static str> {
+    let mut packages = Vec::new();
+    if nfs::mounts(plan, host) {
+        packages.push(match host.distribution.family() {
+            Family::Debian => "nfs-common",
+            Family::Rhel => "nfs-utils",
+        });
+    }
+    if facts::has_failover(plan, host) {
+        packages.push("keepalived");
+    }
+    if host.has(Role::Monitor) {
+        packages.push("prometheus");
+    }
+    packages
+}
+
+/// Units that run on a host because of the deployment's choices.
+pub(super) fn chosen_units(plan: &Plan, host: &Host) -> Vec<String> {
+    let mut units = Vec::new();
+    if host.has(Role::Nfs) {
+        units.push(nfs::UNIT.to_owned());
+    }
+    units.extend(mount_unit(plan, host));
+    if facts::has_failover(plan, host) {
+        units.push(failover::UNIT.to_owned());
+    }
+    if host.has(Role::Monitor) {
+        units.push(monitor::UNIT.to_owned());
+    }
+    units
 }
 
 /// Adds the files of every role of the host.
@@ -69,7 +119,9 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
             Role::Minio => minio::add(scene, tree)?,
             Role::Push => push::add(scene, tree)?,
             // Refused before this, see `unsupported`.
-            Role::Nfs | Role::Monitor | Role::Docker => {}
+            Role::Nfs => nfs::add(scene, tree)?,
+            Role::Monitor => monitor::add(scene, tree)?,
+            Role::Docker => {}
         }
     }
     Ok(())
@@ -77,8 +129,5 @@ pub(super) fn add_all(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderEr
 
 /// Whether this version can stage the role.
 pub(super) const fn is_supported(role: Role) -> bool {
-    matches!(
-        role,
-        Role::Proxy | Role::App | Role::Db | Role::DbReplica | Role::Minio | Role::Push
-    )
+    !matches!(role, Role::Docker)
 }

@@ -1,10 +1,14 @@
 //! Files of a reverse proxy.
 
+use crate::plan::Plan;
+use crate::plan::address::Network;
+use crate::plan::deployment::Role;
 use crate::plan::flow::port;
 use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::payload::has_http2_directive;
 use crate::stage::render::{RenderError, values};
+use crate::stage::roles::failover;
 use crate::stage::tree::{Access, PRIVATE, PUBLIC, Tree};
 use crate::types::target::Family;
 
@@ -34,6 +38,10 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         // With another port than 443 the browser's Origin holds it, and the server compares both.
         host_header => if site.port() == port::HTTPS { "$host" } else { "$host:$server_port" },
         public => site.to_string().trim_start_matches("https://"),
+        rate_limit => plan.deployment.proxy.rate_limit,
+        // A client that starts asks for much at once: the page, its parts, channels, pictures.
+        rate_burst => plan.deployment.proxy.rate_limit.map(|rate| rate.saturating_mul(4)),
+        allow => allowed(plan),
         site => values! {
             host => site.host(),
             upload_mib => upload.megabytes(),
@@ -69,5 +77,25 @@ pub(super) fn add(scene: &Scene<'_>, tree: &mut Tree) -> Result<(), RenderError>
         PRIVATE,
         unit,
     );
-    Ok(())
+    failover::add(scene, tree)
+}
+
+/// The networks that may connect, when the deployment lists them: these, and the proxies.
+fn allowed(plan: &Plan) -> Vec<String> {
+    let options = &plan.deployment.proxy;
+    if options.allow.is_empty() {
+        return Vec::new();
+    }
+    let proxies = plan.hosts_with(Role::Proxy).map(|proxy| proxy.address);
+    let own = proxies
+        .chain(options.virtual_address)
+        .map(|address| Network::single(address).to_string());
+    let own_loopback = ["127.0.0.1/32".to_owned(), "::1/128".to_owned()];
+    options
+        .allow
+        .iter()
+        .map(ToString::to_string)
+        .chain(own)
+        .chain(own_loopback)
+        .collect()
 }

@@ -70,7 +70,7 @@ impl Staged {
 
     /// As [`Self::new`], for a deployment and the packages of the bundle.
     pub(crate) fn with(deployment: &str, packages: &[(&str, &str)]) -> Result<Self, StageError> {
-        Self::from_bundle_for(Distribution::Debian12, deployment, packages)
+        Self::bring(deployment, packages, &[], &[])
     }
 
     /// As [`Self::with`], with a bundle for this distribution.
@@ -79,11 +79,41 @@ impl Staged {
         deployment: &str,
         packages: &[(&str, &str)],
     ) -> Result<Self, StageError> {
+        Self::make(distribution, deployment, packages, &[], &[])
+    }
+
+    /// As [`Self::with`], with further programs (component and file name) in the bundle and secrets
+    /// that the operator brings (name and text).
+    pub(crate) fn bring(
+        deployment: &str,
+        packages: &[(&str, &str)],
+        programs: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
+        Self::make(
+            Distribution::Debian12,
+            deployment,
+            packages,
+            programs,
+            secrets,
+        )
+    }
+
+    fn make(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+        programs: &[(&str, &str)],
+        secrets: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
         let folder = tempfile::Builder::new()
             .prefix("haversack-stage-")
             .tempdir()
             .unwrap();
-        let bundle = bundle(folder.path(), distribution, packages);
+        let bundle = bundle(folder.path(), distribution, packages, programs);
+        if !secrets.is_empty() {
+            write_secrets(&folder.path().join("given"), secrets);
+        }
         write_deployment(folder.path(), deployment);
         let report = stage_into(folder.path(), &bundle, &folder.path().join("staged"))?;
         Ok(Self {
@@ -106,6 +136,22 @@ impl Staged {
     /// The staged tree.
     pub(crate) fn out(&self) -> PathBuf {
         self.path("staged")
+    }
+
+    /// A file that will stand at `path` on the host of this name.
+    pub(crate) fn rootfs_of(&self, host: &str, path: &str) -> PathBuf {
+        self.out().join(format!("{host}/rootfs{path}"))
+    }
+
+    /// The text of such a file.
+    pub(crate) fn text_of(&self, host: &str, path: &str) -> String {
+        let file = self.rootfs_of(host, path);
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    /// A script or list of the host of this name.
+    pub(crate) fn script_of(&self, host: &str, name: &str) -> String {
+        std::fs::read_to_string(self.out().join(host).join(name)).unwrap()
     }
 
     /// The folder of the one host.
@@ -142,6 +188,44 @@ pub(crate) fn packages() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// What a deployment of any roles needs beside [`packages`].
+pub(crate) fn all_packages() -> Vec<(&'static str, &'static str)> {
+    let mut all = packages();
+    all.extend([
+        ("keepalived", "1:2.2.7-1+b2"),
+        ("nfs-common", "1:2.6.2-4+deb12u1"),
+        ("nfs-kernel-server", "1:2.6.2-4+deb12u1"),
+        ("prometheus", "2.42.0+ds-5+deb12u1"),
+    ]);
+    all
+}
+
+/// A folder of secrets as an operator makes it.
+fn write_secrets(folder: &Path, secrets: &[(&str, &str)]) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, text) in secrets {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// The values of a key of a deployment file, such as each `address = "10.20.0.5"`.
+fn quoted_values(deployment: &str, key: &str) -> Vec<String> {
+    deployment
+        .lines()
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix(key)?
+                .trim_start()
+                .strip_prefix('=')
+        })
+        .filter_map(|value| Some(value.split('"').nth(1)?.to_owned()))
+        .collect()
+}
+
 fn stage_into(
     folder: &Path,
     bundle: &AuthenticBundle,
@@ -158,7 +242,7 @@ fn stage_into(
         .unwrap_or_else(|refused| panic!("{:#?}", refused.findings));
     let request = StageRequest {
         out: out.to_owned(),
-        secrets: None,
+        secrets: Some(folder.join("given")).filter(|given| given.exists()),
     };
     stage(bundle, &plan, &request, &OsRandom, &Silent, &Cancel::new())
 }
@@ -176,7 +260,12 @@ fn write_deployment(folder: &Path, text: &str) {
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let issuer = rcgen::Issuer::new(ca, ca_key);
     let key = rcgen::KeyPair::generate().unwrap();
-    let mut leaf = CertificateParams::new(vec!["chat.mm.internal".to_owned()]).unwrap();
+    // One certificate for the site and for every host.
+    let mut names = vec!["chat.mm.internal".to_owned()];
+    for key in ["address", "fqdn", "virtual_address"] {
+        names.extend(quoted_values(text, key));
+    }
+    let mut leaf = CertificateParams::new(names).unwrap();
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.distinguished_name
         .push(DnType::CommonName, "chat.mm.internal");
@@ -196,7 +285,12 @@ fn write_deployment(folder: &Path, text: &str) {
     }
 }
 
-fn bundle(folder: &Path, distribution: Distribution, packages: &[(&str, &str)]) -> AuthenticBundle {
+fn bundle(
+    folder: &Path,
+    distribution: Distribution,
+    packages: &[(&str, &str)],
+    programs: &[(&str, &str)],
+) -> AuthenticBundle {
     let store = Store::open(&folder.join("store")).unwrap();
     let mut items = vec![
         item(
@@ -237,8 +331,13 @@ fn bundle(folder: &Path, distribution: Distribution, packages: &[(&str, &str)]) 
             "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
         ));
     }
+    for (component, name) in programs {
+        items.push(program(component, name, b"\x7fELF program"));
+    }
     for (package, version) in packages {
-        let path = format!("v1/apt/base/pool/main/{package}_{version}_amd64.deb");
+        // As in the archive, a file name lacks the epoch.
+        let upstream = version.rsplit(':').next().unwrap();
+        let path = format!("v1/apt/base/pool/main/{package}_{upstream}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
         made.info.package = Some((*package).to_owned());
         made.info.version = Some((*version).to_owned());

@@ -1,0 +1,93 @@
+//! How rules look into staged files: packet filters and the configuration of the server.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::plan::deployment::{Firewall, Host, Role};
+use crate::plan::derive::Plan;
+use crate::plan::flow::Protocol;
+use crate::plan::rules::Report;
+use crate::plan::staged::Staged as Files;
+
+/// Where the packet filter of nftables stands.
+pub(super) const NFT: &str = "/etc/nftables.d/mattermost.nft";
+
+/// Who may open a port, by the packet filter of nftables: the sources of its `input` chain, `any`
+/// where a line names none.
+pub(super) fn sources(text: &str, protocol: Protocol, port: u16) -> BTreeSet<String> {
+    let input = text.split("chain input").nth(1).unwrap_or_default();
+    let input = input.split("chain ").next().unwrap_or_default();
+    let wanted = format!("{protocol} dport {port} accept");
+    let mut found = BTreeSet::new();
+    for line in input.lines().filter(|line| line.contains(&wanted)) {
+        match line
+            .split_once('{')
+            .and_then(|(_, rest)| rest.split_once('}'))
+        {
+            Some((peers, _)) => found.extend(peers.split(',').map(|peer| peer.trim().to_owned())),
+            None => {
+                found.insert("any".to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// Hosts with a filter of nftables, and its text.
+pub(super) fn filters<'p>(
+    plan: &'p Plan,
+    staged: &'p Files,
+    report: &mut Report<'_>,
+) -> Vec<(&'p Host, &'p str)> {
+    let mut found = Vec::new();
+    for host in &plan.deployment.hosts {
+        if host.firewall == Firewall::Nftables && staged.hosts().any(|name| *name == host.name) {
+            match staged.file(&host.name, NFT) {
+                Some(text) => found.push((host, text)),
+                None => report.file(&host.name, NFT, "the packet filter is not staged"),
+            }
+        }
+    }
+    found
+}
+
+/// Where the configuration of the server stands.
+pub(super) const CONFIG: &str = "/opt/mattermost/config/config.json";
+
+/// The configuration of the server on each host that runs it; what cannot be read is reported.
+pub(super) fn configs<'p>(
+    plan: &'p Plan,
+    staged: &Files,
+    report: &mut Report<'_>,
+) -> Vec<(&'p Host, Value)> {
+    let mut found = Vec::new();
+    for host in plan.hosts_with(Role::App) {
+        let text = staged.file(&host.name, CONFIG);
+        match text.map(serde_json::from_str) {
+            Some(Ok(value)) => found.push((host, value)),
+            Some(Err(error)) => report.file(&host.name, CONFIG, format!("is no JSON: {error}")),
+            None => report.file(&host.name, CONFIG, "the file is not staged"),
+        }
+    }
+    found
+}
+
+/// Every one of these keys must have this value: `(section, key, value)`.
+pub(super) fn config_says(
+    plan: &Plan,
+    staged: &Files,
+    report: &mut Report<'_>,
+    wanted: &[(&str, &str, Value)],
+) {
+    for (host, config) in configs(plan, staged, report) {
+        for (section, key, value) in wanted {
+            let found = config.get(section).and_then(|section| section.get(key));
+            if found != Some(value) {
+                let found = found.map_or_else(|| "absent".to_owned(), Value::to_string);
+                let found = format!("{section}.{key} is {found}, not {value}");
+                report.file(&host.name, CONFIG, found);
+            }
+        }
+    }
+}
