@@ -10,10 +10,10 @@
 //! | 1 | [`event`] | how progress is reported without knowing a terminal |
 //! | 2 | [`fs`], [`pool`] | durable files; bounded parallel work |
 //! | 3 | [`archive`], [`manifest`], [`trust`], `net` | tar streams; the wish list; signatures and evidence; HTTP |
-//! | 4 | [`lock`], [`store`] | exact artifacts; content-addressed cache |
+//! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
-//! | 6 | `resolve`, `fetch`, [`verify`] | the steps that join them |
-//! | 7 | [`stage`] | generated trees |
+//! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
+//! | 7 | [`stage`], [`preflight`] | generated trees; a host against its checks |
 //! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
 //! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
@@ -21,6 +21,7 @@
 
 pub mod archive;
 pub mod bundle;
+pub mod checks;
 pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;
@@ -29,8 +30,10 @@ pub mod lock;
 pub mod manifest;
 #[cfg(feature = "connected")]
 pub mod net;
+pub mod nginx;
 pub mod plan;
 pub mod pool;
+pub mod preflight;
 #[cfg(feature = "connected")]
 pub mod resolve;
 #[cfg(feature = "connected")]

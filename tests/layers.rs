@@ -16,10 +16,10 @@ const LAYERS: &[&[&str]] = &[
     &["event"],
     &["fs", "pool"],
     &["archive", "manifest", "trust", "net"],
-    &["lock", "store"],
+    &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
-    &["resolve", "fetch", "verify"],
-    &["stage"],
+    &["resolve", "fetch", "verify", "checks"],
+    &["stage", "preflight"],
     &["cli"],
 ];
 

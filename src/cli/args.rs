@@ -87,6 +87,22 @@ pub(crate) enum Command {
         after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
     )]
     Stage(StageArgs),
+    /// Say what a configuration written by hand lacks, and what that causes.
+    #[command(subcommand)]
+    Lint(LintCommand),
+    /// Show what differs between two staged trees, or two locks. Secrets are never shown.
+    #[command(
+        after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
+                            mattermost.lock.old mattermost.lock"
+    )]
+    Diff(DiffArgs),
+    /// Look whether this host is what its staged tree expects. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
+                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
+                      preflight.sh makes the same checks where this program may not run."
+    )]
+    Preflight(PreflightArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
         after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
@@ -248,6 +264,57 @@ pub(crate) struct StageArgs {
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LintCommand {
+    /// The NGINX in front of Mattermost: required and recommended elements, with the symptom that each missing one causes.
+    ///
+    /// Exit code 0: no errors; 5: errors; with --strict also 1: warnings; 2: a file cannot be read.
+    #[command(
+        after_help = "Examples:\n  haversack lint nginx /etc/nginx/conf.d/mattermost.conf\n  \
+                            haversack lint nginx mattermost.conf --deployment deployment.toml   (also: does it fit?)\n  \
+                            haversack lint nginx mattermost.conf snippets/proxy.conf            (with a file that it includes)\n  \
+                            nginx -T > all.conf; haversack lint nginx all.conf                  (everything that NGINX reads)"
+    )]
+    Nginx(LintNginxArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LintNginxArgs {
+    /// The file of the site, or the output of `nginx -T`; then the files that it includes.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also compare names, ports, servers and sizes with this deployment file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) deployment: Option<PathBuf>,
+    /// The version of NGINX that will read it, such as 1.22.1.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) nginx_version: Option<haversack::nginx::Version>,
+    /// Exit 1 when there are warnings.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The older staged tree or lock.
+    pub(crate) old: PathBuf,
+    /// The newer one.
+    pub(crate) new: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    /// Folder of this host in the staged tree: the one with `install.sh` and `checks.json`.
+    #[arg(value_name = "HOSTDIR")]
+    pub(crate) folder: PathBuf,
+    /// Also make the checks that hold only after the installation.
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// Exit 1 when a warning is left.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Args)]

@@ -115,7 +115,9 @@ failures! {
     haversack::manifest::ManifestProblems,
     haversack::lock::LockError,
     haversack::bundle::FromLockError,
+    haversack::checks::CheckListError,
     haversack::plan::DeploymentError,
+    haversack::stage::DifferenceError,
     haversack::stage::StageError,
 }
 

@@ -40,6 +40,11 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Correct them and run the same command again.",
     ),
     m(
+        "E205",
+        "The list of checks of a host is broken, or was written by another version.",
+        "Copy the folder of the host from the staged tree again, or run its preflight.sh.",
+    ),
+    m(
         "E210",
         "The lock cannot be read, or contradicts itself.",
         "Restore it from version control, or run `haversack lock` again.",
@@ -123,6 +128,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "E252",
         "A file that the deployment file names cannot be used.",
         "Correct its path or content.",
+    ),
+    m(
+        "E260",
+        "A file that is to be examined cannot be read.",
+        "Name a readable file of at most 4 MiB.",
+    ),
+    m(
+        "E261",
+        "A file that is to be examined exceeds a limit: size, number or depth of its directives.",
+        "Name the file of the site alone, not a whole configuration.",
     ),
     m(
         "E281",
@@ -368,6 +383,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "E531",
         "The output folder holds something else than a staged tree, or lies inside the bundle.",
         "Name another folder.",
+    ),
+    m(
+        "E532",
+        "Generated files name hosts outside the deployment that it does not acknowledge; nothing was staged.",
+        "Correct the name in the deployment, or add it to `egress` in [policy] when the way to it is arranged and allowed.",
+    ),
+    m(
+        "E533",
+        "What should be compared is neither two staged trees nor two locks.",
+        "Name two folders that `haversack stage` wrote, or two lock files.",
     ),
     m(
         "E540",

@@ -53,6 +53,23 @@ impl AtomicFile {
         sync_parent(&target)
     }
 
+    /// Sets the permission bits and moves it to its target, syncing nothing, for callers that write
+    /// a whole tree and then call [`sync_file_system`](super::sync_file_system) once.
+    ///
+    /// # Errors
+    /// When it cannot be moved; the target is then what it was.
+    pub fn commit_unsynced(self, mode: u32) -> Result<(), PathError> {
+        self.file
+            .as_file()
+            .set_permissions(Permissions::from_mode(mode))
+            .at("set permissions of", &self.target)?;
+        self.file
+            .persist(&self.target)
+            .map_err(|failed| failed.error)
+            .at("rename to", &self.target)?;
+        Ok(())
+    }
+
     /// As [`AtomicFile::commit`], but leaves the folder unsynced, for callers that write many files
     /// and sync each folder once at the end. Gives back the target.
     ///
@@ -90,6 +107,16 @@ pub fn write_atomic(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathEr
     let mut file = AtomicFile::create(target)?;
     file.write_all(bytes).at("write", target)?;
     file.commit(mode)
+}
+
+/// Writes a whole file, syncing nothing; see [`AtomicFile::commit_unsynced`].
+///
+/// # Errors
+/// When it cannot be written; the target is then what it was.
+pub fn write_unsynced(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
+    let mut file = AtomicFile::create(target)?;
+    file.write_all(bytes).at("write", target)?;
+    file.commit_unsynced(mode)
 }
 
 #[cfg(test)]

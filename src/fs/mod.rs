@@ -16,7 +16,7 @@ mod pass;
 mod root;
 mod walk;
 
-pub use atomic::{AtomicFile, write_atomic};
+pub use atomic::{AtomicFile, write_atomic, write_unsynced};
 pub use error::{At, PathError};
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
@@ -150,6 +150,18 @@ pub fn sync_folder(path: &Path) -> Result<(), PathError> {
         .at("sync folder", path)
 }
 
+/// Syncs everything on the file system that a folder lies on (`syncfs(2)`): one wait for a tree of
+/// many files. Linux before 5.8 does not tell of write errors here.
+///
+/// # Errors
+/// When the folder cannot be opened, or the file system tells of an error.
+pub fn sync_file_system(folder: &Path) -> Result<(), PathError> {
+    let opened = File::open(folder).at("open folder", folder)?;
+    rustix::fs::syncfs(&opened)
+        .map_err(io::Error::from)
+        .at("sync", folder)
+}
+
 /// Makes a folder and its parents, new ones with `mode`. Existing ones are left as they are.
 ///
 /// # Errors
@@ -248,6 +260,48 @@ pub fn free_space(path: &Path) -> Result<u64, PathError> {
         .map_err(io::Error::from)
         .at("examine file system of", path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// What is known of a file or folder and of its file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Number of its owner.
+    pub owner: u32,
+    /// Type and permission bits (`st_mode`).
+    pub mode: u32,
+    /// Number of its file system (`st_dev`).
+    pub device: u64,
+    /// Bytes that an unprivileged user may still write there.
+    pub free_bytes: u64,
+    /// Inodes that are free there; none where the file system does not count them.
+    pub free_files: Option<u64>,
+}
+
+/// What is known of a file or folder, following symbolic links.
+///
+/// # Errors
+/// When it is not there, or cannot be examined.
+pub fn facts(path: &Path) -> Result<Facts, PathError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(path).at("examine", path)?;
+    let system = rustix::fs::statvfs(path)
+        .map_err(io::Error::from)
+        .at("examine file system of", path)?;
+    Ok(Facts {
+        owner: found.uid(),
+        mode: found.mode(),
+        device: found.dev(),
+        free_bytes: system.f_bavail.saturating_mul(system.f_frsize),
+        free_files: (system.f_files > 0).then_some(system.f_ffree),
+    })
+}
+
+/// Where a symbolic link leads.
+///
+/// # Errors
+/// When it is none, or cannot be read.
+pub fn read_link(path: &Path) -> Result<PathBuf, PathError> {
+    fs::read_link(path).at("read link", path)
 }
 
 fn ignore_absent(result: io::Result<()>) -> io::Result<()> {

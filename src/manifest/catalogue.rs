@@ -5,12 +5,18 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::types::digest::Digest;
 
 const MATTERMOST: &str = include_str!("../../manifests/catalogue/mattermost.toml");
+
+const POSTGRESQL: &str = include_str!("../../manifests/catalogue/postgresql.toml");
+const OPERATOR: &str = include_str!("../../manifests/catalogue/operator.toml");
+
+static MAJORS: LazyLock<Option<Majors>> = LazyLock::new(|| toml::from_str(POSTGRESQL).ok());
+static FEATURES: LazyLock<Option<Operator>> = LazyLock::new(|| toml::from_str(OPERATOR).ok());
 
 static BUILT_IN: LazyLock<Vec<Releases>> = LazyLock::new(|| {
     [MATTERMOST]
@@ -38,6 +44,43 @@ pub struct Releases {
     /// Release lines with their support windows.
     #[serde(rename = "cycle", default)]
     pub cycles: Vec<Cycle>,
+    /// Oldest major of `PostgreSQL` by range of versions.
+    #[serde(rename = "minimum", default)]
+    minima: Vec<Minimum>,
+    /// What an upgrade must not do, or must heed.
+    #[serde(rename = "upgrade", default)]
+    pub upgrades: Vec<Upgrade>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Minimum {
+    mattermost: semver::VersionReq,
+    postgresql: u32,
+}
+
+/// One path of upgrades.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upgrade {
+    /// The version that runs.
+    pub from: semver::VersionReq,
+    /// The version that is to run.
+    pub to: semver::VersionReq,
+    /// What is said about it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is said about an upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The publisher forbids it.
+    Forbidden,
+    /// It changes something that people must know.
+    Notice,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -70,6 +113,119 @@ pub struct Cycle {
     pub esr: bool,
     /// Oldest major of `PostgreSQL` it runs on.
     pub min_postgresql: u32,
+    /// Oldest C library it runs on, when the publisher states one.
+    pub min_glibc: Option<String>,
+    /// Distributions that it no longer runs on.
+    #[serde(default)]
+    pub dropped: Vec<String>,
+}
+
+/// Majors of `PostgreSQL`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Majors {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(rename = "component")]
+    _component: String,
+    /// The day these facts were collected.
+    pub as_of: Datetime,
+    #[serde(rename = "major")]
+    rows: Vec<Major>,
+}
+
+/// One major of `PostgreSQL`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Major {
+    /// Its number.
+    pub major: u32,
+    /// Day of its first release.
+    pub released: Datetime,
+    /// The day of its last fixes.
+    pub ends: Datetime,
+}
+
+impl Majors {
+    /// What is known of one major.
+    #[must_use]
+    pub fn major(&self, major: u32) -> Option<&Major> {
+        self.rows.iter().find(|known| known.major == major)
+    }
+}
+
+/// The Mattermost operator for Kubernetes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(rename = "component")]
+    _component: String,
+    /// The day these facts were collected.
+    pub as_of: Datetime,
+    /// Features that need a version.
+    #[serde(rename = "feature")]
+    pub features: Vec<Feature>,
+    /// Images that it pulls by itself.
+    #[serde(rename = "image")]
+    pub images: Vec<HiddenImage>,
+}
+
+/// A feature of the operator that needs a version.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// Its name, as the custom resource writes it.
+    pub name: String,
+    /// Versions of the operator that have it.
+    pub operator: semver::VersionReq,
+    /// Versions of Mattermost that it works with.
+    pub mattermost: semver::VersionReq,
+    /// Images that are pulled without it.
+    pub otherwise: Vec<String>,
+}
+
+/// An image that the operator pulls by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenImage {
+    /// Its reference.
+    pub reference: String,
+    /// When.
+    pub when: String,
+}
+
+/// What the catalogue knows of `PostgreSQL`.
+#[must_use]
+pub fn postgresql() -> Option<&'static Majors> {
+    MAJORS.as_ref()
+}
+
+/// What the catalogue knows of the operator.
+#[must_use]
+pub fn operator() -> Option<&'static Operator> {
+    FEATURES.as_ref()
+}
+
+/// The day of a date of the catalogue.
+#[must_use]
+pub fn day(date: &Datetime) -> Option<jiff::civil::Date> {
+    date.to_string().parse().ok()
+}
+
+/// The day of the oldest part of the catalogue.
+#[must_use]
+pub fn as_of() -> Option<jiff::civil::Date> {
+    let releases = BUILT_IN.iter().map(|releases| &releases.as_of);
+    let others = [
+        postgresql().map(|known| &known.as_of),
+        operator().map(|known| &known.as_of),
+    ];
+    releases
+        .chain(others.into_iter().flatten())
+        .filter_map(day)
+        .min()
 }
 
 /// What the catalogue knows about `component`; `None` when it knows nothing.
@@ -79,6 +235,50 @@ pub fn of(component: &str) -> Option<&'static Releases> {
 }
 
 impl Releases {
+    /// The release line of a version.
+    #[must_use]
+    pub fn cycle_of(&self, version: &semver::Version) -> Option<&Cycle> {
+        let line = format!("{}.{}", version.major, version.minor);
+        self.cycles.iter().find(|cycle| cycle.cycle == line)
+    }
+
+    /// The newest release of the same line that the catalogue knows, with or without digests, and
+    /// the day it came out where that is known; `None` when `version` is it.
+    #[must_use]
+    pub fn newest_of_line(
+        &self,
+        version: &semver::Version,
+    ) -> Option<(&semver::Version, Option<&Datetime>)> {
+        let known = self
+            .known
+            .iter()
+            .map(|known| (&known.version, Some(&known.released)));
+        let listed = self.listed.iter().map(|release| (&release.version, None));
+        known
+            .chain(listed)
+            .filter(|(one, _)| (one.major, one.minor) == (version.major, version.minor))
+            .max_by(|a, b| a.0.cmp(b.0))
+            .filter(|(newest, _)| *newest > version)
+    }
+
+    /// Oldest major of `PostgreSQL` that a version runs on.
+    #[must_use]
+    pub fn oldest_postgresql(&self, version: &semver::Version) -> Option<u32> {
+        let mut rows = self.minima.iter();
+        let row = rows.find(|row| row.mattermost.matches(version))?;
+        Some(row.postgresql)
+    }
+
+    /// What is said about an upgrade, in the order of the catalogue.
+    pub fn upgrade(
+        &self,
+        from: &semver::Version,
+        to: &semver::Version,
+    ) -> impl Iterator<Item = &Upgrade> {
+        let touches = |rule: &&Upgrade| rule.from.matches(from) && rule.to.matches(to);
+        self.upgrades.iter().filter(touches)
+    }
+
     /// Every version with known digests, in no particular order.
     pub fn versions(&self) -> impl Iterator<Item = &semver::Version> + Clone {
         self.listed.iter().map(|release| &release.version)
@@ -131,6 +331,40 @@ mod tests {
             }
         }
         assert_eq!(BUILT_IN.len(), 1);
+    }
+
+    #[test]
+    fn the_parts_of_the_catalogue_agree() {
+        let releases = of("mattermost").unwrap();
+        for cycle in &releases.cycles {
+            let version = semver::Version::parse(&format!("{}.0", cycle.cycle)).unwrap();
+            let oldest = releases.oldest_postgresql(&version);
+            assert_eq!(oldest, Some(cycle.min_postgresql), "{version}");
+            let known = postgresql().unwrap().major(cycle.min_postgresql);
+            assert!(known.is_some() || cycle.min_postgresql < 14, "{version}");
+        }
+        assert_eq!(as_of().unwrap().to_string(), "2026-11-23");
+        assert_eq!(operator().unwrap().features.len(), 1);
+        assert_eq!(operator().unwrap().images.len(), 3);
+        assert_eq!(POSTGRESQL.matches("[[major]]").count(), 5);
+    }
+
+    #[test]
+    fn upgrades_that_fail_are_known() {
+        let verdicts = |from: &str, to: &str| -> Vec<Verdict> {
+            let version = |text| semver::Version::parse(text).unwrap();
+            let releases = of("mattermost").unwrap();
+            let (from, to) = (version(from), version(to));
+            let rules = releases.upgrade(&from, &to);
+            rules.map(|rule| rule.verdict).collect()
+        };
+        assert_eq!(
+            verdicts("10.11.17", "11.7.2"),
+            [Verdict::Forbidden, Verdict::Notice]
+        );
+        assert_eq!(verdicts("10.11.17", "11.7.3"), [Verdict::Notice]);
+        assert_eq!(verdicts("11.7.9", "12.1.0"), [Verdict::Notice]);
+        assert_eq!(verdicts("11.7.9", "11.7.15"), []);
     }
 
     #[test]

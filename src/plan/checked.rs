@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Finding, Findings, Severity};
-use crate::plan::rules::{self, Context};
+use crate::plan::rules::{self, Acceptance, Context};
 use crate::plan::staged::Staged;
 
 /// A plan that no rule refuses. Made by [`Plan::check`] only, so that staging an unchecked plan
@@ -72,6 +72,16 @@ impl Plan {
                 })
                 .collect(),
         )
+    }
+
+    /// Whether each id that [`Context::accepted`] holds can be accepted for this plan.
+    ///
+    /// # Errors
+    /// The first id that no rule has, whose rule never warns, or that is an error here.
+    pub fn acceptable(&self, context: &Context) -> Result<(), Acceptance> {
+        let findings = self.findings(context);
+        let found: Vec<&Finding> = findings.iter().collect();
+        rules::acceptable(&context.accepted, &found)
     }
 
     /// Applies the rules that hold in generated files to what was staged for this plan. An error

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::plan::problem::Place;
+use crate::plan::rules::Layer;
 use crate::plan::words::words;
 use crate::types::name::Name;
 
@@ -44,6 +45,8 @@ pub struct Finding {
     pub fix: String,
     /// Where the rule comes from, such as `SEED P4`.
     pub source: &'static str,
+    /// The layer of the architecture that it concerns.
+    pub layer: Layer,
     /// Whether the operator accepted it; warnings only.
     pub accepted: bool,
 }
@@ -85,6 +88,16 @@ impl Findings {
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter()
+    }
+
+    /// The ids of what the operator accepted, sorted, none twice.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<&'static str> {
+        let accepted = self.0.iter().filter(|finding| finding.accepted);
+        let mut ids: Vec<&str> = accepted.map(|finding| finding.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// Whether there are none.

@@ -51,6 +51,8 @@ words! {
         Tcp = "tcp",
         /// UDP.
         Udp = "udp",
+        /// VRRP (RFC 5798), IP protocol 112: it has no ports, and its flows have port 0.
+        Vrrp = "vrrp",
     }
 }
 
@@ -77,7 +79,7 @@ pub struct Flow {
     pub to: Party,
     /// Protocol.
     pub protocol: Protocol,
-    /// Port at the answering end.
+    /// Port at the answering end; 0 for a protocol without ports.
     pub port: u16,
     /// What for.
     pub purpose: &'static str,
@@ -283,6 +285,10 @@ impl Matrix<'_> {
             &apps,
             (Protocol::Tcp, port::APP, "proxy to server", "PORT-030"),
         );
+        if self.deployment.proxy.virtual_address.is_some() {
+            let address = (Protocol::Vrrp, 0, "virtual address", "METHOD-040");
+            self.between(&proxies, &proxies, address);
+        }
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let gossip = (protocol, port::GOSSIP, "gossip between servers", "PORT-032");
             self.between(&apps, &apps, gossip);

@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use crate::plan::derive::Plan;
 use crate::plan::finding::{Findings, Severity};
+use crate::plan::flow::{Flow, Protocol};
+use crate::plan::rules::Layer;
 
 /// The plan and its findings as text for people, ending in a line that counts them.
 #[must_use]
@@ -77,7 +79,7 @@ fn matrix(text: &mut String, plan: &Plan) -> fmt::Result {
             vec![
                 flow.from.to_string(),
                 format!("-> {}", flow.to),
-                format!("{}/{}", flow.protocol, flow.port),
+                service(flow),
                 flow.purpose.to_owned(),
                 flow.rule.to_owned(),
             ]
@@ -86,10 +88,30 @@ fn matrix(text: &mut String, plan: &Plan) -> fmt::Result {
     table(text, &rows)
 }
 
+/// Protocol and port of a flow, such as `tcp/443`; the protocol alone when it has no ports.
+pub(super) fn service(flow: &Flow) -> String {
+    match flow.protocol {
+        Protocol::Tcp | Protocol::Udp => format!("{}/{}", flow.protocol, flow.port),
+        Protocol::Vrrp => flow.protocol.to_string(),
+    }
+}
+
 fn findings(text: &mut String, findings: &Findings) -> fmt::Result {
     writeln!(text, "\nFindings")?;
-    for finding in findings.iter() {
-        writeln!(text, "  {}", finding.to_string().replace('\n', "\n  "))?;
+    for (level, layer) in Severity::ALL
+        .iter()
+        .flat_map(|level| Layer::ALL.iter().map(move |layer| (*level, *layer)))
+    {
+        let mut some = findings
+            .iter()
+            .filter(|one| (one.level, one.layer) == (level, layer))
+            .peekable();
+        if some.peek().is_some() {
+            writeln!(text, "  {layer} layer")?;
+        }
+        for finding in some {
+            writeln!(text, "  {}", finding.to_string().replace('\n', "\n  "))?;
+        }
     }
     let count = |level| findings.count(level);
     let accepted = findings.iter().filter(|finding| finding.accepted).count();

@@ -148,6 +148,7 @@ pub(super) fn files(
 struct HostValues<'a> {
     name: &'a Name,
     address: std::net::IpAddr,
+    /// Digest of its list; empty before it is staged.
     manifest: String,
 }
 
@@ -159,17 +160,17 @@ fn inventory(plan: &Plan, staged: &[StagedHost]) -> Value {
             let hosts: Vec<HostValues<'_>> = placed
                 .iter()
                 .filter(|(found, _)| *found == step)
-                .filter_map(|(_, host)| {
-                    let staged = staged.iter().find(|one| one.name == host.name)?;
-                    Some(HostValues {
-                        name: &host.name,
-                        address: host.address,
-                        manifest: staged.manifest.to_string(),
-                    })
+                .map(|(_, host)| HostValues {
+                    name: &host.name,
+                    address: host.address,
+                    manifest: staged
+                        .iter()
+                        .find(|one| one.name == host.name)
+                        .map_or_else(String::new, |one| one.manifest.to_string()),
                 })
                 .collect();
             values! { group => step.group(), hosts }
         })
         .collect();
-    minijinja::context! { site => plan.deployment.site.host().to_string(), steps => groups }
+    minijinja::context! { steps => groups }
 }

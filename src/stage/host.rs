@@ -1,22 +1,25 @@
 //! Everything that one host gets: files, programs, packages, scripts.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use minijinja::Value;
 use serde::Serialize;
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::checks::CheckList;
 use crate::plan::Plan;
 use crate::plan::address::{HostName, Network};
 use crate::plan::deployment::{Host, Role, Storage};
 use crate::plan::flow::port;
-use crate::stage::facts;
 use crate::stage::layout::Layout;
 use crate::stage::payload::{Copy, Packing, Payload, Program, keyring_extension};
 use crate::stage::render::{RenderError, Renderer, values};
 use crate::stage::roles;
+use crate::stage::share::Share;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
+use crate::stage::{checks, facts};
 use crate::types::path::RelPath;
 
 /// What the files of a host are made from.
@@ -39,6 +42,8 @@ pub(super) struct HostFiles {
     pub(super) scripts: Vec<(&'static str, Vec<u8>)>,
     /// What is copied from the bundle.
     pub(super) copies: Vec<Copy>,
+    /// What the host must satisfy: `checks.json`.
+    pub(super) checks: CheckList,
 }
 
 /// A program as `install.sh` names it.
@@ -62,9 +67,12 @@ pub(super) fn build(
 ) -> Result<HostFiles, RenderError> {
     let mut tree = Tree::default();
     let mut copies = Vec::new();
+    let contents = scene.payload.contents;
+    let share = Share::new(contents, packages);
     for repository in repositories {
         add_source(scene, &mut tree, repository)?;
-        copies.extend(scene.payload.repository_files(repository));
+        let files = scene.payload.repository_files(repository);
+        copies.extend(files.into_iter().filter(|copy| share.has(contents, copy)));
         let name = &repository.name;
         copies.push(Copy {
             from: repository.keyring.clone(),
@@ -86,15 +94,23 @@ pub(super) fn build(
     for name in ["install.sh", "verify.sh", "rollback.sh"] {
         scripts.push((name, scene.renderer.render(name, &values)?));
     }
+    let payloads = checks::Payloads {
+        programs,
+        packages,
+        repositories,
+    };
+    let list = checks::of_host(scene, payloads)?;
+    scripts.push(("preflight.sh", checks::script(scene, &list)?));
     Ok(HostFiles {
         tree,
         scripts,
         copies,
+        checks: list,
     })
 }
 
 /// Where the file of a program lies below `artifacts/`: two components may have files of one name.
-fn artifact(program: &Program, path: &RelPath) -> String {
+pub(super) fn artifact(program: &Program, path: &RelPath) -> String {
     format!("{}/{}", program.component, path.file_name())
 }
 
@@ -216,7 +232,6 @@ fn script_values(
         .collect();
     let bundle_packages: Vec<&str> = scene.payload.package_names().collect();
     let site = deployment.site.host().to_string();
-    let site_port = deployment.site.port();
     let upload = deployment.limits.upload;
     let (admin_v6, admin_v4): (Vec<_>, Vec<_>) = deployment
         .network
@@ -232,8 +247,6 @@ fn script_values(
         .iter()
         .map(ToString::to_string)
         .collect();
-    let minio = facts::service_name(plan, host);
-    let redirect_expected = format!("301 {}/haversack", deployment.site);
     let base = values! {
         host => values! { name => host.name, address => host.address },
         roles => host.roles,
@@ -270,7 +283,17 @@ fn script_values(
         ssh_port => port::SSH,
         backup => deployment.backup.enabled.is_on(),
     };
-    let services = values! {
+    minijinja::context! { ..base, ..service_values(scene) }
+}
+
+/// What the scripts know of the services of the deployment.
+fn service_values(scene: &Scene<'_>) -> Value {
+    let Scene { plan, host, .. } = scene;
+    let deployment = &plan.deployment;
+    let site = deployment.site.host().to_string();
+    let site_port = deployment.site.port();
+    let minio = facts::service_name(plan, host);
+    values! {
         db => roles::database_values(scene),
         mount_unit => roles::mount_unit(plan, host),
         mount_point => match &deployment.storage {
@@ -296,14 +319,13 @@ fn script_values(
         site_address => facts::with_port(host.address, site_port),
         redirect_connect => format!("{site}:80:{}", facts::with_port(host.address, 80)),
         redirect_url => format!("http://{site}/haversack"),
-        redirect_expected,
-        upload_bytes => upload.proxy_body_bytes(),
-    };
-    minijinja::context! { ..base, ..services }
+        redirect_expected => format!("301 {}/haversack", deployment.site),
+        upload_bytes => deployment.limits.upload.proxy_body_bytes(),
+    }
 }
 
 /// The newest `Date` of the package indexes, written anew (RFC 3339): upstream's own text goes into no script.
-fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
+pub(super) fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
     repositories
         .iter()
         .flat_map(|repository| &repository.suites)
@@ -317,9 +339,16 @@ fn newest_index(repositories: &[RepositoryInfo]) -> Option<String> {
         .map(|when| when.to_string())
 }
 
-/// Lines of `/etc/hosts`: the site leads to its proxy, and hosts with a name to their address,
-/// without asking any DNS.
+/// Lines of `/etc/hosts`: they work without asking any DNS.
 fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
+    hosts_names(plan)
+        .into_iter()
+        .map(|(address, name)| format!("{address} {name} # haversack"))
+        .collect()
+}
+
+/// The site leads to its proxy, and hosts with a name to their address.
+pub(super) fn hosts_names(plan: &Plan) -> BTreeSet<(IpAddr, HostName)> {
     let deployment = &plan.deployment;
     let entrance = deployment
         .proxy
@@ -328,13 +357,12 @@ fn hosts_lines(plan: &Plan) -> BTreeSet<String> {
     let named = deployment
         .hosts
         .iter()
-        .filter_map(|host| Some((host.address, host.fqdn.as_ref()?)));
+        .filter_map(|host| Some((host.address, host.fqdn.clone()?)));
     entrance
-        .map(|address| (address, deployment.site.host()))
+        .map(|address| (address, deployment.site.host().clone()))
         .into_iter()
         .chain(named)
         .filter(|(_, name)| matches!(name, HostName::Dns(_)))
-        .map(|(address, name)| format!("{address} {name} # haversack"))
         .collect()
 }
 

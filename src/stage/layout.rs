@@ -51,6 +51,11 @@ impl Layout {
         }
     }
 
+    /// What is there when a cluster was made.
+    pub(super) fn database_cluster(self) -> String {
+        format!("{}/PG_VERSION", self.database_data())
+    }
+
     /// The folder of PostgreSQL's programs.
     pub(super) fn database_programs(self) -> String {
         match self.family {

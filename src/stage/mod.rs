@@ -10,14 +10,17 @@
 //!   ansible/                 inventory and playbooks that install the hosts in the right order
 //!   secrets/                 0700; made once, kept by every later stage
 //!   HOST/
-//!     install.sh verify.sh rollback.sh perms.tsv MANIFEST.sha256
+//!     preflight.sh install.sh verify.sh rollback.sh checks.json perms.tsv MANIFEST.sha256
 //!     artifacts/             upstream's files under their own names; apt/NAME/{dists,pool}
 //!     rootfs/                the generated files at their absolute paths
 //! ```
 //!
 //! The same bundle, deployment and secrets give the same bytes.
 
+mod checks;
 mod config;
+mod difference;
+mod egress;
 mod facts;
 mod fleet;
 mod given;
@@ -30,11 +33,16 @@ mod quote;
 mod render;
 mod roles;
 pub mod secrets;
+mod share;
 mod site;
 mod summary;
 mod tree;
 mod write;
 
+pub use difference::{
+    Change, DifferenceError, FileDifference, FileState, TreeDifference, difference,
+};
+pub use egress::Egress;
 pub use packages::needed_packages;
 pub use render::RenderError;
 pub use secrets::{OsRandom, Random, SecretError};
@@ -88,6 +96,8 @@ pub struct StageReport {
     pub secrets_made: Vec<String>,
     /// Files of the bundle that no host needs; each was read and checked.
     pub only_checked: usize,
+    /// Hosts outside the deployment that generated files name, each acknowledged by it.
+    pub egress: Vec<Egress>,
     /// Sentences that the installer should read; they are in `INSTALL.md` too.
     pub notes: Vec<String>,
 }
@@ -109,6 +119,9 @@ pub enum StageError {
     /// Bundle and plan do not fit together; every reason.
     #[error("the bundle does not fit the deployment:\n  - {}", .0.join("\n  - "))]
     Unfit(Vec<String>),
+    /// Generated files name hosts outside the deployment, and it does not acknowledge them.
+    #[error("generated files name hosts outside the deployment:\n  - {}", listed(.0))]
+    Egress(Vec<Egress>),
     /// The output folder holds something else.
     #[error("{} is no earlier staged tree: {reason}", path.display())]
     Occupied {
@@ -159,6 +172,7 @@ impl StageError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "E530",
+            Self::Egress(_) => "E532",
             Self::Occupied { .. } | Self::InBundle(_) => "E531",
             Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
@@ -176,6 +190,9 @@ impl StageError {
         let text = match self {
             Self::Unfit(_) => {
                 "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
+            }
+            Self::Egress(_) => {
+                "correct the name in the deployment; or, when the way to it is arranged and allowed, add it to `egress` in [policy]; nothing was staged"
             }
             Self::Occupied { .. } => {
                 "name a folder that does not exist yet, or move what is not part of the staged tree away; nothing was changed"
@@ -201,6 +218,20 @@ impl StageError {
         };
         Some(text.to_owned())
     }
+}
+
+/// The first of them, a line each.
+fn listed(found: &[Egress]) -> String {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = found
+        .iter()
+        .take(SHOWN)
+        .map(|one| format!("{} in {} line {}", one.host, one.file, one.line))
+        .collect();
+    if let Some(more) = found.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more places"));
+    }
+    lines.join("\n  - ")
 }
 
 /// Stages a bundle for a plan.

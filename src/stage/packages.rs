@@ -19,7 +19,8 @@ pub const fn needed_packages(role: Role, family: Family) -> &'static [&'static s
         (Role::Db | Role::DbReplica, Family::Rhel) => &["glibc-langpack-en"],
         (Role::Nfs, Family::Debian) => &["nfs-kernel-server"],
         (Role::Nfs, Family::Rhel) => &["nfs-utils"],
-        (Role::Push | Role::Monitor | Role::Docker, _) => &[],
+        (Role::Monitor, _) => &["prometheus"],
+        (Role::Push | Role::Docker, _) => &[],
     }
 }
 

@@ -71,6 +71,13 @@ const PROGRAMS: &[Program] = &[
         unit: "minio.service",
     },
     Program {
+        role: Role::Minio,
+        component: "mc",
+        packing: Packing::Binary,
+        target: "/usr/local/bin/mc",
+        unit: "-",
+    },
+    Program {
         role: Role::Push,
         component: "push-proxy",
         packing: Packing::Archive {
@@ -82,6 +89,9 @@ const PROGRAMS: &[Program] = &[
         unit: "mattermost-push-proxy.service",
     },
 ];
+
+/// Components that a role can do without.
+const OPTIONAL: [&str; 1] = ["mc"];
 
 /// Endings of files that accompany a program and are not the program.
 const COMPANIONS: [&str; 9] = [
@@ -120,6 +130,7 @@ impl<'a> Payload<'a> {
         for program in PROGRAMS.iter().filter(|program| host.has(program.role)) {
             match self.candidates(program).as_slice() {
                 [one] => found.push((*program, (*one).clone())),
+                [] if OPTIONAL.contains(&program.component) => {}
                 [] => lacking.push(format!(
                     "the bundle has no component `{}`, which the role {} of {} needs; add it to the manifest and build again",
                     program.component, program.role, host.name
@@ -200,11 +211,11 @@ impl<'a> Payload<'a> {
     /// the Red Hat family takes none from the bundle.
     pub(super) fn packages(
         &self,
+        plan: &Plan,
         host: &Host,
         major: Option<u16>,
-        chosen: &[&str],
     ) -> (Vec<String>, Vec<String>) {
-        let wanted = packages::wanted(host, major, chosen);
+        let wanted = packages::wanted(plan, host, major);
         let lacking = wanted
             .iter()
             .filter(|_| host.distribution.family() == Family::Debian)

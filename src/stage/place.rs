@@ -122,6 +122,7 @@ impl Building {
     /// # Errors
     /// When the file system refuses.
     pub(super) fn finish(self) -> Result<(), StageError> {
+        fs::sync_file_system(&self.folder)?;
         if self.place.occupied {
             fs::exchange(&self.folder, &self.place.out)?;
             fs::remove_dir_all(&self.folder)?;
@@ -139,6 +140,24 @@ fn occupied(out: &Path, reason: impl Into<String>) -> StageError {
     }
 }
 
+/// The hosts of a staged tree, as its `plan.json` names them.
+///
+/// # Errors
+/// When the folder is no staged tree.
+pub(super) fn hosts_of(tree: &Path) -> Result<Vec<Name>, StageError> {
+    let plan = tree.join(PLAN_JSON);
+    if !fs::examine(&plan)?.is_some_and(|found| found.is_file()) {
+        return Err(occupied(tree, "it is not empty and has no plan.json"));
+    }
+    let mark: Option<Mark> = serde_json::from_slice(&fs::read(&plan, MAX_PLAN)?).ok();
+    mark.filter(|mark| mark.staged == STAGED)
+        .map(|mark| mark.hosts)
+        .ok_or_else(|| {
+            let reason = format!("its plan.json does not begin with \"staged\": {STAGED}");
+            occupied(tree, reason)
+        })
+}
+
 /// Sees to it that the folder is empty or an earlier tree, and that replacing it loses nothing that
 /// somebody put there: `secrets/` is carried over, all else at its top is ours.
 fn examine_tree(out: &Path) -> Result<(), StageError> {
@@ -149,19 +168,11 @@ fn examine_tree(out: &Path) -> Result<(), StageError> {
     if names.len() > MAX_TOP {
         return Err(occupied(out, "it holds too many names"));
     }
-    let plan = out.join(PLAN_JSON);
+    let hosts = hosts_of(out)?;
+    let hosts: BTreeSet<&str> = hosts.iter().map(Name::as_str).collect();
     let is_file = |path: &Path| -> Result<bool, StageError> {
         Ok(fs::examine(path)?.is_some_and(|found| found.is_file()))
     };
-    if !is_file(&plan)? {
-        return Err(occupied(out, "it is not empty and has no plan.json"));
-    }
-    let mark: Option<Mark> = serde_json::from_slice(&fs::read(&plan, MAX_PLAN)?).ok();
-    let Some(mark) = mark.filter(|mark| mark.staged == STAGED) else {
-        let reason = format!("its plan.json does not begin with \"staged\": {STAGED}");
-        return Err(occupied(out, reason));
-    };
-    let hosts: BTreeSet<&str> = mark.hosts.iter().map(Name::as_str).collect();
     for name in &names {
         let path = out.join(name);
         let is_folder = fs::examine(&path)?.is_some_and(|found| found.is_dir());

@@ -27,6 +27,14 @@ pub struct RenderError {
 }
 
 impl RenderError {
+    /// A value that the file cannot carry.
+    pub(super) fn value(template: &'static str, why: String) -> Self {
+        Self {
+            template,
+            source: Error::new(ErrorKind::InvalidOperation, why),
+        }
+    }
+
     /// Says for which file a value could not be quoted.
     pub(super) fn quote(template: &'static str) -> impl Fn(QuoteError) -> Self {
         move |why| Self {
@@ -94,6 +102,7 @@ templates![
     "install/rhel/system.sh",
     "install/services.sh",
     "minio/config.env",
+    "minio/mattermost-account.env",
     "minio/mattermost-bucket-init",
     "minio/minio.default",
     "minio/minio.service",
@@ -105,6 +114,11 @@ templates![
     "nfs/nfs.conf",
     "proxy/keepalived.conf",
     "proxy/mattermost-proxy-check",
+    "preflight.sh",
+    "preflight/files.sh",
+    "preflight/host.sh",
+    "preflight/network.sh",
+    "preflight/report.sh",
     "proxy/mattermost.nginx",
     "push/mattermost-push-proxy.service",
     "rollback.sh",

@@ -197,10 +197,8 @@ impl<'a> SecretStore<'a> {
     }
 
     fn unfit_as(&self, name: &str, shape: Shape, problem: &'static str) -> SecretError {
-        let (folder, given) = match self.given.contains_key(name) {
-            true => (&self.given_in, true),
-            false => (&self.folder, false),
-        };
+        let given = self.given.contains_key(name);
+        let folder = if given { &self.given_in } else { &self.folder };
         SecretError::Unfit {
             path: folder.join(name),
             problem,
@@ -223,7 +221,7 @@ impl<'a> SecretStore<'a> {
         &self.made
     }
 
-    /// Writes the new secrets into `folder`: it is 0700, they are 0600.
+    /// Writes the new and the given secrets into `folder`: it is 0700, they are 0600.
     ///
     /// # Errors
     /// When the folder or a file cannot be written.
@@ -234,11 +232,10 @@ impl<'a> SecretStore<'a> {
             .made
             .iter()
             .filter_map(|name| Some((*name, self.known.get(name)?)));
-        for (name, secret) in made.chain(self.given.iter().map(|(name, secret)| (*name, secret))) {
-            {
-                let line = format!("{}\n", secret.reveal());
-                fs::write_atomic(&folder.join(name), line.as_bytes(), 0o600)?;
-            }
+        let given = self.given.iter().map(|(name, secret)| (*name, secret));
+        for (name, secret) in made.chain(given) {
+            let line = format!("{}\n", secret.reveal());
+            fs::write_atomic(&folder.join(name), line.as_bytes(), 0o600)?;
         }
         Ok(())
     }

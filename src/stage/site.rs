@@ -63,21 +63,25 @@ impl Secrets {
         let at_rest_key = store.get("at-rest-encrypt-key", Shape::Alphanumeric)?;
         let public_link_salt = store.get("public-link-salt", Shape::Alphanumeric)?;
         let has_minio = plan.hosts_with(Role::Minio).next().is_some();
-        let s3 = match &deployment.storage {
-            Storage::S3(s3) if matches!(s3.server, S3Server::Endpoint(_)) => Some((
+        let external = matches!(&deployment.storage, Storage::S3(s3) if matches!(s3.server, S3Server::Endpoint(_)));
+        let s3 = if external {
+            Some((
                 store.required("s3-access-key", Shape::Foreign)?,
                 store.required("s3-secret-key", Shape::Foreign)?,
-            )),
-            Storage::S3(_) | Storage::Local { .. } | Storage::Nfs(_) if has_minio => Some((
+            ))
+        } else if has_minio {
+            Some((
                 store.get("s3-access-key", Shape::Alphanumeric)?,
                 store.get("s3-secret-key", Shape::Password)?,
-            )),
-            Storage::S3(_) | Storage::Local { .. } | Storage::Nfs(_) => None,
+            ))
+        } else {
+            None
         };
-        let minio_root = if has_minio && has_client {
+        let minio_root = if has_minio && (has_client || external) {
             Some((
                 store.get("minio-root-user", Shape::Alphanumeric)?,
-                store.get("minio-root-password", Shape::Password)?,
+                // It is a part of a URL for MinIO's client.
+                store.get("minio-root-password", Shape::Alphanumeric)?,
             ))
         } else {
             None
@@ -108,6 +112,25 @@ impl Secrets {
             ldap_password,
             license,
         })
+    }
+
+    /// Every value, for those who must not repeat one.
+    pub(super) fn values(&self) -> Vec<&Secret> {
+        let mut values = vec![
+            &self.db_password,
+            &self.db_verifier,
+            &self.at_rest_key,
+            &self.public_link_salt,
+        ];
+        if let Some(replication) = &self.replication {
+            values.extend([&replication.password, &replication.verifier]);
+        }
+        for (account, key) in self.s3.iter().chain(&self.minio_root) {
+            values.extend([account, key]);
+        }
+        let foreign = [&self.smtp_password, &self.ldap_password, &self.license];
+        values.extend(foreign.into_iter().flatten());
+        values
     }
 }
 

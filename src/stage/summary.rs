@@ -12,7 +12,7 @@ use crate::stage::fleet::in_order;
 use crate::stage::payload::Payload;
 use crate::stage::place::{INSTALL_MD, PLAN_JSON, PLAN_TXT, STAGED};
 use crate::stage::render::{RenderError, Renderer, values};
-use crate::stage::{BundleLabel, StagedHost};
+use crate::stage::{BundleLabel, Egress, StagedHost};
 use crate::types::name::Name;
 use crate::types::target::Family;
 
@@ -28,11 +28,13 @@ struct PlanFile<'a> {
     hosts: Vec<&'a Name>,
     format: u32,
     bundle: &'a BundleLabel,
+    egress: &'a [Egress],
     plan: &'a CheckedPlan,
 }
 
 /// Sentences that the installer should read.
-pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
+pub(super) fn notes(checked: &CheckedPlan, payload: &Payload<'_>) -> Vec<String> {
+    let plan = checked.plan();
     let mut notes = Vec::new();
     for repository in &payload.contents.repositories {
         for suite in &repository.suites {
@@ -61,9 +63,22 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
     }
     if matches!(plan.deployment.storage, Storage::S3(_))
         && plan.hosts_with(Role::Minio).next().is_some()
+        && !payload.has_component("mc")
     {
         notes.push(
             "Mattermost uses the root account of MinIO, for making another needs MinIO's own client `mc`. Nobody else should keep files in this MinIO."
+                .to_owned(),
+        );
+    }
+    if !plan.database.replicas.is_empty() {
+        notes.push(
+            "A replica that was away until its primary had to drop what it still needed (10 GB of log) stops following. Drop and make its slot on the primary, move its data folder away, and run its install.sh again. Nothing makes a replica the primary by itself: that is `pg_ctl promote`, and then a deployment with the two hosts exchanged."
+                .to_owned(),
+        );
+    }
+    if plan.deployment.proxy.virtual_address.is_some() {
+        notes.push(
+            "The proxies pass the address of the site to each other by VRRP (IP protocol 112): the network between them must let it through."
                 .to_owned(),
         );
     }
@@ -72,6 +87,13 @@ pub(super) fn notes(plan: &Plan, payload: &Payload<'_>) -> Vec<String> {
             "The push proxy starts without keys. Put those of your own mobile apps into /etc/mattermost-push-proxy/, and their names into mattermost-push-proxy.json."
                 .to_owned(),
         );
+    }
+    let accepted = checked.findings().accepted();
+    if !accepted.is_empty() {
+        notes.push(format!(
+            "Warnings that were accepted when this was staged: {}. PLAN.txt tells what they say.",
+            accepted.join(", ")
+        ));
     }
     notes
 }
@@ -84,6 +106,7 @@ pub(super) fn documents(
     renderer: &Renderer,
     notes: &[String],
     staged: &[StagedHost],
+    egress: &[Egress],
 ) -> Result<Vec<(&'static str, Vec<u8>)>, RenderError> {
     let hosts = in_order(&checked.plan().deployment.hosts);
     let file = PlanFile {
@@ -91,6 +114,7 @@ pub(super) fn documents(
         hosts: hosts.iter().map(|host| &host.name).collect(),
         format: 1,
         bundle: label,
+        egress,
         plan: checked,
     };
     let mut json = serde_json::to_vec_pretty(&file).unwrap_or_default();

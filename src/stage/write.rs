@@ -5,19 +5,20 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::checks::CHECKS_JSON;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::deployment::{Host, Role};
 use crate::plan::staged::Staged;
 use crate::plan::{CheckedPlan, Plan};
-use crate::stage::facts;
+use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
 use crate::stage::packages::unavailable;
 use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
-use crate::stage::roles::{chosen_packages, is_supported};
+use crate::stage::roles::is_supported;
 use crate::stage::secrets::{Random, SecretStore};
 use crate::stage::site::Secrets;
 use crate::stage::{BundleLabel, StageError, StageReport, StageRequest, StagedHost, summary};
@@ -65,7 +66,8 @@ pub(super) fn stage(
         hosts.push((fit.host, files));
     }
     examine(plan, &hosts)?;
-    let notes = summary::notes(plan, &payload);
+    let egress = egress(plan, &hosts, &secrets, &renderer)?;
+    let notes = summary::notes(checked, &payload);
     let header = bundle.sums().header();
     let label = BundleLabel {
         name: header.name.to_string(),
@@ -111,15 +113,17 @@ pub(super) fn stage(
         cancel.check()?;
         bundle.check_file(path, &progress)?;
     }
-    let documents = summary::documents(&label, checked, &payload, &renderer, &notes, &staged)?;
+    let documents = summary::documents(
+        &label, checked, &payload, &renderer, &notes, &staged, &egress,
+    )?;
     for (name, content) in &documents {
-        fs::write_atomic(&building.folder.join(name), content, 0o644)?;
+        fs::write_unsynced(&building.folder.join(name), content, 0o644)?;
     }
     let ansible = building.folder.join(fleet::ANSIBLE);
     for (name, content) in fleet::files(plan, &staged, &renderer)? {
         let target = ansible.join(name);
         make_parent(&target)?;
-        fs::write_atomic(&target, &content, 0o644)?;
+        fs::write_unsynced(&target, &content, 0o644)?;
     }
     carry_secrets(&request.out.join(SECRETS), &building.folder.join(SECRETS))?;
     store.write_to(&building.folder.join(SECRETS))?;
@@ -132,6 +136,7 @@ pub(super) fn stage(
         hosts: staged,
         secrets_made: store.made().iter().map(ToString::to_string).collect(),
         only_checked: unused.len(),
+        egress,
         notes,
     })
 }
@@ -158,6 +163,41 @@ fn examine(plan: &Plan, hosts: &[(&Host, HostFiles)]) -> Result<(), StageError> 
         format!("{} on {host}, {}: {}", one.id, one.subject, one.found)
     });
     Err(StageError::Unruly(wrong.collect()))
+}
+
+/// Searches every generated file for hosts outside the deployment.
+fn egress(
+    plan: &Plan,
+    hosts: &[(&Host, HostFiles)],
+    secrets: &Secrets,
+    renderer: &Renderer,
+) -> Result<Vec<Egress>, StageError> {
+    let mut audit = Audit::new(plan, secrets.values());
+    for (host, files) in hosts {
+        for (path, entry) in files.tree.entries() {
+            if let Some((content, _)) = entry.staged() {
+                audit.scan(&format!("{}/rootfs{path}", host.name), content);
+            }
+        }
+        for (name, content) in &files.scripts {
+            audit.scan(&format!("{}/{name}", host.name), content);
+        }
+    }
+    // The digests that the inventory will hold name nobody.
+    for (name, content) in fleet::files(plan, &[], renderer)? {
+        audit.scan(&format!("{}/{name}", fleet::ANSIBLE), &content);
+    }
+    let found = audit.finish();
+    let open: Vec<Egress> = found
+        .iter()
+        .filter(|one| !one.acknowledged)
+        .cloned()
+        .collect();
+    if open.is_empty() {
+        Ok(found)
+    } else {
+        Err(StageError::Egress(open))
+    }
 }
 
 /// What one host takes from the bundle.
@@ -221,8 +261,8 @@ fn fit<'a>(
         }
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
-        let (packages, lacking) = payload.packages(host, major, &chosen_packages(plan, host));
-        problems.extend(unavailable(host, facts::has_failover(plan, host)));
+        let (packages, lacking) = payload.packages(plan, host, major);
+        problems.extend(no_firewall(host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,
@@ -264,7 +304,7 @@ impl Work<'_> {
         let mut put = |path: String, content: &[u8], mode: u32| -> Result<(), StageError> {
             let target = folder.join(&path);
             make_parent(&target)?;
-            fs::write_atomic(&target, content, mode)?;
+            fs::write_unsynced(&target, content, mode)?;
             listed.insert(path, Digest::of(content));
             Ok(())
         };
@@ -276,6 +316,7 @@ impl Work<'_> {
         for (name, content) in &files.scripts {
             put((*name).to_owned(), content, 0o755)?;
         }
+        put(CHECKS_JSON.to_owned(), &files.checks.to_json(), 0o644)?;
         put("perms.tsv".to_owned(), files.tree.perms().as_bytes(), 0o644)?;
         let manifest = listed
             .iter()
@@ -284,7 +325,7 @@ impl Work<'_> {
                 let _ = writeln!(text, "{digest}  {path}");
                 text
             });
-        fs::write_atomic(&folder.join(MANIFEST), manifest.as_bytes(), 0o644)?;
+        fs::write_unsynced(&folder.join(MANIFEST), manifest.as_bytes(), 0o644)?;
         Ok(StagedHost {
             name: host.name.clone(),
             files: listed.len().saturating_add(1),
@@ -326,7 +367,7 @@ fn carry_secrets(from: &Path, to: &Path) -> Result<(), StageError> {
         } else {
             // Anything but a plain file was refused before, and cannot be read here either.
             let content = fs::read(&from.join(&entry.path), MAX_SECRET)?;
-            fs::write_atomic(&target, &content, 0o600)?;
+            fs::write_unsynced(&target, &content, 0o600)?;
         }
     }
     Ok(())

@@ -136,7 +136,8 @@ impl AuthenticBundle {
     }
 
     /// Copies a file to `target` with these permission bits, hashing what passes: it is read once and
-    /// written once. The target appears only when the bytes are what was signed.
+    /// written once. The target appears only when the bytes are what was signed. It is not synced:
+    /// the caller does that once for the whole tree, with [`crate::fs::sync_file_system`].
     ///
     /// # Errors
     /// When the file is not here, its bytes are wrong, or the target cannot be written; nothing is
@@ -150,7 +151,7 @@ impl AuthenticBundle {
     ) -> Result<(), VerifyError> {
         let mut file = AtomicFile::create(target)?;
         self.read_through(path, Some((&mut file, target)), progress)?;
-        Ok(file.commit(mode)?)
+        Ok(file.commit_unsynced(mode)?)
     }
 
     /// Reads a file and compares its bytes with what was signed.

@@ -1,3 +1,6 @@
-//! The Ansible playbooks of a staged tree, run by the real Ansible.
+//! What concerns all hosts of a staged tree together: the playbooks, run by the real Ansible, and
+//! the search for hosts outside the deployment.
 
+mod egress;
+mod lint;
 mod run;

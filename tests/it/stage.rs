@@ -7,4 +7,4 @@ mod family;
 mod family_rhel;
 mod filter;
 mod tools;
-mod topology;
+pub(crate) mod topology;

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "connected")]
 pub(crate) mod build;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod lint;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod reference;
 pub(crate) mod sign;
 pub(crate) mod stage;

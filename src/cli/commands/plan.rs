@@ -1,5 +1,6 @@
 //! `haversack plan`: checks a deployment and shows it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use haversack::event::Event;
@@ -14,7 +15,14 @@ use crate::cli::failure::Failure;
 use crate::cli::surroundings;
 use crate::cli::trusting::{Trusting, places};
 
-/// Prints hosts, ports and findings. Errors end in a policy exit, warnings in findings under
+/// Prints hosts, ports and findings.
+///
+/// `--json` prints one object: `plan` (the deployment with all that follows from it, `flows` is the
+/// port matrix), `findings` (sorted; `level`, `id`, `host`, `subject`, `place`, `expected`, `found`,
+/// `why`, `fix`, `source`, `layer`, `accepted`), `graph` (nodes and edges for a drawing, see
+/// [`haversack::plan::graph`]), `accepted` (ids) and `catalogue` (`as_of`, `age_days`).
+///
+/// Errors end in a policy exit, warnings in findings under
 /// `--strict`.
 pub(crate) fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let supply = match (&args.bundle, &args.trust) {
@@ -22,11 +30,26 @@ pub(crate) fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Class, Failu
         _ => Vec::new(),
     };
     let plan = read(&args.deployment)?;
-    let findings = plan.findings(&rules(supply, &args.accept));
-    let text = plan::render_text(&plan, &findings);
-    context
-        .output
-        .result(&json!({ "plan": plan, "findings": findings }), &text);
+    let rules = rules(supply, &args.accept);
+    acceptable(&plan, &rules)?;
+    let findings = plan.findings(&rules);
+    let mut text = plan::render_text(&plan, &findings);
+    let age = rules.catalogue_age();
+    if let Some((day, days)) = &age {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  catalogue of {day}, {days} days old");
+    }
+    let catalogue = age.map(|(day, days)| json!({ "as_of": day.to_string(), "age_days": days }));
+    context.output.result(
+        &json!({
+            "plan": plan,
+            "findings": findings,
+            "graph": plan.graph(),
+            "accepted": findings.accepted(),
+            "catalogue": catalogue,
+        }),
+        &text,
+    );
     Ok(if findings.refuses() {
         Class::Policy
     } else if args.strict && findings.count(Severity::Warning) > 0 {
@@ -34,6 +57,12 @@ pub(crate) fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Class, Failu
     } else {
         Class::Ok
     })
+}
+
+/// Refuses an id after `--accept` that is none of a warning.
+pub(crate) fn acceptable(plan: &Plan, rules: &Rules) -> Result<(), Failure> {
+    plan.acceptable(rules)
+        .map_err(|error| Failure::usage(error.to_string(), error.hint()))
 }
 
 /// Reads a deployment and derives its plan.

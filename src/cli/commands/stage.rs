@@ -7,7 +7,7 @@ use haversack::plan;
 use haversack::stage::{self, OsRandom, StageReport, StageRequest};
 use haversack::verify;
 
-use super::plan::{read, rules, supply};
+use super::plan::{acceptable, read, rules, supply};
 use super::{Context, stand_ins_line};
 use crate::cli::args::StageArgs;
 use crate::cli::exit::Class;
@@ -30,13 +30,12 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
             text: &warning.text,
         });
     }
-    let checked = plan
-        .check(&rules(supply(bundle.contents()), &args.accept))
-        .map_err(|refused| {
-            let shown = plan::render_text(&refused.plan, &refused.findings);
-            Failure::new(refused.id(), &refused, Some(refused.hint().to_owned()))
-                .with_details(shown)
-        })?;
+    let rules = rules(supply(bundle.contents()), &args.accept);
+    acceptable(&plan, &rules)?;
+    let checked = plan.check(&rules).map_err(|refused| {
+        let shown = plan::render_text(&refused.plan, &refused.findings);
+        Failure::new(refused.id(), &refused, Some(refused.hint().to_owned())).with_details(shown)
+    })?;
     let request = StageRequest {
         out: args.output.clone(),
         secrets: args.secrets.clone(),
@@ -88,6 +87,16 @@ fn text(report: &StageReport) -> String {
         "  bundle files that no host needs: {}, each checked",
         report.only_checked
     );
+    if report.egress.is_empty() {
+        text.push_str("  hosts outside the deployment that generated files name: none\n");
+    }
+    for one in &report.egress {
+        let _ = writeln!(
+            text,
+            "  outside, acknowledged: {} in {} line {}",
+            one.host, one.file, one.line
+        );
+    }
     for note in &report.notes {
         let _ = writeln!(text, "  note: {note}");
     }

@@ -43,6 +43,8 @@ pub struct Deployment {
     pub purpose: Purpose,
     /// One application server or several.
     pub availability: Availability,
+    /// The version of Mattermost that runs there now; none: a new installation.
+    pub upgrade_from: Option<semver::Version>,
     /// Marking of the information.
     pub classification: Option<Classification>,
     /// The site's certificate.
@@ -123,6 +125,8 @@ pub struct Networks {
     pub users: Vec<Network>,
     /// Where administrators are.
     pub admin: Vec<Network>,
+    /// The networks that the hosts of this deployment stand in; none: not said, not checked.
+    pub hosts: Vec<Network>,
     /// Resolvers.
     pub dns: Vec<IpAddr>,
     /// Time servers.

@@ -334,4 +334,6 @@ pub struct Kubernetes {
     pub ingress_class: Name,
     /// What installs it.
     pub install: KubernetesInstall,
+    /// Whether the number of pods follows the load; with the chart only.
+    pub autoscale: Switch,
 }

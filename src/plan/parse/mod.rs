@@ -87,6 +87,12 @@ fn read(reader: &Reader<'_>, mut root: Section<'_, '_, '_>) -> Option<Deployment
     let edition = required_word::<Edition>(&mut root, "edition");
     let purpose = root.word::<Purpose>("purpose");
     let ha = root.flag("ha").unwrap_or(false);
+    let upgrade_from = root
+        .parsed::<semver::Version>(
+            "upgrade_from",
+            "write the version that runs now, such as 11.7.9",
+        )
+        .map(|said| said.value);
     let classification = root.table("classification").map(classification);
     let tls = required_table(&mut root, "tls", "add [tls] with cert, key and ca");
     let tls = tls.and_then(tls_files);
@@ -106,6 +112,7 @@ fn read(reader: &Reader<'_>, mut root: Section<'_, '_, '_>) -> Option<Deployment
         } else {
             Availability::Single
         },
+        upgrade_from,
         classification,
         tls: tls?,
         network: network?,
@@ -256,6 +263,7 @@ fn tls_files(mut section: Section<'_, '_, '_>) -> Option<Tls> {
 fn networks(mut section: Section<'_, '_, '_>) -> Option<Networks> {
     let users = network_list(&mut section, "users");
     let admin = network_list(&mut section, "admin");
+    let hosts = network_list(&mut section, "hosts").unwrap_or_default();
     for key in ["users", "admin"] {
         if section.is_empty_list(key) || section.is_absent(key) {
             section.missing(
@@ -275,6 +283,7 @@ fn networks(mut section: Section<'_, '_, '_>) -> Option<Networks> {
     Some(Networks {
         users: users?,
         admin: admin?,
+        hosts,
         dns,
         ntp,
     })

@@ -435,6 +435,7 @@ fn kubernetes(mut section: Section<'_, '_, '_>) -> Kubernetes {
     let replicas = section.number("replicas", 1..=512);
     let ingress_class = section.parsed::<Name>("ingress_class", hint);
     let install = section.word::<KubernetesInstall>("install");
+    let autoscale = super::switch(&mut section, "autoscale");
     section.finish();
     Kubernetes {
         version: version.map_or_else(|| "1.33".to_owned(), |said| said.value),
@@ -442,6 +443,7 @@ fn kubernetes(mut section: Section<'_, '_, '_>) -> Kubernetes {
         replicas: replicas.map_or(1, |said| said.value),
         ingress_class: ingress_class.map_or_else(|| known("nginx"), |said| said.value),
         install: install.map_or(KubernetesInstall::Operator, |said| said.value),
+        autoscale,
     }
 }
 

@@ -1,11 +1,19 @@
 //! Architecture, editions, neighbours (requirements 1 to 18 and 33).
 
+use serde_json::{Value, json};
+
+use crate::manifest::catalogue;
 use crate::plan::address::{HostName, is_internal};
-use crate::plan::deployment::{DatabaseServer, Engine, Provider, Push, Role, Storage, Switch};
+use crate::plan::deployment::{
+    DatabaseServer, Engine, Host, Provider, Push, Role, Storage, Switch,
+};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
-use crate::plan::rules::Kind::{Checked, Generates};
+use crate::plan::rules::Kind::{Checked, Staged};
+use crate::plan::rules::look::{CONFIG, ENVIRONMENT, config_says, configs, nginx_site, variable};
+use crate::plan::rules::versions;
 use crate::plan::rules::{Context, Report, rules};
+use crate::plan::staged::Staged as Files;
 
 rules! {
     "ARCH-001" Access Warning "SEED P1" Checked(internal_addresses) =>
@@ -16,7 +24,7 @@ rules! {
         "PostgreSQL is at least the version that this Mattermost supports (14 from v11)",
         "the server refuses to start, or fails while it migrates its tables",
         "put a newer PostgreSQL into the bundle and set database.version to it";
-    "ARCH-003" Backend Error "SEED P1" Generates("INSTALL.md, install.sh: database, files, application, proxy") =>
+    "ARCH-003" Backend Error "SEED P1" Staged("order of hosts: database, files, application, proxy; mattermost.service: After=", database_comes_first) =>
         "the database is prepared before Mattermost starts",
         "the first start creates the tables",
         "install in the order of INSTALL.md";
@@ -28,15 +36,15 @@ rules! {
         "production has an NGINX proxy in front of the servers",
         "TLS, limits and logs of all connections belong there",
         "give a host the role \"proxy\"";
-    "ARCH-006" Application Error "SEED P1; Mattermost editions and offerings" Checked(edition_has_the_features) =>
+    "ARCH-006" Application Error "SEED P1; Mattermost editions and offerings; M19" Checked(edition_has_the_features) =>
         "the edition has the features that the deployment asks for",
         "the server ignores settings that its licence does not cover, so the feature stays off without a message",
         "use an edition that has it, or remove the request";
-    "ARCH-007" Application Info "SEED P2" Generates("findings and `explain`: access, application and backend layer") =>
-        "checks are grouped by access, application and backend layer",
-        "the application layer alone enforces data and storage controls, on every server alike",
-        "nothing to do";
-    "ARCH-008" Access Error "SEED P2" Generates("NGINX site: location of the WebSocket") =>
+    "ARCH-007" Application Error "SEED P2; M16" Staged("config.json: the same on every server, on no other host", one_configuration) =>
+        "the application layer holds the settings of data and storage, the same on every server; checks are grouped by layer",
+        "the application layer alone enforces data and storage controls, on every server alike; clients of servers that differ reload without end",
+        "stage all hosts in one run";
+    "ARCH-008" Access Error "SEED P2; M3" Staged("NGINX site: location of the WebSocket", websocket_is_upgraded) =>
         "clients keep a WebSocket connection through the proxy",
         "without the upgrade, messages appear after a reload only",
         "use the generated NGINX site";
@@ -56,7 +64,7 @@ rules! {
         "a push proxy has an acknowledged way out to the phone makers' services",
         "the push proxy starts without it and delivers nothing: it only hands messages to Apple and Google",
         "arrange the way out and set push.egress = true, or use push.mode = \"off\"";
-    "ARCH-013" Application Error "SEED P2" Generates("config.json: EmailSettings off without [smtp]") =>
+    "ARCH-013" Application Error "SEED P2" Staged("config.json: EmailSettings off without [smtp]", mail_needs_a_server) =>
         "mail is off unless a mail server is given",
         "users would wait for mails that are never sent",
         "add [smtp] to send mail";
@@ -64,7 +72,7 @@ rules! {
         "the database server is inside the network",
         "the name belongs to a public cloud, which cannot be reached",
         "use a server inside, or set database.private_endpoint = true when the name leads to one";
-    "ARCH-015" Backend Error "SEED P2, P4" Checked(database_is_postgres) =>
+    "ARCH-015" Backend Error "SEED P2, P4; M34" Checked(database_is_postgres) =>
         "the database is PostgreSQL",
         "MySQL and MariaDB are not supported from Mattermost v11",
         "migrate to PostgreSQL 14 or newer first (Mattermost's migration-assist), then use engine = \"postgres\"";
@@ -72,11 +80,11 @@ rules! {
         "high availability uses S3-compatible storage rather than NFS",
         "both are supported; a bucket has no single mount that hangs all servers",
         "consider storage.kind = \"s3\"";
-    "ARCH-017" Backend Error "SEED P2, P5" Checked(files_are_shared) =>
+    "ARCH-017" Backend Error "SEED P2, P5; M18" Checked(files_are_shared) =>
         "several application servers share their files through S3 or NFS",
         "a file uploaded through one server is missing on the others; copying folders does not mend this",
         "use storage.kind = \"s3\" or \"nfs\"";
-    "ARCH-018" Application Error "SEED P2; Mattermost plugin guide" Generates("prepackaged_plugins with .sig, config.json: PluginStates") =>
+    "ARCH-018" Application Error "SEED P2; Mattermost plugin guide; M20" Staged("config.json: RequirePluginSignature, EnableUploads", plugins_are_signed) =>
         "plugins come with their signatures",
         "from v10.11 the server does not load a prepackaged plugin without its signature",
         "put the .sig beside the plugin in the manifest";
@@ -84,10 +92,22 @@ rules! {
         "2,000 users or more are served by several application servers",
         "one server becomes the limit, and its failure stops everybody",
         "set ha = true with three hosts of the role app";
+    "TOOL-206" Application Error "Mattermost logging guide; M29" Staged("config.json: FileLocation; environment file: MM_LOG_PATH", logs_are_below_their_root) =>
+        "the server logs into the folder that it is allowed to",
+        "from v11.4 a path outside MM_LOG_PATH is blocked, and logs are missing from the console",
+        "report it: this is a fault of haversack";
+    "TOOL-207" Access Error "Mattermost configuration guide; M30" Staged("config.json: SiteURL, SiteName", site_is_named) =>
+        "the server knows its URL, https and without a slash at its end, and a name of 30 characters at most",
+        "links break, and a longer name is an invalid configuration: the server does not start",
+        "report it: this is a fault of haversack";
     "TOOL-202" Application Error "this program" Checked(bundle_has_the_parts) =>
         "the bundle holds every component that the roles need",
         "staging would stop in the middle",
         "add the component to the manifest, build the bundle anew, or remove the role";
+    "TOOL-212" Access Error "this program" Checked(hosts_are_in_their_networks) =>
+        "every host, and the virtual address, is in one of network.hosts",
+        "a mistyped address goes into every firewall and every certificate check, and is found on the day of installation",
+        "correct the address, or add its network to network.hosts";
     "TOOL-203" Access Warning "this program" Checked(names_need_resolvers) =>
         "neighbours given by name can be resolved, and those given by address need no wide firewall rule",
         "a packet filter matches addresses; for a name it must open the port to every address",
@@ -130,20 +150,14 @@ fn internal_addresses(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     }
 }
 
-/// Lowest major version of `PostgreSQL` by version of Mattermost.
-fn oldest_postgres(mattermost: Option<(u32, u32)>) -> u32 {
-    match mattermost {
-        Some(version) if version < (10, 6) => 11,
-        Some(version) if version < (11, 0) => 13,
-        _ => 14,
-    }
-}
+/// Oldest major of `PostgreSQL` where no bundle says which Mattermost it is for.
+const OLDEST_POSTGRES: u32 = 14;
 
 fn postgres_is_new_enough(plan: &Plan, context: &Context, report: &mut Report<'_>) {
-    let mattermost = context
-        .supplied("mattermost")
-        .and_then(super::Supply::major_minor);
-    let oldest = oldest_postgres(mattermost);
+    let releases = catalogue::of("mattermost");
+    let oldest = versions::mattermost(context)
+        .and_then(|version| releases?.oldest_postgresql(&version))
+        .unwrap_or(OLDEST_POSTGRES);
     if let Some(version) = plan.database.version
         && u32::from(version) < oldest
     {
@@ -173,11 +187,18 @@ fn local_storage_in_production(plan: &Plan, _: &Context, report: &mut Report<'_>
     }
 }
 
+/// Users up to which Mattermost's documentation goes without a proxy.
+const USERS_WITHOUT_PROXY: u32 = 200;
+
 fn production_has_a_proxy(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     let deployment = &plan.deployment;
     let behind_other =
         deployment.kubernetes.is_some() || deployment.hosts_with(Role::Docker).count() > 0;
-    if deployment.is_production()
+    let many = deployment
+        .limits
+        .users
+        .is_some_and(|users| users > USERS_WITHOUT_PROXY);
+    if (deployment.is_production() || many)
         && !behind_other
         && deployment.hosts_with(Role::Proxy).count() == 0
     {
@@ -390,5 +411,162 @@ fn names_need_resolvers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
         if let Some(host @ HostName::Dns(_)) = host {
             report.warn(key, format!("the name {host} without network.dns"));
         }
+    }
+}
+
+/// Where the unit of the server stands.
+const UNIT: &str = "/etc/systemd/system/mattermost.service";
+
+fn database_comes_first(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    let rank = |host: &Host| {
+        let roles = [
+            &[Role::Db][..],
+            &[Role::DbReplica, Role::Minio, Role::Nfs, Role::Push],
+        ];
+        let early = roles
+            .iter()
+            .position(|some| some.iter().any(|role| host.has(*role)));
+        early.unwrap_or(if host.has(Role::App) { 2 } else { 3 })
+    };
+    let mut reached = 0;
+    for host in staged.hosts().filter_map(|name| plan.host(name)) {
+        if rank(host) < reached {
+            report.file(&host.name, "INSTALL.md", "comes after hosts that need it");
+        }
+        reached = reached.max(rank(host));
+    }
+    for host in plan.hosts_with(Role::App).filter(|host| host.has(Role::Db)) {
+        let text = staged.file(&host.name, UNIT).unwrap_or_default();
+        let mut lines = text.lines().filter(|line| line.starts_with("After="));
+        if !lines.any(|line| line.contains("postgresql")) {
+            report.file(&host.name, UNIT, "does not start after PostgreSQL");
+        }
+    }
+}
+
+fn one_configuration(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    let found = configs(plan, staged, report);
+    if let Some((first, rest)) = found.split_first() {
+        for (host, config) in rest {
+            if *config != first.1 {
+                let found = format!("differs from that of {}", first.0.name);
+                report.file(&host.name, CONFIG, found);
+            }
+        }
+    }
+    let others = plan
+        .deployment
+        .hosts
+        .iter()
+        .filter(|host| !host.has(Role::App));
+    for host in others {
+        for path in [CONFIG, ENVIRONMENT] {
+            if staged.file(&host.name, path).is_some() {
+                report.file(&host.name, path, "is on a host that runs no server");
+            }
+        }
+    }
+}
+
+fn websocket_is_upgraded(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for host in plan.hosts_with(Role::Proxy) {
+        let path = nginx_site(host);
+        let text = staged.file(&host.name, path).unwrap_or_default();
+        let block = text.split("location ").find(|block| {
+            let head = block.split('{').next().unwrap_or_default();
+            head.contains("/api/v") && head.contains("websocket")
+        });
+        let block = block.unwrap_or_default();
+        for part in [
+            "proxy_set_header Upgrade $http_upgrade;",
+            "proxy_set_header Connection \"upgrade\";",
+        ] {
+            if !block.contains(part) {
+                let found = format!("the location of the WebSocket is without `{part}`");
+                report.file(&host.name, path, found);
+            }
+        }
+    }
+}
+
+fn mail_needs_a_server(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    let smtp = plan.deployment.smtp.as_ref();
+    let server = smtp.map_or_else(String::new, |smtp| smtp.server.host.to_string());
+    let on = json!(smtp.is_some());
+    let wanted = [
+        ("EmailSettings", "SendEmailNotifications", on.clone()),
+        ("EmailSettings", "SMTPServer", json!(server)),
+        ("EmailSettings", "EnablePreviewModeBanner", json!(false)),
+        ("EmailSettings", "RequireEmailVerification", json!(false)),
+        ("ServiceSettings", "EnableEmailInvitations", on),
+    ];
+    config_says(plan, staged, report, &wanted);
+}
+
+fn plugins_are_signed(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    let wanted = [
+        ("PluginSettings", "RequirePluginSignature", json!(true)),
+        ("PluginSettings", "EnableUploads", json!(false)),
+        ("PluginSettings", "EnableRemoteMarketplace", json!(false)),
+    ];
+    config_says(plan, staged, report, &wanted);
+}
+
+fn logs_are_below_their_root(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for (host, config) in configs(plan, staged, report) {
+        let text = staged.file(&host.name, ENVIRONMENT).unwrap_or_default();
+        let root = variable(text, "MM_LOG_PATH").unwrap_or_default();
+        let place = config
+            .pointer("/LogSettings/FileLocation")
+            .and_then(Value::as_str);
+        let below = |place: &str| place == root || place.starts_with(&format!("{root}/"));
+        if root.is_empty() || !place.is_some_and(below) {
+            let found = format!(
+                "MM_LOG_PATH is `{root}`, FileLocation `{}`",
+                place.unwrap_or_default()
+            );
+            report.file(&host.name, CONFIG, found);
+        }
+    }
+}
+
+fn site_is_named(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for (host, config) in configs(plan, staged, report) {
+        let text = |key| {
+            config
+                .pointer(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let url = text("/ServiceSettings/SiteURL");
+        if url != plan.deployment.site.to_string()
+            || !url.starts_with("https://")
+            || url.ends_with('/')
+        {
+            report.file(&host.name, CONFIG, format!("SiteURL is `{url}`"));
+        }
+        let name = text("/TeamSettings/SiteName");
+        if name.chars().count() > 30 {
+            report.file(&host.name, CONFIG, format!("SiteName `{name}` is too long"));
+        }
+    }
+}
+
+fn hosts_are_in_their_networks(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let deployment = &plan.deployment;
+    let networks = &deployment.network.hosts;
+    if networks.is_empty() {
+        return;
+    }
+    let known = |address| networks.iter().any(|network| network.contains(address));
+    for host in deployment.hosts.iter().filter(|host| !known(host.address)) {
+        let found = format!("{} is in none of network.hosts", host.address);
+        report.on(Severity::Error, &host.name, found);
+    }
+    if let Some(address) = deployment.proxy.virtual_address
+        && !known(address)
+    {
+        let found = format!("{address} is in none of network.hosts");
+        report.error("proxy.virtual_address", found);
     }
 }

@@ -1,14 +1,17 @@
 //! How rules look into staged files: packet filters and the configuration of the server.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::plan::address::Network;
 use crate::plan::deployment::{Firewall, Host, Role};
 use crate::plan::derive::Plan;
 use crate::plan::flow::Protocol;
 use crate::plan::rules::Report;
 use crate::plan::staged::Staged as Files;
+use crate::types::target::Family;
 
 /// Where the packet filter of nftables stands.
 pub(super) const NFT: &str = "/etc/nftables.d/mattermost.nft";
@@ -25,13 +28,22 @@ pub(super) fn sources(text: &str, protocol: Protocol, port: u16) -> BTreeSet<Str
             .split_once('{')
             .and_then(|(_, rest)| rest.split_once('}'))
         {
-            Some((peers, _)) => found.extend(peers.split(',').map(|peer| peer.trim().to_owned())),
+            Some((peers, _)) => found.extend(peers.split(',').map(normal)),
             None => {
                 found.insert("any".to_owned());
             }
         }
     }
     found
+}
+
+/// A source as `plan` writes it: with its prefix.
+fn normal(text: &str) -> String {
+    let text = text.trim();
+    let one = text.parse::<IpAddr>().map(Network::single);
+    one.ok()
+        .or_else(|| text.parse().ok())
+        .map_or_else(|| text.to_owned(), |network: Network| network.to_string())
 }
 
 /// Hosts with a filter of nftables, and its text.
@@ -90,4 +102,22 @@ pub(super) fn config_says(
             }
         }
     }
+}
+
+/// Where the site of the proxy stands on a host.
+pub(super) const fn nginx_site(host: &Host) -> &'static str {
+    match host.distribution.family() {
+        Family::Debian => "/etc/nginx/sites-available/mattermost",
+        Family::Rhel => "/etc/nginx/conf.d/mattermost.conf",
+    }
+}
+
+/// Where secrets of the server, and what differs from node to node, stand.
+pub(super) const ENVIRONMENT: &str = "/etc/mattermost/mattermost.environment";
+
+/// The value of a variable of an environment file.
+pub(super) fn variable<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches(['\'', '"']))
 }

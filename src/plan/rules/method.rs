@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::deployment::{Availability, Containers, Method, Role, Storage};
+use crate::plan::deployment::{Availability, Containers, KubernetesInstall, Method, Role, Storage};
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
-use crate::plan::rules::Kind::{Checked, Generates, OnHost, Parsed, Same, Staged};
-use crate::plan::rules::{Context, Report, rules};
+use crate::plan::rules::Kind::{Checked, OnHost, Parsed, Same, Staged};
+use crate::plan::rules::look::ENVIRONMENT;
+use crate::plan::rules::{Context, Report, Supply, rules};
 use crate::plan::staged::Staged as Files;
 
 rules! {
-    "METHOD-034" Application Warning "SEED P3" Generates("HorizontalPodAutoscaler, with the chart only") =>
+    "METHOD-034" Application Warning "SEED P3" Checked(autoscaling_is_possible) =>
         "autoscaling has a metrics server",
         "without it the number of pods never changes",
         "install metrics-server in the cluster";
@@ -18,19 +19,19 @@ rules! {
         "several pods follow the rules of high availability",
         "pods on different nodes do not share a local volume",
         "use S3 or NFS and an edition with high availability";
-    "METHOD-036" Application Warning "SEED P3" Generates("Mattermost resource: RollingUpdate, no pod unavailable") =>
+    "METHOD-036" Application Warning "SEED P3" Checked(update_is_one_step) =>
         "updates replace one pod after another and skip no minor version",
         "servers that are more than one minor version apart do not share a database",
         "update one minor version at a time";
-    "METHOD-037" Application Error "SEED P3" Generates("all staged files: same input, same bytes; secrets apart") =>
+    "METHOD-037" Application Error "SEED P3" Staged("every staged file that others may read: without the secrets of the environment file", secrets_stand_apart) =>
         "generated files can be kept in version control",
         "a file that changes by itself cannot be reviewed",
         "keep secrets/ out of version control";
-    "METHOD-038" Application Info "SEED P3" Parsed("there is no key for a managed cloud cluster") =>
-        "the cluster is inside the network",
-        "a managed cluster of a public cloud is on the internet",
-        "use a cluster of your own";
-    "METHOD-039" Application Error "SEED P3" Parsed("host.distro") =>
+    "METHOD-038" Application Warning "SEED P3" Checked(cluster_is_inside) =>
+        "cluster and registry are inside the network",
+        "a managed cluster or registry of a public cloud is on the internet",
+        "use a registry of your own, such as registry.mm.internal:5000";
+    "METHOD-039" Application Error "SEED P3; M26" Parsed("host.distro") =>
         "hosts run a distribution that this version stages",
         "paths, package formats and security modules differ",
         "use debian-12, debian-13, ubuntu-22.04 or ubuntu-24.04";
@@ -50,11 +51,11 @@ rules! {
         "containers are not used where policy prohibits them",
         "the installation would be stopped at its review",
         "use method = \"linux\"";
-    "METHOD-044" Application Error "SEED P3" Generates("compose.yaml: mattermost, nginx, postgres") =>
+    "METHOD-044" Application Error "SEED P3" Staged("compose.yaml: mattermost, nginx, postgres", compose_has_three_services) =>
         "Docker Compose runs exactly Mattermost, NGINX and PostgreSQL",
         "every further image is one more to carry and to patch",
         "use the generated file";
-    "METHOD-045" Application Error "SEED P3" Generates("INSTALL.md: docker compose") =>
+    "METHOD-045" Application Error "SEED P3" Staged("install.sh of a host with containers: docker compose", compose_is_version_two) =>
         "commands use `docker compose` version 2",
         "docker-compose version 1 does not read the file",
         "install the compose plugin";
@@ -82,10 +83,6 @@ rules! {
         "a STIG is applied to Linux hosts",
         "its settings of kernel and security modules are those of the host",
         "use method = \"linux\"";
-    "TOOL-201" Application Error "this program" Checked(method_is_staged) =>
-        "the method is one that this version stages: linux",
-        "this version reads and checks the deployment, and generates no files for the method yet",
-        "use method = \"linux\", or a later version of haversack";
     "TOOL-204" Application Error "this program" Checked(roles_are_staged) =>
         "a host that Mattermost is installed on from packages runs no containers",
         "the role `docker` belongs to the method `docker`; nothing is generated for it on Linux",
@@ -208,13 +205,6 @@ fn stig_needs_linux(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     }
 }
 
-fn method_is_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
-    let method = plan.deployment.method;
-    if method != Method::Linux {
-        report.error("method", format!("method {method}"));
-    }
-}
-
 fn roles_are_staged(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     if plan.deployment.method != Method::Linux {
         return;
@@ -237,5 +227,137 @@ const KERNEL: [&str; 4] = [
 fn kernel_fits(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     for host in plan.hosts_with(Role::App) {
         report.file_holds(staged, &host.name, SYSCTL, &KERNEL);
+    }
+}
+
+fn autoscaling_is_possible(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let Some(cluster) = &plan.deployment.kubernetes else {
+        return;
+    };
+    if cluster.autoscale.is_on() {
+        report.warn("kubernetes.autoscale", "autoscaling needs metrics-server");
+        if cluster.install == KubernetesInstall::Operator {
+            let found = "the operator sets the number of pods itself; only the chart scales";
+            report.warn("kubernetes.install", found);
+        }
+    }
+}
+
+/// Two versions that may run side by side: the same minor version or the next one.
+fn update_is_one_step(plan: &Plan, context: &Context, report: &mut Report<'_>) {
+    let (Some(from), Some(to)) = (
+        plan.deployment.upgrade_from.as_ref(),
+        context.supplied("mattermost").and_then(Supply::major_minor),
+    ) else {
+        return;
+    };
+    let (major, minor) = (from.major, from.minor);
+    let to = (u64::from(to.0), u64::from(to.1));
+    let neighbours = to.0 == major && to.1.abs_diff(minor) <= 1;
+    if plan.deployment.app_servers() > 1 && !neighbours {
+        let found = format!("from {major}.{minor} to {}.{}", to.0, to.1);
+        report.warn("upgrade_from", found);
+    }
+}
+
+/// Domains of public registries and of registries that belong to managed clusters.
+const PUBLIC_REGISTRIES: [&str; 10] = [
+    "docker.io",
+    "docker.com",
+    "quay.io",
+    "ghcr.io",
+    "gcr.io",
+    "pkg.dev",
+    "k8s.io",
+    "amazonaws.com",
+    "azurecr.io",
+    "mcr.microsoft.com",
+];
+
+fn cluster_is_inside(plan: &Plan, _: &Context, report: &mut Report<'_>) {
+    let Some(registry) = &plan.deployment.registry else {
+        return;
+    };
+    let host = registry.host.split(':').next().unwrap_or_default();
+    let below = |domain: &str| {
+        host.strip_suffix(domain)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    if PUBLIC_REGISTRIES.into_iter().any(below) {
+        report.warn(
+            "registry.host",
+            format!("{host} is a name of a public cloud"),
+        );
+    }
+}
+
+/// Shortest value that counts as a secret: shorter ones may stand elsewhere by chance.
+const SHORTEST_SECRET: usize = 16;
+
+fn secrets_stand_apart(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for host in plan.hosts_with(Role::App) {
+        let text = staged.file(&host.name, ENVIRONMENT).unwrap_or_default();
+        let secrets: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter(|(name, _)| {
+                ["KEY", "SALT", "PASSWORD"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+            })
+            .map(|(_, value)| value.trim_matches(['\'', '"']))
+            .filter(|value| value.len() >= SHORTEST_SECRET)
+            .collect();
+        let perms = staged.file(&host.name, "perms.tsv").unwrap_or_default();
+        for (path, content) in staged.files(&host.name) {
+            let mode = perms.lines().find_map(|line| {
+                let fields: Vec<&str> = line.split('\t').collect();
+                (fields.get(6) == Some(&path)).then(|| fields.get(1).copied())?
+            });
+            // The last digit of a mode is what others may do; scripts have no row there.
+            let closed = mode.is_some_and(|mode| mode.ends_with('0'));
+            if !closed && secrets.iter().any(|secret| content.contains(secret)) {
+                report.file(&host.name, path, "holds a secret of the environment file");
+            }
+        }
+    }
+}
+
+/// Where the Compose file stands, and what it runs.
+const COMPOSE: &str = "/opt/mattermost-docker/compose.yaml";
+const SERVICES: [&str; 3] = ["mattermost", "nginx", "postgres"];
+
+fn compose_has_three_services(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for host in plan.hosts_with(Role::Docker) {
+        let text = staged.file(&host.name, COMPOSE).unwrap_or_default();
+        let block = text.lines().skip_while(|line| *line != "services:").skip(1);
+        let block = block.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+        let found: BTreeSet<&str> = block
+            .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
+            .filter(|name| !name.starts_with([' ', '#']))
+            .collect();
+        if found != BTreeSet::from(SERVICES) {
+            let found: Vec<&str> = found.into_iter().collect();
+            report.file(
+                &host.name,
+                COMPOSE,
+                format!("services: {}", found.join(", ")),
+            );
+        }
+    }
+}
+
+fn compose_is_version_two(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
+    for host in plan.hosts_with(Role::Docker) {
+        let script = "install.sh";
+        report.file_holds(staged, &host.name, script, &["docker compose "]);
+        let text = staged.file(&host.name, script).unwrap_or_default();
+        if text.contains("docker-compose ") {
+            report.file(
+                &host.name,
+                script,
+                "runs docker-compose, which is version 1",
+            );
+        }
     }
 }

@@ -13,6 +13,7 @@ mod ports;
 mod proxy;
 #[cfg(test)]
 mod tests;
+pub(super) mod versions;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -47,6 +48,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// The day of the catalogue that is built in, and its age in days at [`Self::now`].
+    #[must_use]
+    pub fn catalogue_age(&self) -> Option<(jiff::civil::Date, i32)> {
+        versions::age(self)
+    }
+
     /// The first component of this name in the bundle.
     fn supplied(&self, component: &str) -> Option<&Supply> {
         self.supply.iter().find(|one| one.component == component)
@@ -134,6 +141,7 @@ impl Report<'_> {
             why: rule.why,
             fix: rule.fix.to_owned(),
             source: rule.source,
+            layer: rule.layer,
             accepted: false,
         });
     }
@@ -157,6 +165,12 @@ impl Report<'_> {
         } else {
             self.warn(subject, found);
         }
+    }
+
+    /// Whether a rule has found an error so far.
+    fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|one| one.level == Severity::Error)
     }
 
     /// The same about one host.
@@ -207,6 +221,7 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
         database::RULES,
         files::RULES,
         proxy::RULES,
+        versions::RULES,
     ]
     .into_iter()
     .flatten()
@@ -266,6 +281,56 @@ pub struct Explanation {
     pub holds_in: &'static str,
     /// Which files, keys or rule, when it is not the plan.
     pub by: Option<&'static str>,
+}
+
+/// Why an id cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Acceptance {
+    /// No rule has this id.
+    #[error("there is no rule {0} to accept")]
+    Unknown(String),
+    /// The rule never warns about a plan.
+    #[error("{0} holds in {1} and never warns, so it cannot be accepted")]
+    NoWarning(&'static str, &'static str),
+    /// The rule refuses this deployment.
+    #[error("{0} is an error here; an error cannot be accepted")]
+    Error(&'static str),
+}
+
+impl Acceptance {
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown(_) => "see `haversack explain --all` for the ids".to_owned(),
+            Self::NoWarning(id, _) | Self::Error(id) => {
+                format!("follow its fix: `haversack explain {id}`; then leave --accept {id} out")
+            }
+        }
+    }
+}
+
+/// Whether each of these ids names a rule whose warnings can be accepted in this plan.
+///
+/// # Errors
+/// The first id that cannot; see [`Acceptance`].
+pub(super) fn acceptable(accepted: &[String], found: &[&Finding]) -> Result<(), Acceptance> {
+    for id in accepted {
+        let rule = catalogue().find(|rule| rule.id.eq_ignore_ascii_case(id));
+        let rule = rule.ok_or_else(|| Acceptance::Unknown(id.clone()))?;
+        if !matches!(rule.kind, Kind::Checked(_) | Kind::Both(..)) {
+            return Err(Acceptance::NoWarning(rule.id, explanation(rule).holds_in));
+        }
+        let level = |level| {
+            found
+                .iter()
+                .any(|one| one.id == rule.id && one.level == level)
+        };
+        if level(Severity::Error) && !level(Severity::Warning) {
+            return Err(Acceptance::Error(rule.id));
+        }
+    }
+    Ok(())
 }
 
 /// What the rule of this id says; letter case does not matter. `None` for an unknown id.

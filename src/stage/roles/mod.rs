@@ -21,7 +21,6 @@ use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::render::RenderError;
 use crate::stage::tree::Tree;
-use crate::types::target::Family;
 
 pub(super) use db::database_values;
 pub(super) use firewall::unit as firewall_unit;
@@ -70,24 +69,6 @@ pub(super) fn users(host: &Host) -> Vec<User> {
         .collect();
     users.dedup();
     users
-}
-
-/// Packages that a host needs because of the deployment's choices, beside those of its roles.
-pub(super) fn chosen_packages(plan: &Plan, host: &Host) -> Vec<&'static str> {
-    let mut packages = Vec::new();
-    if nfs::mounts(plan, host) {
-        packages.push(match host.distribution.family() {
-            Family::Debian => "nfs-common",
-            Family::Rhel => "nfs-utils",
-        });
-    }
-    if facts::has_failover(plan, host) {
-        packages.push("keepalived");
-    }
-    if host.has(Role::Monitor) {
-        packages.push("prometheus");
-    }
-    packages
 }
 
 /// Units that run on a host because of the deployment's choices.

@@ -9,11 +9,6 @@ use crate::stage::tree::{Access, PUBLIC, Tree};
 /// The unit of the server; Debian's nfs-kernel-server.service is another name of it.
 pub(super) const UNIT: &str = "nfs-server.service";
 
-/// Whether `host` mounts the shared folder.
-pub(super) fn mounts(plan: &Plan, host: &Host) -> bool {
-    host.has(Role::App) && matches!(plan.deployment.storage, Storage::Nfs(_))
-}
-
 /// The unit that mounts the shared folder; none where nothing is mounted.
 pub(in crate::stage) fn mount_unit(plan: &Plan, host: &Host) -> Option<String> {
     match &plan.deployment.storage {

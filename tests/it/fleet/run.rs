@@ -183,9 +183,8 @@ fn one_host_can_be_installed_alone_and_a_damaged_folder_is_brought_again() {
 fn a_folder_that_is_not_the_staged_one_is_refused_before_any_host_is_touched() {
     let fleet = Fleet::new();
     let list = fleet.staged.out().join("app2/MANIFEST.sha256");
-    let mut text = fs::read_to_string(&list).unwrap();
-    text.push_str(&format!("{}  added\n", Digest::of(b"x")));
-    fs::write(&list, text).unwrap();
+    let text = fs::read_to_string(&list).unwrap();
+    fs::write(&list, format!("{text}{}  added\n", Digest::of(b"x"))).unwrap();
     assert!(!fleet.play(&["site.yml"]).status.success());
     assert_eq!(fleet.ran(), [""; 0]);
 

@@ -9,13 +9,13 @@ use crate::support::deployments::{Edit, ONE_SERVER, edited};
 
 /// One broken file: what is changed in the good one, and for each problem its place, id and a part
 /// of its message.
-type Broken = (
+pub(super) type Broken = (
     &'static str,
     &'static [Edit<'static>],
     &'static [(&'static str, &'static str)],
 );
 
-const BROKEN: &[Broken] = &[
+pub(super) const BROKEN: &[Broken] = &[
     (
         "no format",
         &[("format = 1", "")],

@@ -87,11 +87,10 @@ pub(super) fn units_are_understood(staged: &Staged) {
             "minio.service"
         ]
     );
-    fs::write(
-        units.join("postgresql.service"),
-        "[Service]\nExecStart=/bin/true\n",
-    )
-    .unwrap();
+    // The units of packages that ours name: Debian's, and those of the PostgreSQL project.
+    for unit in ["postgresql.service", "postgresql-17.service"] {
+        fs::write(units.join(unit), "[Service]\nExecStart=/bin/true\n").unwrap();
+    }
     let root_option = format!("--root={}", root.display());
     for unit in &checked {
         let out = run(tool("systemd-analyze", "systemd").args([

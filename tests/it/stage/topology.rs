@@ -1,12 +1,13 @@
 //! Deployments of several hosts: what each of them gets, and what they have in common.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::staged::{Staged, all_packages};
 
 /// Two proxies with an address that they pass to each other, three application servers, a database
 /// with a replica, one bucket, a push proxy, monitoring.
-pub(crate) const HA_S3: &str = r##"
+pub(crate) const HA_S3: &str = r#"
 format  = 1
 url     = "https://chat.mm.internal"
 method  = "linux"
@@ -99,16 +100,43 @@ host = "push1"
 rate_limit = 50
 allow = ["10.30.1.0/24"]
 virtual_address = "10.20.0.4"
-"##;
+"#;
 
 /// As [`HA_S3`], with files on an NFS server of the deployment.
-pub(crate) fn ha_nfs() -> String {
+fn ha_nfs() -> String {
     HA_S3
         .replace(
             "kind = \"s3\"\nhost = \"files1\"\nbucket = \"mattermost\"\nencrypted_at_rest = true",
             "kind = \"nfs\"\nhost = \"files1\"",
         )
         .replace("[\"minio\"]", "[\"nfs\"]")
+}
+
+#[test]
+fn files_on_nfs_are_exported_to_each_application_server_and_mounted_by_it() {
+    let staged = Staged::with(&ha_nfs(), &all_packages()).unwrap();
+    let exports = staged.text_of("files1", "/etc/exports.d/mattermost.exports");
+    let clients: Vec<_> = exports
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .skip(1)
+        .map(|client| client.split_once('(').unwrap().0)
+        .collect();
+    assert_eq!(clients, ["10.20.0.11", "10.20.0.12", "10.20.0.13"]);
+    for host in ["app1", "app2", "app3"] {
+        let unit = "/etc/systemd/system/mnt-mattermost_data.mount";
+        let text = staged.text_of(host, unit);
+        for line in [
+            "Where=/mnt/mattermost_data",
+            "Options=rw,hard,nfsvers=4.2,_netdev,nosuid,nodev,noexec",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{host}: {line}");
+        }
+        let service = staged.text_of(host, "/etc/systemd/system/mattermost.service");
+        assert!(service.contains("\nRequiresMountsFor=/mnt/mattermost_data\n"));
+    }
 }
 
 #[test]
@@ -287,4 +315,145 @@ fn primary_and_replica_let_in_the_servers_and_each_other_and_nobody_else() {
             .rootfs_of("db2", "/etc/systemd/system/mattermost-backup.timer")
             .exists()
     );
+}
+
+#[test]
+fn each_host_gets_only_the_programs_packages_and_secrets_that_it_needs() {
+    let staged = Staged::with(HA_S3, &all_packages()).unwrap();
+    let brought = |host: &str| -> Vec<String> {
+        staged
+            .script_of(host, "MANIFEST.sha256")
+            .lines()
+            .filter_map(|line| line.split_once("  "))
+            .map(|(_, path)| path.to_owned())
+            .filter(|path| {
+                path.contains("/pool/") || path.starts_with("artifacts/") && !path.contains("/apt/")
+            })
+            .map(|path| {
+                path.rsplit('/')
+                    .next()
+                    .unwrap()
+                    .split('_')
+                    .next()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(
+        brought("app2"),
+        [
+            "ca-certificates",
+            "curl",
+            "nftables",
+            "mattermost-11.7.10-linux-amd64.tar.gz"
+        ]
+    );
+    assert_eq!(
+        brought("web1"),
+        ["ca-certificates", "curl", "keepalived", "nftables", "nginx"]
+    );
+    let database = ["ca-certificates", "locales", "nftables", "postgresql-15"];
+    assert_eq!(brought("db1"), database);
+    assert_eq!(brought("db2"), database);
+    assert_eq!(
+        brought("files1"),
+        [
+            "ca-certificates",
+            "curl",
+            "nftables",
+            "minio.RELEASE.2025-10-15T17-29-55Z"
+        ]
+    );
+    assert_eq!(
+        brought("mon1"),
+        ["ca-certificates", "nftables", "prometheus"]
+    );
+    for (name, hosts) in [
+        ("db-password", &["app1", "app2", "app3"][..]),
+        ("replication-password", &["db2"]),
+        ("s3-secret-key", &["files1", "app1", "app2", "app3"]),
+        ("at-rest-encrypt-key", &["app1", "app2", "app3"]),
+    ] {
+        let secret = staged.secret(name);
+        let found: Vec<_> = staged
+            .report
+            .hosts
+            .iter()
+            .map(|host| host.name.to_string())
+            .filter(|host| {
+                let found = Command::new("grep")
+                    .args(["-rlF", "--", &secret])
+                    .arg(staged.out().join(host))
+                    .output()
+                    .unwrap();
+                !found.stdout.is_empty()
+            })
+            .collect();
+        assert_eq!(found, hosts, "{name}");
+    }
+}
+
+#[test]
+fn secrets_that_only_the_operator_has_are_asked_for_by_name_and_go_to_the_environment_only() {
+    let outside = HA_S3
+        .replace("kind = \"s3\"\nhost = \"files1\"", "kind = \"s3\"\nendpoint = \"https://s3.mm.internal:9443\"")
+        .replace("name = \"db1\"\naddress = \"10.20.0.20\"\nfqdn = \"db1.mm.internal\"\nmemory_gb = 32\nroles = [\"db\"]\n\n[[host]]\nname = \"db2\"\naddress = \"10.20.0.21\"\nfqdn = \"db2.mm.internal\"\nmemory_gb = 16\nroles = [\"db-replica\"]\n\n[[host]]\nname = \"files1\"\naddress = \"10.20.0.30\"\nfqdn = \"files1.mm.internal\"\nroles = [\"minio\"]", "name = \"spare\"\naddress = \"10.20.0.14\"\nroles = [\"app\"]")
+        + "\n[database]\ndsn_host = \"db.mm.internal\"\n[smtp]\nhost = \"mail.mm.internal\"\nport = 587\nsecurity = \"starttls\"\nuser = \"mattermost\"\nfrom = \"chat@mm.internal\"\n[ldap]\nhost = \"ldap.mm.internal\"\nport = 636\nsecurity = \"tls\"\nbase_dn = \"dc=mm\"\nbind_dn = \"cn=chat,dc=mm\"\n";
+    let error = Staged::bring(
+        &outside,
+        &all_packages(),
+        &[],
+        &[("smtp-password", "pa'ss")],
+    )
+    .map(|staged| staged.report)
+    .unwrap_err();
+    assert_eq!(error.id(), "E608");
+    assert_eq!(
+        error.to_string(),
+        "the secret `db-password` (password of the database user) is missing; the secret `s3-access-key` (access key of the bucket) is missing; the secret `s3-secret-key` (secret key of the bucket) is missing; the secret `ldap-bind-password` (password of the directory user) is missing"
+    );
+    assert!(error.hint().unwrap().contains("--secrets FOLDER"));
+
+    let given = [
+        ("smtp-password", "pa'ss \"$x"),
+        ("db-password", "p@ss:word/1"),
+        ("s3-access-key", "AKEXAMPLE"),
+        ("s3-secret-key", "wJalr/+=EXAMPLE"),
+        ("ldap-bind-password", "bind-me"),
+        ("license", "eyJpZCI6ImEifQ=="),
+    ];
+    let staged = Staged::bring(&outside, &all_packages(), &[], &given).unwrap();
+    let environment = staged.text_of("spare", "/etc/mattermost/mattermost.environment");
+    for line in [
+        r#"MM_EMAILSETTINGS_SMTPPASSWORD="pa'ss \"\$x""#,
+        "MM_LDAPSETTINGS_BINDPASSWORD='bind-me'",
+        "MM_FILESETTINGS_AMAZONS3ACCESSKEYID='AKEXAMPLE'",
+        "MM_FILESETTINGS_AMAZONS3SECRETACCESSKEY='wJalr/+=EXAMPLE'",
+        "MM_SQLSETTINGS_DATASOURCE='postgres://mmuser:p%40ss%3Aword%2F1@db.mm.internal:5432/mattermost?sslmode=verify-full&sslrootcert=/etc/mattermost/ca.pem&connect_timeout=10'",
+    ] {
+        assert!(environment.contains(&format!("\n{line}\n")), "{line}");
+    }
+    let config = staged.text_of("spare", "/opt/mattermost/config/config.json");
+    let parsed: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(
+        parsed["FileSettings"]["AmazonS3Endpoint"],
+        "s3.mm.internal:9443"
+    );
+    assert_eq!(parsed["EmailSettings"]["SMTPUsername"], "mattermost");
+    assert_eq!(parsed["LdapSettings"]["BindUsername"], "cn=chat,dc=mm");
+    let license = "/etc/mattermost/mattermost.mattermost-license";
+    assert_eq!(parsed["ServiceSettings"]["LicenseFileLocation"], license);
+    assert_eq!(staged.text_of("spare", license), "eyJpZCI6ImEifQ==\n");
+    for (_, secret) in given {
+        assert!(!config.contains(secret));
+        let shown = format!("{:?}", staged.report);
+        assert!(!shown.contains(secret));
+    }
+    // Kept: the next stage needs no folder.
+    for (name, secret) in given {
+        assert_eq!(staged.secret(name), secret);
+    }
+    fs::remove_dir_all(staged.path("given")).unwrap();
+    assert_eq!(staged.again("staged").unwrap().hosts, staged.report.hosts);
 }

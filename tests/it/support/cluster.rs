@@ -93,16 +93,6 @@ impl Cluster {
         found.unwrap_or_else(|| panic!("no machine {name}"))
     }
 
-    /// All machines, in the order in which they were given.
-    pub(crate) fn machines(&self) -> &[Guest] {
-        &self.guests
-    }
-
-    /// All neighbours, in the order in which they were given.
-    pub(crate) fn neighbours(&self) -> &[Neighbour] {
-        &self.neighbours
-    }
-
     /// Runs a program of the machine that runs the tests as a neighbour on the wire.
     pub(crate) fn from(&self, neighbour: &str, program: &str, args: &[&str]) -> Ran {
         Ran::of(self.command_from(neighbour, program).args(args))

@@ -99,7 +99,7 @@ impl FakeRoot {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
-    /// A script that stands in for the program `name` of `/usr/bin`, which must be there.
+    /// A script that stands in for the program `name` of `/usr/bin` or `/usr/sbin`, which must be there.
     pub(crate) fn fake(&self, name: &str, script: &str) {
         self.write(&format!("/fakes/{name}"), &format!("#!/bin/sh\n{script}\n"));
         let mode = fs::Permissions::from_mode(0o755);
@@ -115,7 +115,10 @@ impl FakeRoot {
         let enter = "set -e
             for folder in usr proc dev; do mount --rbind /$folder \"$1/$folder\"; done
             for fake in \"$1\"/fakes/*; do
-                [ ! -f \"$fake\" ] || mount --bind \"$fake\" \"$1/usr/bin/${fake##*/}\"
+                [ -f \"$fake\" ] || continue
+                name=${fake##*/}
+                [ -e \"$1/usr/bin/$name\" ] || name=../sbin/$name
+                mount --bind \"$fake\" \"$1/usr/bin/$name\"
             done
             # Nothing is written to the machine that runs the tests.
             mount --bind \"$1/local\" \"$1/usr/local\"

@@ -83,7 +83,10 @@ impl Fleet {
                 ("pki/ca.pem", "ca.pem"),
             ],
         );
-        let staged = Staged::with(&text, &packages()).unwrap_or_else(|why| panic!("{why:?}"));
+        let secrets = ["db-password", "s3-access-key", "s3-secret-key"];
+        let secrets = secrets.map(|name| (name, "of-another-team-1"));
+        let staged = Staged::bring(&text, &packages(), &[], &secrets)
+            .unwrap_or_else(|why| panic!("{why:?}"));
         let world = staged.path("world");
         std::fs::create_dir(&world).unwrap();
         let fleet = Self { staged, world };
@@ -132,13 +135,14 @@ impl Fleet {
         drop(std::fs::remove_file(path));
         text.lines()
             .map(|line| {
-                let words: Vec<&str> = line.split_whitespace().collect();
+                let mut words = line.split_whitespace();
+                let (host, script) = (words.next().unwrap(), words.next().unwrap());
                 let dry = if line.contains("--dry-run") {
                     " dry"
                 } else {
                     ""
                 };
-                format!("{} {}{dry}", words[0], words[1])
+                format!("{host} {script}{dry}")
             })
             .collect()
     }

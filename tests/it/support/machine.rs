@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use base::{base, need};
-pub(crate) use guest::{Disk, Guest, Tried, wait_for};
+pub(crate) use guest::{Disk, Guest};
 
 /// What a freshly installed Debian server has beyond the essential packages, and no more.
 pub(crate) const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps,netbase";

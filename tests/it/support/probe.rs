@@ -66,7 +66,7 @@ pub(crate) fn knock(network: &Path, ports: &[Port]) -> Vec<Answer> {
                         thread.spawn_scoped(scope, knock).expect("a thread")
                     })
                     .collect();
-                let answers = knocks.into_iter().map(|knock| knock.join());
+                let answers = knocks.into_iter().map(thread::ScopedJoinHandle::join);
                 answers.map(|answer| answer.expect("a knock")).collect()
             })
         });

@@ -63,10 +63,35 @@ pub(crate) struct Quickstart {
     pub(crate) dir: PathBuf,
 }
 
+/// What a journey is made from, beside the sample upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Site<'a> {
+    /// Changes of the shipped manifest: what is there, and what takes its place.
+    pub(crate) manifest: &'a [(&'a str, &'a str)],
+    /// The deployment file.
+    pub(crate) deployment: String,
+    /// The names that each certificate is for; the first label of the first one names its files.
+    pub(crate) certificates: Vec<Vec<String>>,
+}
+
 impl Quickstart {
     /// Runs all of it in the folder `name` below the tests' own folder. Packages that an earlier run
     /// fetched come from the store; everything else is made anew.
     pub(crate) fn make(name: &str) -> Self {
+        let shipped = Path::new(PROJECT).join("manifests/quickstart-deployment.toml");
+        let names = ["chat.mm.internal", "mm1", "10.20.0.10"];
+        Self::of(
+            name,
+            &Site {
+                manifest: &[],
+                deployment: std::fs::read_to_string(shipped).expect("the shipped deployment"),
+                certificates: vec![names.map(ToOwned::to_owned).into()],
+            },
+        )
+    }
+
+    /// As [`Self::make`], for a site of its own.
+    pub(crate) fn of(name: &str, site: &Site<'_>) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         for old in [
             "bundle",
@@ -75,6 +100,7 @@ impl Quickstart {
             "state",
             "keys",
             "quickstart.lock",
+            "staged-logs",
         ] {
             let old = dir.join(old);
             drop(std::fs::remove_dir_all(&old));
@@ -82,11 +108,11 @@ impl Quickstart {
         }
         std::fs::create_dir_all(dir.join("trust")).expect("a folder");
         let quickstart = Self { dir };
-        quickstart.run_all();
+        quickstart.run_all(site);
         quickstart
     }
 
-    fn run_all(&self) {
+    fn run_all(&self, site: &Site<'_>) {
         let upstream = SampleUpstream::start(&self.dir.join("upstream"));
         let shipped = Path::new(PROJECT).join("manifests");
         let manifest =
@@ -95,24 +121,23 @@ impl Quickstart {
             manifest.contains(SHIPPED),
             "the shipped manifest names another port"
         );
-        std::fs::write(
-            self.dir.join("quickstart.toml"),
-            manifest.replace(SHIPPED, &upstream.address),
-        )
-        .expect("a file");
-        std::fs::copy(
-            shipped.join("quickstart-deployment.toml"),
-            self.dir.join("deployment.toml"),
-        )
-        .expect("a file");
-        let pki = Command::new(Path::new(PROJECT).join("scripts/make-test-pki"))
-            .arg(self.dir.join("pki"))
-            .args(["chat.mm.internal", "mm1", "10.20.0.10"])
-            .status();
-        assert!(
-            pki.expect("scripts/make-test-pki starts").success(),
-            "scripts/make-test-pki failed"
-        );
+        let mut manifest = manifest.replace(SHIPPED, &upstream.address);
+        for (there, instead) in site.manifest {
+            assert!(manifest.contains(there), "no `{there}` in the manifest");
+            manifest = manifest.replace(there, instead);
+        }
+        std::fs::write(self.dir.join("quickstart.toml"), manifest).expect("a file");
+        std::fs::write(self.dir.join("deployment.toml"), &site.deployment).expect("a file");
+        for names in &site.certificates {
+            let made = Command::new(Path::new(PROJECT).join("scripts/make-test-pki"))
+                .arg(self.dir.join("pki"))
+                .args(names)
+                .status();
+            assert!(
+                made.expect("scripts/make-test-pki starts").success(),
+                "scripts/make-test-pki failed"
+            );
+        }
         self.haversack(&["lock", "quickstart.toml"]);
         self.haversack(&["build", "quickstart.toml", "-o", "bundle"]);
         drop(upstream);

@@ -124,41 +124,19 @@ impl Room {
             };
             let known = |name: &str| matches!(name, "root" | "postgres");
             match kind {
-                "folder" => script.push_str(&format!("mkdir -p {path}\n")),
+                "folder" => script.extend([format!("mkdir -p {path}\n")]),
                 "file" | "seed" => {}
                 _ => continue,
             }
             if known(owner) && known(group) {
-                script.push_str(&format!(
-                    "chown {owner}:{group} {path}; chmod {mode} {path}\n"
-                ));
+                script.extend([
+                    format!("chown {owner}:{group} {path}; chmod {mode} {path}"),
+                    "\n".to_owned(),
+                ]);
             }
         }
         let out = self.fed("root", &["sh", "-e"], &script);
         assert!(out.status.success(), "{}", said(&out));
-    }
-
-    /// Joins two rooms by a wire; each gets its address on it.
-    pub(crate) fn join(&self, own: &str, other: &Self, others: &str) {
-        let enter = |room: &Self, args: &[&str]| {
-            run(tool("nsenter", "util-linux")
-                .args(["--target", &room.pid().to_string(), "--net", "ip"])
-                .args(args));
-        };
-        let peer = other.pid().to_string();
-        enter(
-            self,
-            &[
-                "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", &peer,
-            ],
-        );
-        for (room, address) in [(self, own), (other, others)] {
-            enter(
-                room,
-                &["addr", "add", &format!("{address}/24"), "dev", "wire"],
-            );
-            enter(room, &["link", "set", "wire", "up"]);
-        }
     }
 
     /// A path in the room, seen from outside.

@@ -90,7 +90,7 @@ impl Staged {
         programs: &[(&str, &str)],
         secrets: &[(&str, &str)],
     ) -> Result<Self, StageError> {
-        Self::make(
+        Self::made(
             Distribution::Debian12,
             deployment,
             packages,
@@ -100,6 +100,15 @@ impl Staged {
     }
 
     fn make(
+        distribution: Distribution,
+        deployment: &str,
+        packages: &[(&str, &str)],
+    ) -> Result<Self, StageError> {
+        Self::made(distribution, deployment, packages, &[], &[])
+    }
+
+    /// All of it.
+    pub(crate) fn made(
         distribution: Distribution,
         deployment: &str,
         packages: &[(&str, &str)],
@@ -198,6 +207,21 @@ pub(crate) fn all_packages() -> Vec<(&'static str, &'static str)> {
         ("prometheus", "2.42.0+ds-5+deb12u1"),
     ]);
     all
+}
+
+/// The components whose closure holds a package, as a manifest would say.
+fn components(package: &str) -> Vec<haversack::types::name::Name> {
+    let names: &[&str] = match package {
+        "ca-certificates" | "nftables" => {
+            &["mattermost", "nfs", "nginx", "postgresql", "prometheus"]
+        }
+        "curl" => &["mattermost", "nginx"],
+        "nfs-common" | "nfs-kernel-server" => &["nfs"],
+        "keepalived" | "nginx" => &["nginx"],
+        "prometheus" => &["prometheus"],
+        _ => &["postgresql"],
+    };
+    names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
 /// A folder of secrets as an operator makes it.
@@ -324,6 +348,9 @@ fn bundle(
             b"signature",
         ),
     ];
+    for (component, name) in programs {
+        items.push(program(component, name, b"\x7fELF program"));
+    }
     let has_apt = distribution.family() == Family::Debian;
     if has_apt {
         items.push(index("v1/apt/base/dists/bookworm/InRelease"));
@@ -331,15 +358,13 @@ fn bundle(
             "v1/apt/base/dists/bookworm/main/binary-amd64/Packages.xz",
         ));
     }
-    for (component, name) in programs {
-        items.push(program(component, name, b"\x7fELF program"));
-    }
     for (package, version) in packages {
         // As in the archive, a file name lacks the epoch.
         let upstream = version.rsplit(':').next().unwrap();
         let path = format!("v1/apt/base/pool/main/{package}_{upstream}_amd64.deb");
         let mut made = item(&path, FileKind::AptPackage, package.as_bytes());
         made.info.package = Some((*package).to_owned());
+        made.info.components = components(package);
         made.info.version = Some((*version).to_owned());
         items.push(made);
     }

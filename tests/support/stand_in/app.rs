@@ -4,23 +4,24 @@
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::files::{Files, writable};
 use crate::http::{self, After, Body, Connection, Handler, Head};
-use crate::postgres::Session;
-use crate::s3::Bucket;
-use crate::{Failure, MATTERMOST_VERSION, log, notify, websocket};
+use crate::postgres::{Session, literal};
+use crate::{Failure, MATTERMOST_VERSION, log, nodes, notify, websocket};
 
 /// How often database and file store are tried before the program gives up.
 const ATTEMPTS: u32 = 5;
 /// What the stand-in keeps in the database; it proves the grants that Mattermost's migrations need.
-const PREPARE: [&str; 3] = [
+const PREPARE: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS haversack_stand_in (started timestamptz NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS haversack_stand_in_posts (id bigserial PRIMARY KEY, message text NOT NULL)",
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "INSERT INTO haversack_stand_in VALUES (now())",
 ];
@@ -29,35 +30,14 @@ const ENCRYPTION: &str = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend
 
 /// What the answers depend on.
 struct App {
+    name: String,
     source: String,
     session: Mutex<Session>,
+    replicas: Vec<String>,
     encryption: String,
     files: Files,
     max_file: u64,
     plugins_writable: bool,
-}
-
-/// Where files go.
-enum Files {
-    Bucket(Bucket),
-    Folder(String),
-}
-
-impl Files {
-    fn open(config: &Config) -> Result<Self, Failure> {
-        match config.text("FileSettings", "DriverName").as_str() {
-            "amazons3" => Ok(Self::Bucket(Bucket::open(config)?)),
-            "local" => Ok(Self::Folder(config.text("FileSettings", "Directory"))),
-            other => Err(format!("FileSettings.DriverName is {other:?}").into()),
-        }
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        match self {
-            Self::Bucket(bucket) => bucket.check(),
-            Self::Folder(folder) => writable(Path::new(folder)),
-        }
-    }
 }
 
 /// Serves until the process ends.
@@ -80,7 +60,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     }
     open_log(&config)?;
     let source = config.text("SqlSettings", "DataSource");
-    let (session, encryption) = attempt("database", || prepare(&source))?;
+    let (mut session, encryption) = attempt("database", || prepare(&source))?;
     log::info(&format!(
         "stand-in: database is open over {encryption}; table and extension are there"
     ));
@@ -90,8 +70,15 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         Ok(files)
     })?;
     log::info("stand-in: file store is open");
+    nodes::join(&config, &mut session)?;
+    let replicas = config.list("SqlSettings", "DataSourceReplicas");
+    for replica in &replicas {
+        attempt("replica", || Session::open(replica)?.query("SELECT 1"))?;
+    }
     let app = Arc::new(App {
+        name: nodes::host_name(),
         source,
+        replicas,
         session: Mutex::new(session),
         encryption,
         files,
@@ -180,14 +167,6 @@ fn plugins_writable() -> bool {
     })
 }
 
-fn writable(folder: &Path) -> Result<(), Failure> {
-    let file = folder.join(".stand-in-test");
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&file, b"stand-in"))
-        .and_then(|()| std::fs::remove_file(&file))
-        .map_err(|error| format!("{} cannot be written: {error}", folder.display()).into())
-}
-
 fn local_mode(path: &str, handler: &Arc<Handler>) -> Result<(), Failure> {
     // The socket of a process that is gone.
     if Path::new(path).exists() {
@@ -213,11 +192,33 @@ impl App {
                 return websocket::upgrade(head, connection);
             }
             ("POST", "/api/v4/files") => return self.upload(head, connection),
+            ("POST", "/api/v4/posts") => self.write_post(head, connection)?,
+            ("GET", "/api/v4/cluster/status") => {
+                let nodes = nodes::status(&mut self.session());
+                self.told(connection, nodes)?;
+            }
+            ("GET" | "POST", "/api/v4/stand_in/wait") => self.wait(head, connection)?,
+            ("GET", path) if path.starts_with("/api/v4/files/") => {
+                match self.files.get(path.trim_start_matches("/api/v4/files/")) {
+                    Ok(content) => {
+                        connection.answer(
+                            "200 OK",
+                            &[("X-Stand-In-Node", &self.name)],
+                            &content,
+                        )?;
+                    }
+                    Err(error) => self.told(connection, Err(error))?,
+                }
+            }
+            ("GET", path) if path.starts_with("/api/v4/posts/") => {
+                self.read_post(path.trim_start_matches("/api/v4/posts/"), connection)?;
+            }
             ("GET", "/") => connection.answer(
                 "200 OK",
                 &[
                     ("Content-Type", "text/html; charset=utf-8"),
                     ("X-Stand-In", "mattermost"),
+                    ("X-Stand-In-Node", &self.name),
                 ],
                 b"<!doctype html><title>stand-in</title><p>This is a stand-in for Mattermost.\n",
             )?,
@@ -247,6 +248,7 @@ impl App {
         let body = json!({
             "status": state,
             "stand_in": true,
+            "node": self.name,
             "version": MATTERMOST_VERSION,
             "database_status": database,
             "database_encryption": self.encryption,
@@ -267,25 +269,104 @@ impl App {
 
     /// Asks the database for a row; a broken session is opened anew.
     fn database(&self) -> Result<(), Failure> {
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if session.query("SELECT 1").is_ok() {
-            return Ok(());
+        self.query("SELECT 1").map(|_| ())
+    }
+
+    /// Asks the primary.
+    fn query(&self, sql: &str) -> Result<Vec<String>, Failure> {
+        let mut session = self.session();
+        if session.query("SELECT 1").is_err() {
+            *session = Session::open(&self.source)?;
         }
-        *session = Session::open(&self.source)?;
-        session.query("SELECT 1").map(|_| ())
+        session.query(sql)
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn upload(&self, head: &Head, connection: &mut Connection) -> io::Result<After> {
-        let answer =
-            |bytes: Value| json!({ "stand_in": true, "bytes": bytes, "limit": self.max_file });
-        match connection.body(head, self.max_file, &mut io::sink())? {
+        let answer = |id: Value, bytes: Value| json!({ "stand_in": true, "node": self.name, "id": id, "bytes": bytes, "limit": self.max_file });
+        let mut content = Vec::new();
+        match connection.body(head, self.max_file, &mut content)? {
             Body::Complete(bytes) => {
-                connection.json("201 Created", &answer(bytes.into()))?;
+                match self.files.keep(&content) {
+                    Ok(id) => {
+                        connection.json("201 Created", &answer(id.into(), bytes.into()))?;
+                    }
+                    Err(error) => self.told(connection, Err(error))?,
+                }
                 Ok(After::KeepOpen)
             }
             Body::TooLong => {
-                connection.json("413 Payload Too Large", &answer(Value::Null))?;
+                connection.json("413 Payload Too Large", &answer(Value::Null, Value::Null))?;
                 Ok(After::Close)
+            }
+        }
+    }
+
+    /// Writes a message to the primary.
+    fn write_post(&self, head: &Head, connection: &mut Connection) -> io::Result<()> {
+        let mut message = Vec::new();
+        connection.body(head, 64 * 1024, &mut message)?;
+        let message = literal(&String::from_utf8_lossy(&message));
+        let made = self.query(&format!(
+            "INSERT INTO haversack_stand_in_posts (message) VALUES ({message}) RETURNING id"
+        ));
+        self.told(connection, made.map(|rows| json!({ "id": rows.first() })))
+    }
+
+    /// Reads a message from the first replica, when there is one.
+    fn read_post(&self, id: &str, connection: &mut Connection) -> io::Result<()> {
+        let sql = format!(
+            "SELECT message FROM haversack_stand_in_posts WHERE id::text = {}",
+            literal(id)
+        );
+        let rows = match self.replicas.first() {
+            Some(replica) => Session::open(replica).and_then(|mut session| session.query(&sql)),
+            None => self.query(&sql),
+        };
+        let from = if self.replicas.is_empty() {
+            "primary"
+        } else {
+            "replica"
+        };
+        self.told(
+            connection,
+            rows.map(|rows| json!({ "message": rows.first(), "from": from })),
+        )
+    }
+
+    /// `?id=N&ms=T`: works for so many milliseconds; what it began and ended is in its log, so that
+    /// a test can tell what was under way when it was killed.
+    fn wait(&self, head: &Head, connection: &mut Connection) -> io::Result<()> {
+        let part = |name: &str| {
+            let mut parts = head.query.split('&');
+            parts.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+        };
+        let id = part("id").unwrap_or_default().to_owned();
+        let time = part("ms").and_then(|text| text.parse().ok()).unwrap_or(0);
+        connection.body(head, 64 * 1024, &mut io::sink())?;
+        log::info(&format!("begin {id}"));
+        thread::sleep(Duration::from_millis(time));
+        let done = self.told(connection, Ok(json!({ "id": id })));
+        log::info(&format!("end {id}"));
+        done
+    }
+
+    /// Answers with a value, or with what went wrong.
+    fn told(&self, connection: &mut Connection, value: Result<Value, Failure>) -> io::Result<()> {
+        match value {
+            Ok(value) => connection.json(
+                "200 OK",
+                &json!({ "stand_in": true, "node": self.name, "is": value }),
+            ),
+            Err(error) => {
+                log::error(&format!("stand-in: {error}"));
+                connection.json(
+                    "500 Internal Server Error",
+                    &json!({ "stand_in": true, "node": self.name, "message": error.to_string() }),
+                )
             }
         }
     }

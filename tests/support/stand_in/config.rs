@@ -39,6 +39,20 @@ impl Config {
         }
     }
 
+    /// A list of texts without spaces; empty when it is nowhere. The environment has them in one
+    /// variable, separated by spaces.
+    pub(crate) fn list(&self, section: &str, key: &str) -> Vec<String> {
+        let variable = format!("MM_{section}_{key}").to_ascii_uppercase();
+        if let Ok(value) = std::env::var(variable) {
+            return value.split_whitespace().map(ToOwned::to_owned).collect();
+        }
+        let values = self.file.get(section).and_then(|values| values.get(key));
+        let texts = values.and_then(Value::as_array).into_iter().flatten();
+        texts
+            .filter_map(|text| text.as_str().map(ToOwned::to_owned))
+            .collect()
+    }
+
     /// A switch; off when it is nowhere.
     pub(crate) fn switch(&self, section: &str, key: &str) -> bool {
         self.text(section, key) == "true"

@@ -10,9 +10,11 @@
 
 mod app;
 mod config;
+mod files;
 mod http;
 mod log;
 mod mmctl;
+mod nodes;
 mod notify;
 mod object_store;
 mod postgres;

@@ -241,6 +241,11 @@ impl std::fmt::Display for Refused {
     }
 }
 
+/// A text as a literal of SQL (`standard_conforming_strings` is on since `PostgreSQL` 9.1).
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\0', "").replace('\'', "''"))
+}
+
 fn percent_decoded(text: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();

@@ -13,7 +13,7 @@ use crate::sigv4::{Signed, sha256};
 use crate::{Failure, tls};
 
 /// The longest answer that is read.
-const MAX_ANSWER: u64 = 1024 * 1024;
+const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
 /// A bucket, reached with the settings that Mattermost reads.
 #[derive(Debug)]
@@ -64,6 +64,22 @@ impl Bucket {
         }
     }
 
+    /// Writes an object.
+    ///
+    /// # Errors
+    /// When the bucket cannot be reached or refuses.
+    pub(crate) fn put(&self, key: &str, content: &[u8]) -> Result<(), Failure> {
+        self.request("PUT", key, content).map(|_| ())
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When the bucket cannot be reached or has no such object.
+    pub(crate) fn get(&self, key: &str) -> Result<Vec<u8>, Failure> {
+        self.request("GET", key, b"")
+    }
+
     fn request(&self, method: &str, key: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
         let path = format!("/{}/{key}", self.name);
         let time = jiff::Timestamp::now()
@@ -103,19 +119,29 @@ impl Bucket {
         let mut answer = Vec::new();
         // The other side may close without saying goodbye in TLS; what counts is the length below.
         let ended = stream.take(MAX_ANSWER).read_to_end(&mut answer);
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let Some((head, content)) = text.split_once("\r\n\r\n") else {
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
             return Err(
                 format!("{method} {path} at {}: no answer: {ended:?}", self.endpoint).into(),
             );
         };
+        let content = answer.split_off(end + 4);
+        let head = String::from_utf8_lossy(&answer);
+        let announced = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let length = name.eq_ignore_ascii_case("content-length");
+            length.then(|| value.trim().parse::<usize>().ok())?
+        });
+        if announced.is_some_and(|length| length != content.len()) {
+            return Err(format!("{method} {path} at {}: cut off: {ended:?}", self.endpoint).into());
+        }
         if head.starts_with("HTTP/1.1 200 ") {
-            return Ok(content.as_bytes().to_vec());
+            return Ok(content);
         }
         Err(format!(
-            "{method} {path} at {}: {} {content}",
+            "{method} {path} at {}: {} {}",
             self.endpoint,
-            head.lines().next().unwrap_or_default()
+            head.lines().next().unwrap_or_default(),
+            String::from_utf8_lossy(&content)
         )
         .into())
     }

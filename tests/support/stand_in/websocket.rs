@@ -10,7 +10,8 @@ use crate::http::{After, Connection, Head};
 /// The value that RFC 6455 joins to every key.
 const MAGIC: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Upgrades the connection and echoes one text frame of at most 125 bytes.
+/// Upgrades the connection and echoes one text frame of at most 125 bytes; with `?keep` in the path
+/// every one, until the other side ends.
 ///
 /// Like the real server it refuses an `Origin` that is not the `Host` of the request.
 ///
@@ -45,15 +46,18 @@ pub(crate) fn upgrade(head: &Head, connection: &mut Connection) -> io::Result<Af
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Accept", &accept(key)),
             ("X-Stand-In", "mattermost"),
+            ("X-Stand-In-Node", &crate::nodes::host_name()),
         ],
     )?;
-    let Some(text) = read_frame(connection)? else {
-        return Ok(After::Close);
-    };
-    let length = u8::try_from(text.len()).unwrap_or_default();
-    let mut frame = vec![0x81, length];
-    frame.extend_from_slice(&text);
-    connection.send(&frame)?;
+    while let Some(text) = read_frame(connection)? {
+        let length = u8::try_from(text.len()).unwrap_or_default();
+        let mut frame = vec![0x81, length];
+        frame.extend_from_slice(&text);
+        connection.send(&frame)?;
+        if head.query != "keep" {
+            break;
+        }
+    }
     Ok(After::Close)
 }
 

@@ -1,8 +1,8 @@
 //! Cases of the rules in `architecture.rs` (requirements 1 to 18 and 33).
 
 use super::{
-    Case, E, Group, HA, I, IL5, NFS, NO_DB, PRODUCTION, PUSH_ROLE, ParsedCase, S3, StagedCase,
-    TEAM, THREE_APPS, W, With, case,
+    APART, CONFIG, Case, E, ENVIRONMENT, Group, HA, I, IL5, NFS, NO_DB, PRODUCTION, PUSH_ROLE,
+    ParsedCase, S3, SITE, StagedCase, TEAM, THREE_APPS, TWO_APPS, W, With, case,
 };
 
 pub(super) const GROUP: Group = Group {
@@ -104,8 +104,134 @@ const CASES: &[Case] = &[
         ],
         &[("+", "[smtp]\nhost = \"mail.mm.internal\"")],
     ),
+    case(
+        "TOOL-212",
+        E,
+        &[("dns =", "hosts = [\"10.21.0.0/24\"]\ndns =")],
+        &[("dns =", "hosts = [\"10.20.0.0/24\"]\ndns =")],
+    ),
 ];
 
-const STAGED: &[StagedCase] = &[];
+const STAGED: &[StagedCase] = &[
+    StagedCase {
+        id: "ARCH-003",
+        plan: &[NO_DB, APART],
+        files: &[
+            ("db1", "install.sh", "#!/bin/sh\n"),
+            ("mm1", "install.sh", "#!/bin/sh\n"),
+        ],
+        breaks: &[("db1", "", "", "")],
+    },
+    StagedCase {
+        id: "ARCH-007",
+        plan: &[HA, S3, TWO_APPS, NO_DB, APART],
+        files: &[
+            ("db1", "install.sh", "#!/bin/sh\n"),
+            ("db1", "/opt/mattermost/config/other.json", "{}"),
+            ("mm1", CONFIG, r#"{"SqlSettings": {"Trace": false}}"#),
+            ("app2", CONFIG, r#"{"SqlSettings": {"Trace": false}}"#),
+        ],
+        breaks: &[("app2", CONFIG, "false", "true"), ("mm1", CONFIG, "", "")],
+    },
+    StagedCase {
+        id: "ARCH-008",
+        plan: &[],
+        files: &[(
+            "mm1",
+            SITE,
+            "location ~ /api/v[0-9]+/(users/)?websocket$ {\n    proxy_set_header Upgrade $http_upgrade;\n    \
+             proxy_set_header Connection \"upgrade\";\n}\nlocation / {\n    proxy_set_header Connection \"\";\n}\n",
+        )],
+        breaks: &[
+            ("mm1", SITE, "proxy_set_header Upgrade $http_upgrade;", ""),
+            ("mm1", SITE, "\"upgrade\"", "\"close\""),
+            ("mm1", SITE, "websocket", "socket"),
+        ],
+    },
+    StagedCase {
+        id: "ARCH-013",
+        plan: &[],
+        files: &[(
+            "mm1",
+            CONFIG,
+            r#"{"EmailSettings": {"SendEmailNotifications": false, "SMTPServer": "",
+                "EnablePreviewModeBanner": false, "RequireEmailVerification": false},
+                "ServiceSettings": {"EnableEmailInvitations": false}}"#,
+        )],
+        breaks: &[
+            (
+                "mm1",
+                CONFIG,
+                r#""SendEmailNotifications": false"#,
+                r#""SendEmailNotifications": true"#,
+            ),
+            (
+                "mm1",
+                CONFIG,
+                r#""EnableEmailInvitations": false"#,
+                r#""EnableEmailInvitations": true"#,
+            ),
+            ("mm1", CONFIG, "", ""),
+        ],
+    },
+    StagedCase {
+        id: "ARCH-018",
+        plan: &[],
+        files: &[(
+            "mm1",
+            CONFIG,
+            r#"{"PluginSettings": {"RequirePluginSignature": true, "EnableUploads": false, "EnableRemoteMarketplace": false}}"#,
+        )],
+        breaks: &[
+            (
+                "mm1",
+                CONFIG,
+                r#""RequirePluginSignature": true"#,
+                r#""RequirePluginSignature": false"#,
+            ),
+            (
+                "mm1",
+                CONFIG,
+                r#""EnableUploads": false"#,
+                r#""EnableUploads": true"#,
+            ),
+        ],
+    },
+    StagedCase {
+        id: "TOOL-206",
+        plan: &[],
+        files: &[
+            (
+                "mm1",
+                CONFIG,
+                r#"{"LogSettings": {"FileLocation": "/var/log/mattermost"}}"#,
+            ),
+            ("mm1", ENVIRONMENT, "MM_LOG_PATH='/var/log/mattermost'\n"),
+        ],
+        breaks: &[
+            ("mm1", CONFIG, "/var/log/mattermost", "/var/log/mattermost2"),
+            ("mm1", ENVIRONMENT, "MM_LOG_PATH", "MM_LOG"),
+        ],
+    },
+    StagedCase {
+        id: "TOOL-207",
+        plan: &[],
+        files: &[(
+            "mm1",
+            CONFIG,
+            r#"{"ServiceSettings": {"SiteURL": "https://chat.mm.internal"}, "TeamSettings": {"SiteName": "Chat"}}"#,
+        )],
+        breaks: &[
+            ("mm1", CONFIG, "https:", "http:"),
+            ("mm1", CONFIG, "mm.internal", "mm.internal/"),
+            (
+                "mm1",
+                CONFIG,
+                "\"Chat\"",
+                "\"A name that is longer than the server allows\"",
+            ),
+        ],
+    },
+];
 
 const PARSED: &[ParsedCase] = &[];

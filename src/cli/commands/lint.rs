@@ -1,0 +1,136 @@
+//! `haversack lint`: says what a configuration written by hand lacks.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use haversack::fs;
+use haversack::nginx::{self, Backend, Expected, Findings, Level, Site, Strictness};
+use haversack::plan::Plan;
+use haversack::plan::address::HostName;
+use haversack::plan::deployment::Role;
+use haversack::plan::flow::port;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::args::{LintCommand, LintNginxArgs};
+use crate::cli::commands::plan;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+
+/// Reads the files and prints what is found. Errors end in a policy exit, warnings in findings
+/// under `--strict`.
+pub(crate) fn run(command: &LintCommand, context: &Context<'_>) -> Result<Class, Failure> {
+    match command {
+        LintCommand::Nginx(args) => nginx(args, context),
+    }
+}
+
+fn nginx(args: &LintNginxArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let mut files = Vec::new();
+    for path in &args.files {
+        files.push(nginx::File {
+            path: path.display().to_string(),
+            text: text(path)?,
+        });
+    }
+    let mut expected = match &args.deployment {
+        Some(deployment) => of_plan(&plan::read(deployment)?),
+        None => Expected::default(),
+    };
+    expected.version = args.nginx_version;
+    let config = nginx::read(files).map_err(|error| {
+        Failure::new(
+            "E261",
+            &error,
+            Some("name the file of the site alone, not a whole configuration".to_owned()),
+        )
+    })?;
+    let findings = nginx::examine(&config, &expected);
+    let value = json!({
+        "files": config.files.iter().map(|file| &file.path).collect::<Vec<_>>(),
+        "findings": findings.iter().map(|one| {
+            let file = config.files.get(one.place.file).map(|file| &file.path);
+            json!({
+                "level": one.level, "id": one.id, "file": file,
+                "line": one.place.line, "column": one.place.column,
+                "found": one.found, "symptom": one.symptom, "fix": one.fix,
+            })
+        }).collect::<Vec<_>>(),
+        "errors": findings.count(Level::Error),
+        "warnings": findings.count(Level::Warning),
+    });
+    context.output.result(&value, &shown(&config, &findings));
+    Ok(if findings.count(Level::Error) > 0 {
+        Class::Policy
+    } else if args.strict && findings.count(Level::Warning) > 0 {
+        Class::Findings
+    } else {
+        Class::Ok
+    })
+}
+
+/// The text of a file; what is no UTF-8, such as an old comment, becomes a replacement character.
+fn text(path: &Path) -> Result<String, Failure> {
+    let limit = u64::try_from(nginx::MAX_TEXT).unwrap_or(u64::MAX);
+    let bytes = fs::read(path, limit).map_err(|error| {
+        let hint = "name a readable file of at most 4 MiB";
+        Failure::new("E260", &error, Some(hint.to_owned()))
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn shown(config: &nginx::Config, findings: &Findings) -> String {
+    let mut text = String::new();
+    for finding in findings.iter() {
+        text.push_str(&nginx::render(config, finding));
+        text.push('\n');
+    }
+    let (errors, warnings) = (findings.count(Level::Error), findings.count(Level::Warning));
+    // Writing to a String cannot fail.
+    let _ = match (errors, warnings) {
+        (0, 0) => writeln!(text, "no errors, no warnings"),
+        _ => writeln!(
+            text,
+            "{errors} errors, {warnings} warnings; `haversack explain ID` tells more about a rule"
+        ),
+    };
+    text
+}
+
+/// What a deployment says about its site.
+fn of_plan(plan: &Plan) -> Expected {
+    let deployment = &plan.deployment;
+    let backends = plan
+        .hosts_with(Role::App)
+        .map(|host| {
+            let with_port = |host: &HostName| format!("{host}:{}", port::APP);
+            let mut addresses = vec![with_port(&HostName::Ip(host.address))];
+            addresses.push(format!("{}:{}", host.name, port::APP));
+            addresses.extend(host.fqdn.as_ref().map(with_port));
+            if host.has(Role::Proxy) {
+                addresses.push(format!("127.0.0.1:{}", port::APP));
+                addresses.push(format!("localhost:{}", port::APP));
+            }
+            Backend {
+                name: host.name.to_string(),
+                addresses,
+            }
+        })
+        .collect();
+    let proxy = plan.hosts_with(Role::Proxy).next();
+    Expected {
+        version: None,
+        family: proxy.map(|host| host.distribution.family()),
+        strictness: if deployment.is_strict() {
+            Strictness::Strict
+        } else {
+            Strictness::Usual
+        },
+        site: Some(Site {
+            host: deployment.site.host().to_string(),
+            port: deployment.site.port(),
+            backends,
+            max_file_size: deployment.limits.upload.max_file_size(),
+        }),
+    }
+}

@@ -1,0 +1,5 @@
+//! `haversack preflight` and the generated `preflight.sh` on the same machine: one list of checks,
+//! two verdicts, always equal.
+
+mod agree;
+mod script;
