@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::deployment::{Firewall, Host, Role};
+use crate::plan::Plan;
+use crate::plan::deployment::{Firewall, Host, Role, Storage};
+use crate::stage::facts;
 use crate::types::target::{Distribution, Family};
 
 /// The packages that a host needs for `role` beside those of every host, by name; `install.sh`
@@ -55,15 +57,22 @@ pub fn needed_for_database(major: u16, family: Family) -> Vec<String> {
     }
 }
 
-/// Everything that `install.sh` asks the package manager of `host` for; `chosen` are the packages that
-/// follow from choices of the deployment.
-pub(super) fn wanted(host: &Host, major: Option<u16>, chosen: &[&str]) -> BTreeSet<String> {
+/// Everything that `install.sh` asks the package manager of `host` for.
+pub(super) fn wanted(plan: &Plan, host: &Host, major: Option<u16>) -> BTreeSet<String> {
     let family = host.distribution.family();
     let mut names: Vec<&str> = of_every_host(family).to_vec();
     names.push(host.firewall.as_str());
-    names.extend(chosen);
     for role in &host.roles {
         names.extend(needed_packages(*role, family));
+    }
+    if host.has(Role::App) && matches!(plan.deployment.storage, Storage::Nfs(_)) {
+        names.push(match family {
+            Family::Debian => "nfs-common",
+            Family::Rhel => "nfs-utils",
+        });
+    }
+    if host.has(Role::Proxy) && plan.deployment.proxy.virtual_address.is_some() {
+        names.push("keepalived");
     }
     if family == Family::Rhel && host.has(Role::Proxy) {
         // Compiles the SELinux module.
@@ -80,9 +89,8 @@ pub(super) fn wanted(host: &Host, major: Option<u16>, chosen: &[&str]) -> BTreeS
     wanted
 }
 
-/// What the deployment wants of a host that its distribution does not have. `failover` says whether
-/// the host shares an address with others (VRRP).
-pub(super) fn unavailable(host: &Host, failover: bool) -> Vec<String> {
+/// What the deployment wants of a host that its distribution does not have.
+pub(super) fn unavailable(plan: &Plan, host: &Host) -> Vec<String> {
     let Host {
         name, distribution, ..
     } = host;
@@ -92,7 +100,7 @@ pub(super) fn unavailable(host: &Host, failover: bool) -> Vec<String> {
             problems.push(format!(
                 "{name} runs {distribution}, which has no ufw; use `firewall = \"firewalld\"` or \"nftables\""
             ));
-        } else if failover && *distribution == Distribution::Ubuntu2204 {
+        } else if *distribution == Distribution::Ubuntu2204 && facts::has_failover(plan, host) {
             problems.push(format!(
                 "{name} shares a virtual address, but ufw of {distribution} (0.36.1) knows no rules for VRRP; use `firewall = \"nftables\"`"
             ));
@@ -100,7 +108,7 @@ pub(super) fn unavailable(host: &Host, failover: bool) -> Vec<String> {
     }
     if host.has(Role::Monitor) && distribution.family() == Family::Rhel {
         problems.push(format!(
-            "{name} runs {distribution}, which has no package of Prometheus; give the role `monitor` to a host of the Debian family, or name your own with `monitoring`"
+            "{name} runs {distribution}, which has no package of Prometheus; give the role `monitor` to a host of the Debian family"
         ));
     }
     problems

@@ -262,7 +262,7 @@ fn fit<'a>(
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
         let (packages, lacking) = payload.packages(plan, host, major);
-        problems.extend(no_firewall(host));
+        problems.extend(unavailable(plan, host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::plan::address::Network;
 use crate::plan::deployment::Firewall;
 use crate::plan::flow::{Destination, Protocol};
-use crate::stage::facts;
 use crate::stage::host::Scene;
 use crate::stage::render::{RenderError, values};
 use crate::stage::tree::{Access, PUBLIC, Tree};
@@ -29,9 +28,8 @@ struct Rule {
     family: &'static str,
     /// The peers; empty for any.
     peers: Vec<Peer>,
-    /// `tcp`, `udp` or `vrrp`.
-    protocol: &'static str,
-    /// Whether the protocol has ports, as VRRP (protocol 112) has not.
+    protocol: Protocol,
+    /// Whether the protocol has ports, as VRRP has not.
     ports: bool,
     port: u16,
     /// What for.
@@ -102,7 +100,6 @@ fn inbound(scene: &Scene<'_>) -> Vec<Rule> {
         .incoming(&scene.host.name)
         .into_iter()
         .flat_map(|flow| rules(&flow.sources, flow.protocol, flow.port, flow.purpose))
-        .chain(vrrp(scene))
         .collect()
 }
 
@@ -122,24 +119,6 @@ fn outbound(scene: &Scene<'_>) -> Vec<Rule> {
                 ..any(flow.protocol, flow.port, flow.purpose)
             }],
             Destination::Anywhere => vec![any(flow.protocol, flow.port, flow.purpose)],
-        })
-        .chain(vrrp(scene))
-        .collect()
-}
-
-/// The proxies that share an address with this one: they tell each other that they are alive, in both
-/// directions, each at the other's own address.
-fn vrrp(scene: &Scene<'_>) -> Vec<Rule> {
-    let peers: Vec<Network> = facts::failover_peers(scene.plan, scene.host)
-        .iter()
-        .map(|peer| Network::single(peer.address))
-        .collect();
-    rules(&peers, Protocol::Tcp, 0, "virtual address (VRRP)")
-        .into_iter()
-        .map(|rule| Rule {
-            protocol: "vrrp",
-            ports: false,
-            ..rule
         })
         .collect()
 }
@@ -193,12 +172,12 @@ impl Rule {
     }
 }
 
-const fn any(protocol: Protocol, port: u16, purpose: &'static str) -> Rule {
+fn any(protocol: Protocol, port: u16, purpose: &'static str) -> Rule {
     Rule {
         family: "",
         peers: Vec::new(),
-        protocol: protocol.as_str(),
-        ports: true,
+        protocol,
+        ports: has_ports(protocol),
         port,
         purpose,
         name: None,
@@ -232,6 +211,10 @@ fn peer(network: &Network) -> Peer {
         },
         network: text,
     }
+}
+
+fn has_ports(protocol: Protocol) -> bool {
+    matches!(protocol.as_str(), "tcp" | "udp")
 }
 
 #[cfg(test)]

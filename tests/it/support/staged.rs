@@ -73,15 +73,6 @@ impl Staged {
         Self::bring(deployment, packages, &[], &[])
     }
 
-    /// As [`Self::with`], with a bundle for this distribution.
-    pub(crate) fn from_bundle_for(
-        distribution: Distribution,
-        deployment: &str,
-        packages: &[(&str, &str)],
-    ) -> Result<Self, StageError> {
-        Self::make(distribution, deployment, packages, &[], &[])
-    }
-
     /// As [`Self::with`], with further programs (component and file name) in the bundle and secrets
     /// that the operator brings (name and text).
     pub(crate) fn bring(
@@ -99,7 +90,8 @@ impl Staged {
         )
     }
 
-    fn make(
+    /// As [`Self::with`], with a bundle for this distribution.
+    pub(crate) fn from_bundle_for(
         distribution: Distribution,
         deployment: &str,
         packages: &[(&str, &str)],
