@@ -2,7 +2,7 @@
 //! `preflight.sh` both work through.
 //!
 //! Staging computes the list from the plan and writes it as `HOST/checks.json`; [`CheckList::read`]
-//! reads it back. A check names a row of the [`catalogue`], what it is about, and the [`Probe`]
+//! reads it back. A check names a row of the [`catalogue()`], what it is about, and the [`Probe`]
 //! that finds out, with its parameters. Nothing here looks at a host.
 
 mod catalogue;
