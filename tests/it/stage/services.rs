@@ -164,8 +164,8 @@ fn with_its_client_minio_gives_mattermost_an_account_that_may_use_one_bucket() {
     assert!(!app.contains(&staged.secret("minio-root-password")));
 
     // A stand-in for client and server: it notes what it is asked.
-    let room = Room::new(&staged.out().join("files1/rootfs"), None, &[]);
-    room.script(
+    let machine = Room::new(&staged.out().join("files1/rootfs"), None, &[]);
+    machine.script(
         r#"cat >/usr/local/bin/mc <<'END'
 #!/bin/sh
 echo "mc $*" >>/asked
@@ -188,10 +188,11 @@ END
 chmod 755 /usr/local/bin/mc /usr/bin/curl"#,
     );
     let bucket = || {
-        room.script("sh /usr/local/sbin/mattermost-bucket-init 2>/said || { cat /said; exit 1; }")
+        machine
+            .script("sh /usr/local/sbin/mattermost-bucket-init 2>/said || { cat /said; exit 1; }")
     };
     assert_eq!(bucket(), "bucket mattermost: made\n");
-    let asked = room.script("sed 's/--config-dir [^ ]* //' /asked");
+    let asked = machine.script("sed 's/--config-dir [^ ]* //' /asked");
     let (user, key) = (
         staged.secret("s3-access-key"),
         staged.secret("s3-secret-key"),

@@ -319,7 +319,11 @@ file_days = 90
         ),
         ("FileSettings", "EnableMobileDownload", json!(true)),
     ] {
-        assert_eq!(parsed[section][key], value, "{section}.{key}");
+        assert_eq!(
+            parsed.pointer(&format!("/{section}/{key}")),
+            Some(&value),
+            "{section}.{key}"
+        );
     }
     // The identity provider's certificate lies where the server looks for it.
     assert_eq!(
