@@ -242,7 +242,7 @@ fn every_broken_state_is_found_by_both() {
 #[test]
 fn a_file_system_that_is_too_small_is_found_by_both() {
     let both = Both::new(&Staged::new());
-    let found = both.agree("mount -t tmpfs -o size=100m none /opt\n", "");
+    let found = both.agree("mount -t tmpfs -o size=10m none /opt\n", "");
     let space = found.about("TOOL-032", "/opt, ");
     assert!(
         space.starts_with("finding: /opt: some MiB free, ") && space.ends_with(" are needed"),
