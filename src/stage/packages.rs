@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::plan::Plan;
 use crate::plan::deployment::{Firewall, Host, Role, Storage};
-use crate::types::target::Family;
+use crate::stage::facts;
+use crate::types::target::{Distribution, Family};
 
 /// The packages that a host needs for `role` beside those of every host, by name; `install.sh`
 /// installs these with their dependencies. In the Debian family they come with the bundle, and
@@ -88,14 +89,29 @@ pub(super) fn wanted(plan: &Plan, host: &Host, major: Option<u16>) -> BTreeSet<S
     wanted
 }
 
-/// Why the packet filter that a host asks for cannot be had on its distribution.
-pub(super) fn no_firewall(host: &Host) -> Option<String> {
-    (host.firewall == Firewall::Ufw && host.distribution.family() == Family::Rhel).then(|| {
-        format!(
-            "{} runs {}, which has no ufw; use `firewall = \"firewalld\"` or \"nftables\"",
-            host.name, host.distribution
-        )
-    })
+/// What the deployment wants of a host that its distribution does not have.
+pub(super) fn unavailable(plan: &Plan, host: &Host) -> Vec<String> {
+    let Host {
+        name, distribution, ..
+    } = host;
+    let mut problems = Vec::new();
+    if host.firewall == Firewall::Ufw {
+        if distribution.family() == Family::Rhel {
+            problems.push(format!(
+                "{name} runs {distribution}, which has no ufw; use `firewall = \"firewalld\"` or \"nftables\""
+            ));
+        } else if *distribution == Distribution::Ubuntu2204 && facts::has_failover(plan, host) {
+            problems.push(format!(
+                "{name} shares a virtual address, but ufw of {distribution} (0.36.1) knows no rules for VRRP; use `firewall = \"nftables\"`"
+            ));
+        }
+    }
+    if host.has(Role::Monitor) && distribution.family() == Family::Rhel {
+        problems.push(format!(
+            "{name} runs {distribution}, which has no package of Prometheus; give the role `monitor` to a host of the Debian family"
+        ));
+    }
+    problems
 }
 
 /// The major version in the name of a server package of Debian (`postgresql-15` gives 15).

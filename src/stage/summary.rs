@@ -147,6 +147,12 @@ fn install_values(
     let strings =
         |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let backup = &deployment.backup;
+    let order = in_order(&deployment.hosts);
+    let names = |role: Role| -> Vec<&Name> {
+        let found = order.iter().filter(|host| host.has(role));
+        found.map(|host| &host.name).collect()
+    };
+    let apps = names(Role::App);
     values! {
         site => values! { host => deployment.site.host(), url => deployment.site },
         bundle => values! {
@@ -156,8 +162,12 @@ fn install_values(
         },
         stand_ins => payload.contents.stand_ins(),
         manifests,
-        hosts => in_order(&deployment.hosts),
-        proxy_address => plan.hosts_with(Role::Proxy).map(|host| host.address.to_string()).collect::<Vec<_>>().join(", "),
+        hosts => order,
+        site_address => site_address(plan),
+        first_app => apps.first(),
+        several_apps => apps.len() > 1,
+        primary => names(Role::Db).first(),
+        replicas => names(Role::DbReplica),
         ntp => strings(&deployment.network.ntp),
         admin => deployment.network.admin.iter().map(ToString::to_string).collect::<Vec<_>>(),
         needs_license => deployment.edition.is_licensed(),
@@ -173,6 +183,16 @@ fn install_values(
         },
         notes,
     }
+}
+
+/// Where the name of the site must lead for users.
+fn site_address(plan: &Plan) -> String {
+    if let Some(shared) = plan.deployment.proxy.virtual_address {
+        return shared.to_string();
+    }
+    let proxies = plan.hosts_with(Role::Proxy);
+    let addresses: Vec<_> = proxies.map(|host| host.address.to_string()).collect();
+    addresses.join(", ")
 }
 
 /// The plan for people.

@@ -14,7 +14,7 @@ use crate::plan::{CheckedPlan, Plan};
 use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
-use crate::stage::packages::no_firewall;
+use crate::stage::packages::unavailable;
 use crate::stage::payload::{Payload, is_linux, serves};
 use crate::stage::place::{Place, SECRETS};
 use crate::stage::render::Renderer;
@@ -262,7 +262,7 @@ fn fit<'a>(
         let (programs, lacking) = payload.programs(host);
         problems.extend(lacking);
         let (packages, lacking) = payload.packages(plan, host, major);
-        problems.extend(no_firewall(host));
+        problems.extend(unavailable(plan, host));
         problems.extend(lacking);
         fitted.push(Fit {
             host,

@@ -2,5 +2,6 @@
 //! the search for hosts outside the deployment.
 
 mod egress;
+mod guide;
 mod lint;
 mod run;

@@ -6,5 +6,7 @@ mod effects;
 mod family;
 mod family_rhel;
 mod filter;
+mod replica;
+mod services;
 mod tools;
 pub(crate) mod topology;

@@ -4,11 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use haversack::fs;
-use haversack::nginx::{self, Backend, Expected, Findings, Level, Site, Strictness};
-use haversack::plan::Plan;
-use haversack::plan::address::HostName;
-use haversack::plan::deployment::Role;
-use haversack::plan::flow::port;
+use haversack::nginx::{self, Expected, Findings, Level};
 use serde_json::json;
 
 use super::Context;
@@ -34,7 +30,7 @@ fn nginx(args: &LintNginxArgs, context: &Context<'_>) -> Result<Class, Failure> 
         });
     }
     let mut expected = match &args.deployment {
-        Some(deployment) => of_plan(&plan::read(deployment)?),
+        Some(deployment) => plan::read(deployment)?.expected_site(),
         None => Expected::default(),
     };
     expected.version = args.nginx_version;
@@ -95,42 +91,4 @@ fn shown(config: &nginx::Config, findings: &Findings) -> String {
         ),
     };
     text
-}
-
-/// What a deployment says about its site.
-fn of_plan(plan: &Plan) -> Expected {
-    let deployment = &plan.deployment;
-    let backends = plan
-        .hosts_with(Role::App)
-        .map(|host| {
-            let with_port = |host: &HostName| format!("{host}:{}", port::APP);
-            let mut addresses = vec![with_port(&HostName::Ip(host.address))];
-            addresses.push(format!("{}:{}", host.name, port::APP));
-            addresses.extend(host.fqdn.as_ref().map(with_port));
-            if host.has(Role::Proxy) {
-                addresses.push(format!("127.0.0.1:{}", port::APP));
-                addresses.push(format!("localhost:{}", port::APP));
-            }
-            Backend {
-                name: host.name.to_string(),
-                addresses,
-            }
-        })
-        .collect();
-    let proxy = plan.hosts_with(Role::Proxy).next();
-    Expected {
-        version: None,
-        family: proxy.map(|host| host.distribution.family()),
-        strictness: if deployment.is_strict() {
-            Strictness::Strict
-        } else {
-            Strictness::Usual
-        },
-        site: Some(Site {
-            host: deployment.site.host().to_string(),
-            port: deployment.site.port(),
-            backends,
-            max_file_size: deployment.limits.upload.max_file_size(),
-        }),
-    }
 }

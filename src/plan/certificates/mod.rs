@@ -4,6 +4,7 @@
 //! `rustls-webpki`, which is what many clients use. The common name is never looked at.
 
 mod key;
+mod services;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
-    SubjectAltName,
+    KeyUsage as Uses, SubjectAltName,
 };
 
 use crate::plan::address::HostName;
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::load::Files;
+use crate::types::secret::Secret;
 
 /// Most certificates that one file may hold.
 pub(super) const MAX_CERTIFICATES: usize = 16;
@@ -50,49 +52,115 @@ const WEAK: [(&str, &str); 5] = [
 pub(super) struct Problem {
     pub(super) level: Severity,
     /// The key of the deployment file that names the file.
-    pub(super) file: &'static str,
+    pub(super) file: String,
     pub(super) found: String,
 }
 
-/// Everything that is wrong with certificate, key and authority at the time `now`.
+/// Everything that is wrong with the certificates of a deployment at the time `now`: of the site, of
+/// hosts that have their own, and of the SAML identity provider.
 pub(super) fn examine(plan: &Plan, now: Timestamp) -> Vec<Problem> {
-    examine_files(&plan.files, plan.deployment.site.host(), now)
+    let mut problems = examine_files(&plan.files, plan.deployment.site.host(), now);
+    services::check(plan, now, &mut problems);
+    problems
+}
+
+/// A certificate with its key, and the keys of the deployment file that name both.
+struct Pair<'f> {
+    cert_at: &'f str,
+    cert: &'f str,
+    key_at: &'f str,
+    key: &'f Secret,
+    key_mode: Option<u32>,
 }
 
 fn examine_files(files: &Files, site: &HostName, now: Timestamp) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let chain = certificates("tls.cert", &files.cert, &mut problems);
     let authorities = certificates("tls.ca", &files.ca, &mut problems);
-    if files.key_mode.is_some_and(|mode| mode & 0o077 != 0) {
-        let mode = files.key_mode.unwrap_or_default();
-        let found = format!("mode {mode:04o}: others than the owner can read the key; use 0600");
-        problems.push(warning("tls.key", found));
-    }
-    let Some((leaf, _)) = chain.first() else {
-        return problems;
+    let pair = Pair {
+        cert_at: "tls.cert",
+        cert: &files.cert,
+        key_at: "tls.key",
+        key: &files.key,
+        key_mode: files.key_mode,
     };
-    key::check(files.key.reveal(), leaf, &mut problems);
-    check_leaf(leaf, &mut problems);
-    for (file, certificates) in [("tls.cert", &chain), ("tls.ca", &authorities)] {
-        for (certificate, _) in certificates {
-            check_dates(file, certificate, now, &mut problems);
-            check_strength(file, certificate, &mut problems);
-        }
-    }
+    let chain = check_pair(&pair, &authorities, site, now, &mut problems);
+    holds_no_key("tls.ca", &files.ca, &mut problems);
     for (authority, der) in &authorities {
+        check_dates("tls.ca", authority, now, &mut problems);
+        check_strength("tls.ca", authority, &mut problems);
         let own = chain.first().is_some_and(|(_, leaf)| leaf == der);
         if !is_authority(authority) && !own {
             let found = format!("`{}` is no authority: CA:TRUE is absent", name(authority));
             problems.push(error("tls.ca", found));
+        } else if !own && !may_sign(authority) {
+            let found = format!(
+                "`{}` may not sign certificates: keyCertSign is absent",
+                name(authority)
+            );
+            problems.push(error("tls.ca", found));
         }
     }
-    check_path(&chain, &authorities, site, now, &mut problems);
     problems
+}
+
+/// Checks a certificate, its key and its chain; gives the certificates of the file.
+fn check_pair(
+    pair: &Pair<'_>,
+    authorities: &[Parsed],
+    wanted: &HostName,
+    now: Timestamp,
+    problems: &mut Vec<Problem>,
+) -> Vec<Parsed> {
+    let file = pair.cert_at;
+    let chain = certificates(file, pair.cert, problems);
+    holds_no_key(file, pair.cert, problems);
+    if let Some(mode) = pair.key_mode.filter(|mode| mode & 0o077 != 0) {
+        let found = format!("mode {mode:04o}: others than the owner can read the key; use 0600");
+        problems.push(warning(pair.key_at, found));
+    }
+    let Some((leaf, _)) = chain.first() else {
+        return chain;
+    };
+    key::check(pair.key_at, pair.key.reveal(), leaf, problems);
+    check_leaf(file, leaf, problems);
+    for (certificate, _) in &chain {
+        check_dates(file, certificate, now, problems);
+        check_strength(file, certificate, problems);
+    }
+    check_order(file, &chain, problems);
+    check_path(file, &chain, authorities, wanted, now, problems);
+    chain
+}
+
+/// Files with certificates become readable for everybody.
+fn holds_no_key(file: &str, pem: &str, problems: &mut Vec<Problem>) {
+    if pem.contains("PRIVATE KEY-----") {
+        let found =
+            "the file holds a private key; it is copied to hosts where everybody can read it";
+        problems.push(error(file, found.to_owned()));
+    }
+}
+
+/// Each certificate is to be followed by the one that signed it (RFC 5246 §7.4.2): some clients
+/// take no other order.
+fn check_order(file: &str, chain: &[Parsed], problems: &mut Vec<Problem>) {
+    for ((one, _), (next, _)) in chain.iter().zip(chain.iter().skip(1)) {
+        if one.tbs_certificate().issuer() != next.tbs_certificate().subject() {
+            let found = format!(
+                "`{}` is followed by `{}`, which did not sign it; put the certificates into the order \
+                 of the chain",
+                name(one),
+                name(next)
+            );
+            problems.push(warning(file, found));
+            return;
+        }
+    }
 }
 
 type Parsed = (Certificate, CertificateDer<'static>);
 
-fn certificates(file: &'static str, pem: &str, problems: &mut Vec<Problem>) -> Vec<Parsed> {
+fn certificates(file: &str, pem: &str, problems: &mut Vec<Problem>) -> Vec<Parsed> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         if found.len() >= MAX_CERTIFICATES {
@@ -169,7 +237,7 @@ pub(super) fn revocation_urls(pem: &str) -> Vec<String> {
     urls
 }
 
-fn check_leaf(leaf: &Certificate, problems: &mut Vec<Problem>) {
+fn check_leaf(file: &str, leaf: &Certificate, problems: &mut Vec<Problem>) {
     match leaf.tbs_certificate().get_extension::<ExtendedKeyUsage>() {
         Ok(Some((_, usage))) => {
             if usage
@@ -178,23 +246,18 @@ fn check_leaf(leaf: &Certificate, problems: &mut Vec<Problem>) {
                 .all(|purpose| purpose.to_string() != SERVER_AUTH)
             {
                 let found = "the certificate is not for servers: serverAuth is absent";
-                problems.push(error("tls.cert", found.to_owned()));
+                problems.push(error(file, found.to_owned()));
             }
         }
         Ok(None) => {
             let found = "the certificate states no purpose; some clients demand serverAuth";
-            problems.push(warning("tls.cert", found.to_owned()));
+            problems.push(warning(file, found.to_owned()));
         }
-        Err(why) => problems.push(error("tls.cert", format!("extended key usage: {why}"))),
+        Err(why) => problems.push(error(file, format!("extended key usage: {why}"))),
     }
 }
 
-fn check_dates(
-    file: &'static str,
-    certificate: &Certificate,
-    now: Timestamp,
-    problems: &mut Vec<Problem>,
-) {
+fn check_dates(file: &str, certificate: &Certificate, now: Timestamp, problems: &mut Vec<Problem>) {
     let (begin, end) = validity(certificate);
     let (name, clock) = (name(certificate), now.as_second());
     if clock < begin {
@@ -221,10 +284,14 @@ fn check_dates(
     }
 }
 
-fn check_strength(file: &'static str, certificate: &Certificate, problems: &mut Vec<Problem>) {
+fn check_strength(file: &str, certificate: &Certificate, problems: &mut Vec<Problem>) {
     let name = name(certificate);
-    if let Some(found) = key::weakness(certificate) {
-        problems.push(error(file, format!("`{name}`: {found}")));
+    if let Some((level, found)) = key::weakness(certificate) {
+        problems.push(Problem {
+            level,
+            file: file.to_owned(),
+            found: format!("`{name}`: {found}"),
+        });
     }
     // Nobody relies on the signature of a root: it is trusted because it is here.
     let fields = certificate.tbs_certificate();
@@ -238,6 +305,7 @@ fn check_strength(file: &'static str, certificate: &Certificate, problems: &mut 
 }
 
 fn check_path(
+    file: &str,
     chain: &[Parsed],
     authorities: &[Parsed],
     site: &HostName,
@@ -250,7 +318,7 @@ fn check_path(
     let end = match EndEntityCert::try_from(der) {
         Ok(end) => end,
         Err(why) => {
-            problems.push(error("tls.cert", format!("`{}`: {why:?}", name(leaf))));
+            problems.push(error(file, format!("`{}`: {why:?}", name(leaf))));
             return;
         }
     };
@@ -259,7 +327,7 @@ fn check_path(
             "no subjectAltName of the certificate is {site}; it has {}",
             alt_names(leaf)
         );
-        problems.push(error("tls.cert", found));
+        problems.push(error(file, found));
     }
     let anchors: Vec<TrustAnchor<'_>> = authorities
         .iter()
@@ -289,11 +357,11 @@ fn check_path(
              put the intermediate certificates into the file after the site's own"
                 .to_owned()
         }
-        Err(Error::CaUsedAsEndEntity) => "the site's certificate is itself an authority".to_owned(),
+        Err(Error::CaUsedAsEndEntity) => "the certificate is itself an authority".to_owned(),
         Err(Error::InvalidSignatureForPublicKey) => "a signature in the chain is wrong".to_owned(),
         Err(other) => format!("the chain is refused: {other:?}"),
     };
-    problems.push(error("tls.cert", found));
+    problems.push(error(file, found));
 }
 
 fn names_site(leaf: &Certificate, end: &EndEntityCert<'_>, site: &HostName) -> bool {
@@ -307,6 +375,14 @@ fn names_site(leaf: &Certificate, end: &EndEntityCert<'_>, site: &HostName) -> b
         HostName::Dns(name) => ServerName::try_from(name.as_str()),
     };
     wanted.is_ok_and(|wanted| end.verify_is_valid_for_subject_name(&wanted).is_ok())
+}
+
+/// Whether the first certificate of a PEM text names a host.
+fn covers(pem: &str, wanted: &HostName) -> bool {
+    let parsed = certificates("tls.cert", pem, &mut Vec::new());
+    parsed.first().is_some_and(|(leaf, der)| {
+        EndEntityCert::try_from(der).is_ok_and(|end| names_site(leaf, &end, wanted))
+    })
 }
 
 /// The alternative names of a certificate, for a message.
@@ -373,6 +449,15 @@ fn is_authority(certificate: &Certificate) -> bool {
     matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
 }
 
+/// Whether its key may sign certificates (RFC 5280 §4.2.1.3); without the extension it may.
+fn may_sign(certificate: &Certificate) -> bool {
+    match certificate.tbs_certificate().get_extension::<Uses>() {
+        Ok(Some((_, uses))) => uses.key_cert_sign(),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
+
 /// The subject, for a message.
 fn name(certificate: &Certificate) -> String {
     let subject = certificate.tbs_certificate().subject().to_string();
@@ -383,18 +468,18 @@ fn name(certificate: &Certificate) -> String {
         .collect()
 }
 
-const fn error(file: &'static str, found: String) -> Problem {
+fn error(file: &str, found: String) -> Problem {
     Problem {
         level: Severity::Error,
-        file,
+        file: file.to_owned(),
         found,
     }
 }
 
-const fn warning(file: &'static str, found: String) -> Problem {
+fn warning(file: &str, found: String) -> Problem {
     Problem {
         level: Severity::Warning,
-        file,
+        file: file.to_owned(),
         found,
     }
 }

@@ -11,6 +11,7 @@ use crate::plan::derive::Plan;
 use crate::plan::flow::Protocol;
 use crate::plan::rules::Report;
 use crate::plan::staged::Staged as Files;
+use crate::types::name::Name;
 use crate::types::target::Family;
 
 /// Where the packet filter of nftables stands.
@@ -35,6 +36,26 @@ pub(super) fn sources(text: &str, protocol: Protocol, port: u16) -> BTreeSet<Str
         }
     }
     found
+}
+
+/// The TCP ports that the `input` chain of a packet filter of nftables opens to anybody.
+pub(super) fn open_ports(text: &str) -> BTreeSet<u16> {
+    let input = text.split("chain input").nth(1).unwrap_or_default();
+    let input = input.split("chain ").next().unwrap_or_default();
+    let ports = input.split("tcp dport ").skip(1);
+    ports
+        .filter_map(|rest| rest.split_whitespace().next()?.parse().ok())
+        .collect()
+}
+
+/// The mode that `perms.tsv` gives a file of a host, in octal.
+pub(super) fn mode<'s>(staged: &'s Files, host: &Name, path: &str) -> Option<&'s str> {
+    let perms = staged.file(host, "perms.tsv")?;
+    perms.lines().find_map(|line| {
+        let mut fields = line.split('\t');
+        let mode = fields.nth(1)?;
+        (fields.nth(4)? == path).then_some(mode)
+    })
 }
 
 /// A source as `plan` writes it: with its prefix.

@@ -11,6 +11,7 @@ mod look;
 mod method;
 mod ports;
 mod proxy;
+mod site;
 #[cfg(test)]
 mod tests;
 pub(super) mod versions;
@@ -112,12 +113,8 @@ enum Kind {
     Staged(&'static str, StagedCheck),
     /// A plan is checked, and what was staged for it too.
     Both(Check, &'static str, StagedCheck),
-    /// These staged files carry it out; nothing checks them yet.
-    Generates(&'static str),
     /// It is checked on the host, before or after installation.
     OnHost(&'static str),
-    /// It is information.
-    Note,
 }
 
 /// Collects what one rule finds.
@@ -277,7 +274,7 @@ pub struct Explanation {
     /// Where it comes from.
     pub source: &'static str,
     /// Where it holds: `plan`, `deployment file`, `staged files, checked by stage`, `plan, and
-    /// staged files, checked by stage`, `host` or `information`.
+    /// staged files, checked by stage` or `host`.
     pub holds_in: &'static str,
     /// Which files, keys or rule, when it is not the plan.
     pub by: Option<&'static str>,
@@ -356,9 +353,7 @@ fn explanation(rule: &Rule) -> Explanation {
         Kind::Parsed(what) => ("deployment file", Some(what)),
         Kind::Staged(files, _) => ("staged files, checked by stage", Some(files)),
         Kind::Both(_, files, _) => ("plan, and staged files, checked by stage", Some(files)),
-        Kind::Generates(files) => ("staged files", Some(files)),
         Kind::OnHost(what) => ("host", Some(what)),
-        Kind::Note => ("information", None),
     };
     Explanation {
         id: rule.id,

@@ -127,7 +127,10 @@ pub(super) fn statements(scene: &Scene<'_>) -> Result<Option<Value>, RenderError
         .map(|replica| {
             let name = slot(replica);
             Slot {
-                create: format!("SELECT pg_create_physical_replication_slot('{name}')"),
+                // As a block: a query would print its result.
+                create: format!(
+                    "DO $$BEGIN PERFORM pg_create_physical_replication_slot('{name}'); END$$"
+                ),
                 name,
             }
         })

@@ -9,7 +9,8 @@ use haversack::stage::StageError;
 use haversack::types::target::{Distribution, Family};
 
 use crate::stage::tools::units_are_understood;
-use crate::support::staged::{DEPLOYMENT, Staged, packages, run, said, tool};
+use crate::stage::topology::HA_S3;
+use crate::support::staged::{DEPLOYMENT, Staged, all_packages, packages, run, said, tool};
 
 /// The deployment of the tests on another distribution.
 fn deployment(distribution: Distribution, firewall: Firewall) -> String {
@@ -289,6 +290,57 @@ fn a_bundle_of_one_family_is_not_staged_for_another_but_all_of_red_hat_is_one() 
         [
             "say with `database.version` which PostgreSQL mm1 gets: its packages come from the repositories of the host, not from the bundle",
             "mm1 runs rocky-9, which has no ufw; use `firewall = \"firewalld\"` or \"nftables\""
+        ]
+    );
+}
+
+#[test]
+fn what_a_distribution_does_not_have_is_refused_by_name() {
+    let refused =
+        |distribution, deployment: &str, packages: &[(&str, &str)]| match Staged::from_bundle_for(
+            distribution,
+            deployment,
+            packages,
+        ) {
+            Err(StageError::Unfit(reasons)) => reasons,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it was staged"),
+        };
+    let monitor = deployment(Distribution::Rocky9, Firewall::Firewalld)
+        .replace("\"push\"]", "\"push\", \"monitor\"]");
+    assert_eq!(
+        refused(Distribution::Rocky9, &monitor, &[]),
+        [
+            "mm1 runs rocky-9, which has no package of Prometheus; give the role `monitor` to a host of the Debian family"
+        ]
+    );
+    let mut packages = all_packages();
+    packages.push(("ufw", "0.36.1-4"));
+    let shared = |distribution: &str| {
+        let on = format!("distro    = \"{distribution}\"\nfirewall = \"ufw\"");
+        HA_S3.replacen("distro    = \"debian-12\"", &on, 1)
+    };
+    assert_eq!(
+        refused(Distribution::Ubuntu2204, &shared("ubuntu-22.04"), &packages),
+        ["web1", "web2"].map(|host| format!(
+            "{host} shares a virtual address, but ufw of ubuntu-22.04 (0.36.1) knows no rules for VRRP; use `firewall = \"nftables\"`"
+        ))
+    );
+    // The ufw of the next release knows them, and so does firewalld.
+    let staged =
+        Staged::from_bundle_for(Distribution::Ubuntu2404, &shared("ubuntu-24.04"), &packages)
+            .unwrap();
+    let rules = staged.text_of("web1", "/usr/local/share/haversack/ufw.rules");
+    let vrrp: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .filter(|rule| rule.ends_with(" proto vrrp"))
+        .collect();
+    assert_eq!(
+        vrrp,
+        [
+            "allow from 10.20.0.6 proto vrrp",
+            "allow out to 10.20.0.6 proto vrrp"
         ]
     );
 }

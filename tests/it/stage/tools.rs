@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::staged::{Staged, run, said, tool};
+use serde_json::json;
+
+use crate::stage::topology::HA_S3;
+use crate::support::staged::{Staged, all_packages, run, said, tool};
 
 #[test]
 fn every_script_passes_shellcheck_and_a_posix_shell() {
@@ -229,6 +232,11 @@ fn the_configuration_is_what_mattermost_publishes_types_for() {
             .unwrap()
     };
     let config = staged.text("/opt/mattermost/config/config.json");
+    let all = with_every_option();
+    let out = check(&all);
+    assert!(out.status.success(), "{}", said(&out));
+    let wrong = all.replace("\"IdpCertificateFile\"", "\"IdpCertFile\"");
+    assert!(said(&check(&wrong)).contains("IdpCertFile"));
     let out = check(&config);
     assert!(out.status.success(), "{}", said(&out));
     // The check can fail: a key that the server does not know, and a value of the wrong type.
@@ -240,4 +248,87 @@ fn the_configuration_is_what_mattermost_publishes_types_for() {
         "{}",
         said(&check(&wrong))
     );
+}
+
+/// The configuration of several servers with everything that can be asked for.
+fn with_every_option() -> String {
+    let options = r#"
+[smtp]
+host = "mail.mm.internal"
+port = 587
+security = "starttls"
+user = "mattermost"
+from = "chat@mm.internal"
+[ldap]
+host = "ldap.mm.internal"
+port = 636
+security = "tls"
+base_dn = "dc=mm"
+bind_dn = "cn=chat,dc=mm"
+user_filter = "(objectClass=person)"
+[saml]
+idp_url = "https://idp.mm.internal/sso"
+descriptor = "https://idp.mm.internal/metadata"
+cert = "chat.pem"
+[auth]
+mfa = true
+[mobile]
+enabled = true
+mdm = true
+[monitoring]
+hosts = ["10.20.9.5"]
+[retention]
+message_days = 365
+file_days = 90
+"#;
+    let given = [
+        ("smtp-password", "one"),
+        ("ldap-bind-password", "two"),
+        ("license", "eyJpZCI6ImEifQ=="),
+    ];
+    let deployment = format!("{HA_S3}{options}");
+    let staged = Staged::bring(&deployment, &all_packages(), &[], &given).unwrap();
+    let config = staged.text_of("app1", "/opt/mattermost/config/config.json");
+    let parsed: serde_json::Value = serde_json::from_str(&config).unwrap();
+    for (section, key, value) in [
+        ("SamlSettings", "IdpCertificateFile", json!("saml-idp.crt")),
+        (
+            "SamlSettings",
+            "AssertionConsumerServiceURL",
+            json!("https://chat.mm.internal/login/sso/saml"),
+        ),
+        ("SamlSettings", "Verify", json!(true)),
+        (
+            "DataRetentionSettings",
+            "EnableMessageDeletion",
+            json!(true),
+        ),
+        (
+            "DataRetentionSettings",
+            "MessageRetentionHours",
+            json!(8760),
+        ),
+        ("DataRetentionSettings", "FileRetentionHours", json!(2160)),
+        ("LdapSettings", "BindUsername", json!("cn=chat,dc=mm")),
+        ("EmailSettings", "EnableSMTPAuth", json!(true)),
+        ("MetricsSettings", "ListenAddress", json!(":8067")),
+        (
+            "ServiceSettings",
+            "EnableMultifactorAuthentication",
+            json!(true),
+        ),
+        ("FileSettings", "EnableMobileDownload", json!(true)),
+    ] {
+        assert_eq!(
+            parsed.pointer(&format!("/{section}/{key}")),
+            Some(&value),
+            "{section}.{key}"
+        );
+    }
+    // The identity provider's certificate lies where the server looks for it.
+    assert_eq!(
+        staged.text_of("app1", "/opt/mattermost/config/saml-idp.crt"),
+        fs::read_to_string(staged.path("chat.pem")).unwrap()
+    );
+    config
 }

@@ -103,7 +103,7 @@ virtual_address = "10.20.0.4"
 "#;
 
 /// As [`HA_S3`], with files on an NFS server of the deployment.
-fn ha_nfs() -> String {
+pub(crate) fn ha_nfs() -> String {
     HA_S3
         .replace(
             "kind = \"s3\"\nhost = \"files1\"\nbucket = \"mattermost\"\nencrypted_at_rest = true",
@@ -294,7 +294,7 @@ fn primary_and_replica_let_in_the_servers_and_each_other_and_nobody_else() {
         "{sql}"
     );
     assert!(
-        sql.contains("'SELECT pg_create_physical_replication_slot(''mm_db2'')'"),
+        sql.contains("'DO $$BEGIN PERFORM pg_create_physical_replication_slot(''mm_db2''); END$$'"),
         "{sql}"
     );
     assert!(!sql.contains(&password));

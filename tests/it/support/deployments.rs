@@ -96,22 +96,32 @@ pub(crate) fn edited(text: &str, edits: &[Edit<'_>]) -> String {
     text
 }
 
-/// Writes `chat.pem`, `chat.key` and `ca.pem` for `name` into `folder`.
+/// Hosts of the example with many servers that have a certificate of their own.
+const HOSTS: [(&str, &str); 3] = [
+    ("db1", "10.20.0.20"),
+    ("db2", "10.20.0.21"),
+    ("files1", "10.20.0.30"),
+];
+
+/// Writes `chat.pem`, `chat.key` and `ca.pem` for `name` into `folder`, and certificates of hosts.
 pub(crate) fn pki(folder: &Path, name: &str) {
+    std::fs::create_dir_all(folder).unwrap();
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root_key = KeyPair::generate().unwrap();
     let ca = root.self_signed(&root_key).unwrap();
-    let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    leaf.distinguished_name
-        .push(rcgen::DnType::CommonName, name);
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().unwrap();
-    let cert = leaf.signed_by(&key, &Issuer::new(root, root_key)).unwrap();
-    std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join("chat.pem"), cert.pem()).unwrap();
     std::fs::write(folder.join("ca.pem"), ca.pem()).unwrap();
-    let path = folder.join("chat.key");
-    std::fs::write(&path, key.serialize_pem()).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let issuer = Issuer::new(root, root_key);
+    for (file, name) in [("chat", name)].into_iter().chain(HOSTS) {
+        let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        leaf.distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate().unwrap();
+        let cert = leaf.signed_by(&key, &issuer).unwrap();
+        std::fs::write(folder.join(format!("{file}.pem")), cert.pem()).unwrap();
+        let path = folder.join(format!("{file}.key"));
+        std::fs::write(&path, key.serialize_pem()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
 }

@@ -319,6 +319,9 @@ fn examined(case: &StagedCase, broken: Option<(&str, &str, &str, &str)>) -> BTre
                 assert!(text.contains(from), "{}: no `{from}` in\n{text}", case.id);
                 text = text.replace(from, to);
             }
+            let text = text
+                .replace("@SITE-KEY@", plan.files.key.reveal())
+                .replace("@SITE-CA@", &plan.files.ca);
             files.insert((*path).to_owned(), text.into_bytes());
         }
         staged.add(&host.parse().unwrap(), files);
@@ -370,7 +373,7 @@ fn needs(kind: Kind) -> (bool, bool, bool) {
         Kind::Staged(..) => (false, true, false),
         Kind::Both(..) => (true, true, false),
         Kind::Parsed(_) => (false, false, true),
-        Kind::Same(_) | Kind::OnHost(_) | Kind::Generates(_) | Kind::Note => (false, false, false),
+        Kind::Same(_) | Kind::OnHost(_) => (false, false, false),
     }
 }
 
@@ -422,7 +425,7 @@ fn rules_explain_themselves() {
     let told = explain("db-062").unwrap();
     assert_eq!(
         (told.id, told.source, told.holds_in),
-        ("DB-062", "SEED P4", "staged files")
+        ("DB-062", "SEED P4", "staged files, checked by stage")
     );
     assert!(explain("DB-999").is_none());
 }
