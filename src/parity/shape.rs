@@ -351,8 +351,8 @@ mod tests {
             let in_groups: u64 = (0..shape.groups()).map(|group| shape.data_of(group)).sum();
             prop_assert_eq!(in_groups, shape.data());
             // A whole volume never takes more of a group than its rows.
-            for volume in 0..volumes.len() {
-                let (from, end) = shape.blocks_at(volume, 0, volumes[volume]);
+            for (volume, bytes) in volumes.iter().enumerate() {
+                let (from, end) = shape.blocks_at(volume, 0, *bytes);
                 let lost = (end - from).div_ceil(shape.groups());
                 prop_assert!(lost <= shape.rows());
             }
