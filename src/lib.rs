@@ -13,7 +13,7 @@
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
-//! | 7 | [`stage`], [`preflight`] | generated trees; a host against its checks |
+//! | 7 | [`stage`], [`preflight`], [`repair`] | generated trees; a host against its checks; damage mended |
 //! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
 //! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
@@ -35,6 +35,7 @@ pub mod parity;
 pub mod plan;
 pub mod pool;
 pub mod preflight;
+pub mod repair;
 #[cfg(feature = "connected")]
 pub mod resolve;
 #[cfg(feature = "connected")]

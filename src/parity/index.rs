@@ -168,6 +168,19 @@ impl Index {
     }
 }
 
+/// Bytes of the text of a list of these blocks, whatever their hashes are.
+#[must_use]
+pub fn length(shape: &Shape) -> u64 {
+    let nothing = |count: u64| vec![Digest::of(b""); usize::try_from(count).unwrap_or(0)];
+    let index = Index::new(
+        shape.clone(),
+        nothing(shape.data()),
+        nothing(shape.parity()),
+    );
+    let text = index.map(|index| index.render()).unwrap_or_default();
+    u64::try_from(text.len()).unwrap_or(u64::MAX)
+}
+
 /// The names of all blocks in order, as people read them: `v2/17` is the block 17 of volume 2,
 /// counted from 0.
 pub fn names(shape: &Shape) -> impl Iterator<Item = String> {
