@@ -209,8 +209,8 @@ pub(crate) struct Reader<'a> {
     open: Mutex<BTreeMap<usize, std::sync::Arc<OpenCopies<'a>>>>,
 }
 
-type OpenCopies<'a> =
-    OpenFiles<Box<dyn Fn(&RelPath) -> Result<File, PathError> + Send + Sync + 'a>>;
+type Open<'a> = Box<dyn Fn(&RelPath) -> Result<File, PathError> + Send + Sync + 'a>;
+type OpenCopies<'a> = OpenFiles<Open<'a>>;
 
 impl<'a> Reader<'a> {
     fn new(copies: &Copies<'a>, located: &'a Located) -> Self {
@@ -262,11 +262,10 @@ impl<'a> Reader<'a> {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             let copies = self.copies;
             let new = || {
-                let open: Box<dyn Fn(&RelPath) -> Result<File, PathError> + Send + Sync + 'a> =
-                    Box::new(move |path| {
-                        let copy = copies.good.get(path).copied().unwrap_or(attempt);
-                        copies.open(path, copy)
-                    });
+                let open: Open<'a> = Box::new(move |path| {
+                    let copy = copies.good.get(path).copied().unwrap_or(attempt);
+                    copies.open(path, copy)
+                });
                 std::sync::Arc::new(OpenFiles::new(open))
             };
             std::sync::Arc::clone(open.entry(attempt).or_insert_with(new))

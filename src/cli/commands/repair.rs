@@ -1,5 +1,7 @@
 //! `haversack repair`: a damaged bundle made whole in a new folder.
 
+use std::fmt::Write as _;
+
 use haversack::repair::{self, Repaired};
 use haversack::verify;
 
@@ -44,14 +46,16 @@ fn text(done: &Repaired) -> String {
         text.push('\n');
     }
     if done.blocks_rebuilt > 0 {
-        text.push_str(&format!("  blocks    {} rebuilt\n", done.blocks_rebuilt));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  blocks    {} rebuilt", done.blocks_rebuilt);
     }
     if done.parity_made {
         text.push_str("  parity    made anew\n");
     }
-    text.push_str(&format!(
-        "  next: haversack verify {} --trust DIR\n",
+    let _ = writeln!(
+        text,
+        "  next: haversack verify {} --trust DIR",
         done.bundle.display()
-    ));
+    );
     text
 }

@@ -17,6 +17,7 @@ use haversack::parity::shape::Amount;
 use haversack::repair::{RepairError, Repaired, repair};
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
+use haversack::types::path::RelPath;
 use haversack::verify::{self, Memory, Options, Survey, Verdict};
 
 use crate::support::bundles::{Sandbox, info, verify_sh};
@@ -251,11 +252,7 @@ fn missing_cut_and_longer_files_and_damaged_parity_are_mended() {
     fs::write(copy.join("v1/files/many/unlisted"), "x").unwrap();
     let done = yard.repair(&[&copy], "mended").unwrap();
     assert!(done.parity_made);
-    let names: Vec<&str> = done
-        .files_rebuilt
-        .iter()
-        .map(|path| path.as_str())
-        .collect();
+    let names: Vec<&str> = done.files_rebuilt.iter().map(RelPath::as_str).collect();
     assert_eq!(
         names,
         [
