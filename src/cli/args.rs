@@ -182,6 +182,7 @@ pub(crate) struct BuildArgs {
 }
 
 /// `10` or `10%`.
+#[cfg(feature = "connected")]
 fn percent(text: &str) -> Result<u8, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>();
     number
