@@ -19,5 +19,6 @@ mod postgres;
 mod preflight;
 mod proof;
 mod readme;
+mod rows;
 mod stage;
 mod support;
