@@ -12,6 +12,7 @@ mod connected;
 mod diff;
 mod fleet;
 mod ha;
+mod init;
 mod lint;
 mod matrix;
 mod plan;
