@@ -7,6 +7,7 @@
 
 mod command;
 mod matrix;
+mod staging;
 
 use std::collections::BTreeSet;
 
