@@ -45,7 +45,8 @@ pub(crate) fn run(mut args: InitArgs, context: &Context<'_>) -> Result<Class, Fa
         }
     }
     let missing = missing(&args);
-    if !missing.is_empty() {
+    let asked = !missing.is_empty();
+    if asked {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return Err(Failure::usage(
                 format!(
@@ -55,13 +56,27 @@ pub(crate) fn run(mut args: InitArgs, context: &Context<'_>) -> Result<Class, Fa
                 "give them, or run init on a terminal",
             ));
         }
-        let (mut input, mut output) = (io::stdin().lock(), io::stderr().lock());
-        let mut asker = Asker::new(&mut input, &mut output, context.cancel);
-        questions::ask(&mut args, &mut asker)?;
+        let lines = questions::lines(io::BufReader::new(io::stdin()));
+        let mut output = io::stderr().lock();
+        questions::ask(
+            &mut args,
+            &mut Asker::new(lines, &mut output, context.cancel),
+        )?;
     }
-    let answers = answers(&args)?;
+    // Answers are work: a refusal must not lose them.
+    let command = asked.then(|| questions::as_command(&args));
+    let keep = |mut failure: Failure| {
+        if let Some(command) = &command {
+            let _ = writeln!(
+                failure.details,
+                "your answers as options, to change: {command}"
+            );
+        }
+        failure
+    };
+    let answers = answers(&args).map_err(keep)?;
     let drafts =
-        init::drafts(&answers, &rules(Vec::new(), &[])).map_err(|error| refused(&error))?;
+        init::drafts(&answers, &rules(Vec::new(), &[])).map_err(|error| keep(refused(&error)))?;
     fs::create_dir_all(&args.folder, 0o755)?;
     let [manifest, deployment] = &files;
     fs::write_atomic(manifest, drafts.manifest.as_bytes(), 0o644)?;
@@ -70,13 +85,17 @@ pub(crate) fn run(mut args: InitArgs, context: &Context<'_>) -> Result<Class, Fa
         let _ = fs::remove_file(manifest);
         return Err(error.into());
     }
-    let text = text(
+    let mut text = text(
         &args.folder,
         &files,
         &drafts,
         answers.distribution,
         answers.arch,
     );
+    if let Some(command) = command {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "the same without questions: {command}");
+    }
     let needed = drafts.needed.iter().map(|name| args.folder.join(name));
     let written = Written {
         needed: needed.collect(),

@@ -175,29 +175,46 @@ fn refusals_write_nothing() {
     }
 }
 
-/// `script` gives the program a terminal (util-linux).
-#[test]
-fn questions_are_asked_on_a_terminal() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = format!("'{}' init site --push", env!("CARGO_BIN_EXE_haversack"));
+/// What is seen, and the exit code, when this is typed on a terminal (`script` of util-linux gives one).
+fn typed(folder: &Path, options: &str, keys: &str) -> (String, Option<i32>) {
+    let program = format!("'{}' init site {options}", env!("CARGO_BIN_EXE_haversack"));
     let mut child = Command::new("script")
         .args(["-qec", &program, "/dev/null"])
-        .current_dir(folder.path())
+        .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let answers = "ubuntu-24.04\n\nteam\nhttps://chat.mm.internal\nmm1=10.20.0.10\n\n10.30.0.0/16\n10.20.9.0/28\n";
     let mut input = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, answers.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    // Keys before the first question could be lost while the terminal is set up.
+    let mut shown = Vec::new();
+    while !shown.ends_with(b": ") {
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut output, &mut byte).unwrap();
+        shown.extend(byte);
+    }
+    std::io::Write::write_all(&mut input, keys.as_bytes()).unwrap();
+    std::io::Read::read_to_end(&mut output, &mut shown).unwrap();
+    let code = child.wait().unwrap().code();
     drop(input);
-    let shown = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{shown}");
+    (String::from_utf8_lossy(&shown).into_owned(), code)
+}
+
+#[test]
+fn questions_are_asked_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "ubuntu-24.04\n\nteam\nhttps://chat.mm.internal\nmm1=10.20.0.10\n\n10.30.0.0/16\n10.20.9.0/28\n";
+    let (shown, code) = typed(folder.path(), "--push", keys);
+    assert_eq!(code, Some(0), "{shown}");
     assert!(
         shown.contains("Architecture (amd64, arm64) [amd64]: "),
         "{shown}"
     );
+    let same = "the same without questions: haversack init site --distribution ubuntu-24.04 --arch amd64 \
+                --edition team --site https://chat.mm.internal --hosts mm1=10.20.0.10 --storage local \
+                --user-network 10.30.0.0/16 --admin-network 10.20.9.0/28 --push";
+    assert!(shown.contains(same), "{shown}");
     let read = |name: &str| std::fs::read_to_string(folder.path().join("site").join(name)).unwrap();
     let (manifest, deployment) = (read("manifest.toml"), read("deployment.toml"));
     assert!(manifest.contains("target = { distribution = \"ubuntu-24.04\", arch = \"amd64\" }"));
@@ -210,4 +227,34 @@ fn questions_are_asked_on_a_terminal() {
         deployment.contains("mode   = \"proxy\"\nhost   = \"mm1\"\n"),
         "{deployment}"
     );
+}
+
+#[test]
+fn answers_that_a_rule_refuses_are_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys =
+        "\n\nentry\nhttps://chat.mm.internal\nmm1=10.20.0.10\nlocal\n10.30.0.0/16\n10.20.9.0/28\n";
+    let (shown, code) = typed(folder.path(), "--ha", keys);
+    assert_eq!(code, Some(5), "{shown}");
+    assert!(
+        shown.contains("rules refuse these answers: METHOD-040"),
+        "{shown}"
+    );
+    let options =
+        "your answers as options, to change: haversack init site --distribution debian-12 ";
+    assert!(shown.contains(options), "{shown}");
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn one_interrupt_ends_the_questions() {
+    let folder = tempfile::tempdir().unwrap();
+    let began = std::time::Instant::now();
+    let (shown, code) = typed(folder.path(), "", "\x03");
+    assert_eq!(code, Some(130), "{shown}");
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(20),
+        "{shown}"
+    );
+    assert_eq!(names(folder.path()), [""; 0]);
 }

@@ -3,10 +3,12 @@
 use std::fmt::Display;
 use std::io::{BufRead, Read as _, Write};
 use std::str::FromStr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use haversack::event::{Cancel, Cancelled};
 use haversack::init;
-use haversack::plan::deployment::{Edition, Role};
+use haversack::plan::deployment::{Edition, Purpose, Role};
 use haversack::types::target::Distribution;
 
 use crate::cli::args::{InitArgs, StorageKind, arch, edition};
@@ -15,21 +17,24 @@ use crate::cli::failure::Failure;
 /// Longest answer, in bytes.
 const MAX_ANSWER: u64 = 64 * 1024;
 
+/// Between two looks at whether the user asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Asks, and asks again until an answer is good.
 pub(super) struct Asker<'a> {
-    input: &'a mut dyn BufRead,
+    lines: Receiver<String>,
     output: &'a mut dyn Write,
     cancel: &'a Cancel,
 }
 
 impl<'a> Asker<'a> {
     pub(super) fn new(
-        input: &'a mut dyn BufRead,
+        lines: Receiver<String>,
         output: &'a mut dyn Write,
         cancel: &'a Cancel,
     ) -> Self {
         Self {
-            input,
+            lines,
             output,
             cancel,
         }
@@ -65,20 +70,39 @@ impl<'a> Asker<'a> {
     }
 
     fn line(&mut self) -> Result<String, Failure> {
-        let mut line = Vec::new();
-        let mut limited = (&mut *self.input).take(MAX_ANSWER);
-        let read = limited.read_until(b'\n', &mut line);
-        if self.cancel.is_requested() {
-            return Err(Cancelled.into());
-        }
-        match read {
-            Ok(count) if count > 0 => Ok(String::from_utf8_lossy(&line).into_owned()),
-            _ => Err(Failure::usage(
-                "the answers ended before the questions; nothing was written",
-                "answer all of them, or give them as options",
-            )),
+        loop {
+            if self.cancel.is_requested() {
+                return Err(Cancelled.into());
+            }
+            match self.lines.recv_timeout(LOOK) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::usage(
+                        "the answers ended before the questions; nothing was written",
+                        "answer all of them, or give them as options",
+                    ));
+                }
+            }
         }
     }
+}
+
+/// The lines of a terminal, read by a thread: who waits for an answer can be interrupted.
+pub(super) fn lines(mut input: impl BufRead + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = sync_channel(0);
+    std::thread::spawn(move || {
+        loop {
+            let mut line = Vec::new();
+            let mut limited = (&mut input).take(MAX_ANSWER);
+            let more = matches!(limited.read_until(b'\n', &mut line), Ok(1..));
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if !more || sender.send(text).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// Fills in what the options leave open.
@@ -146,6 +170,77 @@ pub(super) fn ask(args: &mut InitArgs, asker: &mut Asker<'_>) -> Result<(), Fail
     Ok(())
 }
 
+/// The command that gives the same answers without questions.
+pub(super) fn as_command(args: &InitArgs) -> String {
+    let mut words = vec![
+        "haversack init".to_owned(),
+        quoted(&args.folder.display().to_string()),
+    ];
+    let mut add = |name: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("--{name} {value}")));
+    };
+    add("distribution", args.distribution.map(|one| one.to_string()));
+    add("arch", args.arch.map(|one| one.to_string()));
+    add("edition", args.edition.map(|one| one.to_string()));
+    add("site", args.site.as_ref().map(ToString::to_string));
+    add(
+        "hosts",
+        joined(&args.hosts).map(|list| list.replace(' ', ",")),
+    );
+    add("storage", args.storage.map(|one| word(one).to_owned()));
+    add(
+        "s3-endpoint",
+        args.s3_endpoint.as_ref().map(ToString::to_string),
+    );
+    add(
+        "nfs-server",
+        args.nfs_server.as_ref().map(ToString::to_string),
+    );
+    add("database", args.database.as_ref().map(ToString::to_string));
+    add("user-network", joined(&args.user_network));
+    add("admin-network", joined(&args.admin_network));
+    add("people", args.people.map(|count| count.to_string()));
+    add("dns", joined(&args.dns));
+    add("ntp", joined(&args.ntp));
+    add("with", joined(&args.with));
+    for (on, flag) in [(args.ha, "--ha"), (args.push, "--push")] {
+        if on {
+            words.push(flag.to_owned());
+        }
+    }
+    if args
+        .purpose
+        .is_some_and(|purpose| purpose != Purpose::Production)
+    {
+        words.extend(args.purpose.map(|purpose| format!("--purpose {purpose}")));
+    }
+    words.join(" ")
+}
+
+/// A word as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,=@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn joined<T: Display>(list: &[T]) -> Option<String> {
+    let words: Vec<String> = list.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+const fn word(kind: StorageKind) -> &'static str {
+    match kind {
+        StorageKind::Local => "local",
+        StorageKind::Minio => "minio",
+        StorageKind::S3 => "s3",
+        StorageKind::Nfs => "nfs",
+    }
+}
+
 fn parsed<T: FromStr>(text: &str) -> Result<T, String>
 where
     T::Err: Display,
@@ -183,8 +278,8 @@ mod tests {
     fn asked(given: InitArgs, lines: &str) -> (Result<(), String>, InitArgs, String) {
         let (mut args, mut shown) = (given, Vec::new());
         let cancel = Cancel::new();
-        let mut input = lines.as_bytes();
-        let result = ask(&mut args, &mut Asker::new(&mut input, &mut shown, &cancel));
+        let input = super::lines(std::io::Cursor::new(lines.to_owned()));
+        let result = ask(&mut args, &mut Asker::new(input, &mut shown, &cancel));
         let result = result.map_err(|failure| failure.messages.join("; "));
         (result, args, String::from_utf8(shown).unwrap())
     }
@@ -233,6 +328,46 @@ mod tests {
     }
 
     #[test]
+    fn the_answers_make_a_command_that_gives_the_same_answers() {
+        use clap::Parser as _;
+
+        let lines = "debian-13\n\nteam\nhttps://chat.mm.internal\nmm1=10.20.0.10 proxy app\nnfs\nnfs.mm.internal\ndb.mm.internal\n10.30.0.0/16 10.31.0.0/16\n10.20.9.0/28\n";
+        let given = InitArgs {
+            folder: "site".into(),
+            push: true,
+            with: vec![init::Rows::Sbom],
+            purpose: Some(Purpose::Evaluation),
+            ..InitArgs::default()
+        };
+        let (result, args, shown) = asked(given, lines);
+        assert_eq!(result, Ok(()), "{shown}");
+        let command = as_command(&args);
+        assert_eq!(
+            command,
+            "haversack init site --distribution debian-13 --arch amd64 --edition team --site https://chat.mm.internal \
+             --hosts mm1=10.20.0.10,proxy,app --storage nfs --nfs-server nfs.mm.internal --database db.mm.internal \
+             --user-network 10.30.0.0/16,10.31.0.0/16 --admin-network 10.20.9.0/28 --with sbom --push --purpose evaluation"
+        );
+        let parsed = crate::cli::args::Cli::try_parse_from(command.split(' ')).unwrap();
+        let crate::cli::args::Command::Init(again) = parsed.command else {
+            panic!("another command");
+        };
+        assert_eq!(as_command(&again), command);
+    }
+
+    #[test]
+    fn a_folder_with_a_space_stays_one_word() {
+        for (word, shown) in [
+            ("site", "site"),
+            ("my site", "'my site'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+
+    #[test]
     fn the_end_of_the_answers_is_a_refusal() {
         let (result, _, _) = asked(InitArgs::default(), "debian-13\n");
         assert_eq!(
@@ -245,8 +380,8 @@ mod tests {
     fn an_interrupt_ends_the_questions() {
         let cancel = Cancel::new();
         cancel.request();
-        let (mut input, mut shown) = ("debian-12\n".as_bytes(), Vec::new());
-        let mut asker = Asker::new(&mut input, &mut shown, &cancel);
+        let (input, mut shown) = (lines("debian-12\n".as_bytes()), Vec::new());
+        let mut asker = Asker::new(input, &mut shown, &cancel);
         let failure = ask(&mut InitArgs::default(), &mut asker).unwrap_err();
         assert_eq!(failure.id, "E130");
     }
