@@ -14,8 +14,6 @@
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
 //! | 7 | [`stage`], [`preflight`], [`repair`] | generated trees; a host against its checks; damage mended |
-//! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
-//! | 7 | [`stage`], [`preflight`] | generated trees; a host against its checks |
 //! | 8 | [`init`] | a first manifest and deployment from a few answers |
 //! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
