@@ -89,6 +89,13 @@ pub(crate) enum Command {
                             haversack verify out/b --trust trust --json > report.json"
     )]
     Verify(VerifyArgs),
+    /// Make a damaged bundle whole again from its parity, in a new folder.
+    #[command(
+        after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \
+                            /media/a/b /media/b/b --trust trust -o mended   (two damaged copies help each other)\n\n\
+                      Parity is made with: haversack build --parity 10%. Nothing is written to the damaged bundle."
+    )]
+    Repair(RepairArgs),
     /// Show what a bundle says of itself, without trusting it.
     #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
     Inspect(InspectArgs),
@@ -283,8 +290,22 @@ pub(crate) struct BuildArgs {
     /// Marking that every generated text carries, such as UNCLASSIFIED.
     #[arg(long, value_name = "TEXT", default_value = "UNMARKED")]
     pub(crate) marking: String,
+    /// Parity blocks for each hundred blocks of payload, 1 to 100: that much damage, wherever it is, can be
+    /// repaired on the isolated side (`haversack repair`).
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) parity: Option<u8>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+}
+
+/// `10` or `10%`.
+#[cfg(feature = "connected")]
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>();
+    number
+        .ok()
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| "give a whole number of percent from 1 to 100, such as 10%".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +350,18 @@ pub(crate) struct VerifyArgs {
     /// The bundle; a read-only medium is fine.
     #[arg(required = true)]
     pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// The bundle, in every place where some of it lies.
+    #[arg(required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    /// The new folder for the whole bundle.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 }

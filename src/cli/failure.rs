@@ -111,6 +111,7 @@ failures! {
     haversack::bundle::PackError,
     haversack::trust::directory::TrustError,
     haversack::verify::MemoryError,
+    haversack::repair::RepairError,
     haversack::verify::VerifyError,
     haversack::manifest::ManifestProblems,
     haversack::lock::LockError,

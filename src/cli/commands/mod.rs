@@ -13,6 +13,7 @@ pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod reference;
+pub(crate) mod repair;
 pub(crate) mod sign;
 pub(crate) mod stage;
 pub(crate) mod verify;
