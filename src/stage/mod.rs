@@ -37,6 +37,7 @@ mod share;
 mod site;
 mod summary;
 mod tree;
+mod verify;
 mod write;
 
 pub use difference::{

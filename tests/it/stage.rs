@@ -6,6 +6,7 @@ mod effects;
 mod family;
 mod family_rhel;
 mod filter;
+mod live;
 mod replica;
 mod services;
 mod tools;
