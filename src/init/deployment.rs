@@ -63,6 +63,7 @@ pub(super) fn draft(answers: &Answers, hosts: &[HostAnswer]) -> Result<Draft, In
     let values = context! {
         url => answers.site.to_string(),
         edition => answers.edition.as_str(),
+        licensed => answers.edition.is_licensed(),
         purpose => answers.purpose.as_str(),
         ha => answers.availability == Availability::High,
         tls => tls.into_iter().collect::<BTreeMap<_, _>>(),

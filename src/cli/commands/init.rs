@@ -229,6 +229,12 @@ fn text(
          haversack stage bundle --trust trust -d {deployment} -o staged\n",
         folder = folder.display(),
     );
+    if drafts.manifest.contains("component = \"minio\"") {
+        text.push_str(
+            "  note: MinIO is no longer maintained, and its last binary is open to CVE-2025-62506; the manifest tells more, \
+             and --with versitygw (or seaweedfs, rustfs, garage) with --storage s3 avoids it\n",
+        );
+    }
     let said = drafts.findings.iter();
     let mut ids: Vec<&str> = said
         .filter(|finding| finding.level == Severity::Warning)

@@ -66,13 +66,28 @@ fn options_give_two_files_that_plan_accepts() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    assert!(!told.contains("CVE-"), "{told}");
+    args.extend(["--storage", "minio"]);
+    let old: Vec<&str> = args
+        .iter()
+        .map(|word| if *word == "new/site" { "old" } else { *word })
+        .collect();
+    let told = String::from_utf8(run(folder.path(), &old).stdout).unwrap();
+    assert!(told.contains("open to CVE-2025-62506"), "{told}");
+
     pki(&site.join("pki"), "chat.mm.internal");
     let planned = run(folder.path(), &["plan", "new/site/deployment.toml"]);
     assert_eq!(planned.status.code(), Some(0), "{}", stderr(&planned));
 
-    // Without a network `lock` gets as far as the first key: the manifest itself is good.
+    // The rows that were asked for are in it, with the key that they need.
     let manifest = std::fs::read_to_string(site.join("manifest.toml")).unwrap();
-    assert!(manifest.contains("mattermost-plugin-jira"), "{manifest}");
+    for part in [
+        "mattermost-plugin-jira",
+        "sbom-enterprise-v",
+        "C55881B80F69E863B85AD5D1D1B54B47A5CEFEC4",
+    ] {
+        assert!(manifest.contains(part), "{part}: {manifest}");
+    }
 }
 
 #[test]

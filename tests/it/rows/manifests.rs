@@ -269,6 +269,80 @@ fn what_a_shipped_manifest_says_to_edit_gives_a_manifest() {
     );
 }
 
+/// Texts and what replaces them.
+type Edits<'e> = &'e [(&'e str, &'e str)];
+
+/// The Team Edition, and arm64: what the comments say to write gives facts of the table.
+#[test]
+fn the_edits_for_the_team_edition_and_for_arm64_give_known_facts() {
+    let known: BTreeSet<Fact> = table().into_iter().map(|row| row.fact).collect();
+    let team: Edits<'_> = &[(
+        "}/mattermost-{version}-linux-{arch}.tar.gz\"",
+        "}/mattermost-team-{version}-linux-{arch}.tar.gz\"",
+    )];
+    let arm: Edits<'_> = &[
+        ("arch = \"amd64\"", "arch = \"arm64\""),
+        ("sha256 = \"catalogue\"\n", ""),
+    ];
+    let only_arch: Edits<'_> = &[("arch = \"amd64\"", "arch = \"arm64\"")];
+    let cases: [(&str, &str, Edits<'_>); 10] = [
+        (
+            "mattermost-linux-debian",
+            "mattermost-team-{version}-linux-{arch}.tar.gz.",
+            team,
+        ),
+        ("mattermost-linux-ubuntu", "remove `sha256`.", arm),
+        ("mattermost-linux-rhel", "remove `sha256`.", arm),
+        ("options/calls", "", only_arch),
+        ("options/plugins", "", only_arch),
+        ("options/seaweedfs", "", only_arch),
+        (
+            "options/rustfs",
+            "write aarch64 for x86_64",
+            &[("x86_64-musl", "aarch64-musl")],
+        ),
+        (
+            "options/garage",
+            "write aarch64 for x86_64",
+            &[("x86_64-unknown", "aarch64-unknown")],
+        ),
+        (
+            "options/versitygw",
+            "write Linux_arm64 for Linux_x86_64",
+            &[("Linux_x86_64.tar", "Linux_arm64.tar")],
+        ),
+        (
+            "options/sbom",
+            "https://github.com/mattermost/mattermost/",
+            &[(
+                "\"https://releases.mattermost.com/{version}/sbom-enterprise-v{version}.json\"",
+                "\"https://github.com/mattermost/mattermost/releases/download/v{version}/sbom-mattermost-v{version}.json\"",
+            )],
+        ),
+    ];
+    for (name, hint, edits) in cases {
+        let text = read(&format!("manifests/{name}.toml"));
+        assert!(text.contains(hint), "{name}: {hint}");
+        let mut edited = text.clone();
+        for (from, to) in edits {
+            assert!(edited.contains(from), "{name}: {from}");
+            edited = edited.replace(from, to);
+        }
+        let (before, after) = (facts(&parsed(name, &text)), facts(&parsed(name, &edited)));
+        assert_ne!(before, after, "{name}");
+        let strange: Vec<&Fact> = after.difference(&known).collect();
+        assert!(strange.is_empty(), "{name}: {strange:?}");
+    }
+    let minio = read("manifests/options/minio.toml");
+    for row in table() {
+        let (_, place, evidence) = &row.fact;
+        if row.arch == "arm64" && place.contains("github.com/minio/") {
+            let digest = evidence.split([':', ' ']).nth(1).unwrap();
+            assert!(minio.contains(&format!("{digest}.\n")), "{place}");
+        }
+    }
+}
+
 #[test]
 fn places_that_are_gone_or_float_stand_in_no_manifest() {
     for name in names() {
