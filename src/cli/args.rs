@@ -113,6 +113,12 @@ pub(crate) enum Command {
     /// Say what a configuration written by hand lacks, and what that causes.
     #[command(subcommand)]
     Lint(LintCommand),
+    /// Search a staged tree for hosts outside its deployment. Changes nothing.
+    #[command(
+        after_help = "Example:\n  haversack audit staged       (exit 5 when a file names a host that the deployment does not \
+                            acknowledge)\n\nUpstream's archives and packages are not searched; `haversack verify` vouches for these."
+    )]
+    Audit(AuditArgs),
     /// Show what differs between two staged trees, or two locks. Secrets are never shown.
     #[command(
         after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
@@ -444,6 +450,12 @@ pub(crate) struct LintNginxArgs {
     /// Exit 1 when there are warnings.
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The staged tree.
+    pub(crate) staged: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -118,6 +118,7 @@ failures! {
     haversack::bundle::FromLockError,
     haversack::checks::CheckListError,
     haversack::plan::DeploymentError,
+    haversack::stage::AuditError,
     haversack::stage::DifferenceError,
     haversack::stage::StageError,
 }

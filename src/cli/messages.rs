@@ -406,8 +406,8 @@ pub(crate) const MESSAGES: &[Message] = &[
     ),
     m(
         "E533",
-        "What should be compared is neither two staged trees nor two locks.",
-        "Name two folders that `haversack stage` wrote, or two lock files.",
+        "What was named is no staged tree; to be compared, two locks will do too.",
+        "Name a folder that `haversack stage` wrote; `haversack diff` takes two of them, or two lock files.",
     ),
     m(
         "E540",

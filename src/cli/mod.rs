@@ -100,6 +100,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Preflight(args) => commands::preflight::run(&args, context),
         Command::Stage(args) => commands::stage::run(&args, context),
         Command::Lint(command) => commands::lint::run(&command, context),
+        Command::Audit(args) => commands::audit::run(&args, context),
         Command::Diff(args) => commands::diff::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Completions { shell } => Ok(commands::reference::completions(shell)),

@@ -17,6 +17,7 @@
 //!
 //! The same bundle, deployment and secrets give the same bytes.
 
+mod audit;
 mod checks;
 mod config;
 mod difference;
@@ -40,6 +41,7 @@ mod tree;
 mod verify;
 mod write;
 
+pub use audit::{AuditError, TreeAudit, audit};
 pub use difference::{
     Change, DifferenceError, FileDifference, FileState, TreeDifference, difference,
 };

@@ -1,5 +1,6 @@
 //! One file a command: arguments in, library calls, a result printed.
 
+pub(crate) mod audit;
 #[cfg(feature = "connected")]
 pub(crate) mod build;
 pub(crate) mod diff;
