@@ -1,7 +1,7 @@
 //! A first manifest and a first deployment from a few answers: files that people go on to edit.
 //!
 //! The manifest comes from one template and from the rows of `manifests/options`; the manifests
-//! that ship for Debian, Ubuntu and RHEL are what [`manifest`] gives for their [`ManifestWish`].
+//! that ship for Debian, Ubuntu and RHEL are what [`manifest()`] gives for their [`ManifestWish`].
 //! The deployment is read and judged by the rules before anybody sees it: answers that a rule
 //! refuses give that refusal, and no file.
 
