@@ -188,6 +188,7 @@ impl World {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of answers")]
 fn an_application_server_is_asked_for_its_database_bucket_licence_cluster_and_metrics() {
     let staged = Staged::with(HA_S3, &all_packages()).unwrap();
     let world = World::new(&staged, "app1");
