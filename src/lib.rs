@@ -14,7 +14,8 @@
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
 //! | 7 | [`stage`], [`preflight`], [`repair`] | generated trees; a host against its checks; damage mended |
-//! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
+//! | 8 | [`init`] | a first manifest and deployment from a few answers |
+//! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
 //! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
 //! isolated-side program contains no HTTP stack.
@@ -26,6 +27,7 @@ pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;
 pub mod fs;
+pub mod init;
 pub mod lock;
 pub mod manifest;
 #[cfg(feature = "connected")]

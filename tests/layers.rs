@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify", "checks"],
     &["stage", "preflight", "repair"],
+    &["init"],
     &["cli"],
 ];
 

@@ -86,6 +86,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
     match command {
+        Command::Init(args) => commands::init::run(*args, context),
         #[cfg(feature = "connected")]
         Command::Lock(args) => commands::lock::run(&args, context),
         #[cfg(feature = "connected")]

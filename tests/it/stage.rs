@@ -11,3 +11,4 @@ mod replica;
 mod services;
 mod tools;
 pub(crate) mod topology;
+mod world;

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod lint;
