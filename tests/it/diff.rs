@@ -140,7 +140,7 @@ fn staging_again_gives_the_same_bytes_and_modes_for_other_tools_too_and_takes_li
     stage_again(&staged, HA_S3);
     // Not optimised, and on a machine with other work; scripts/bench holds the optimised program to 1 s.
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
     let old = staged.path("old");
     run(Command::new("diff")
         .args(["-r", "--no-dereference"])
