@@ -210,7 +210,7 @@ impl CheckedWire {
             .hosts
             .iter()
             .filter_map(|host| host.fqdn.as_ref());
-        let names = named.map(|name| name.0.to_string());
+        let own = named.map(|name| name.0.to_string());
         let network = &deployment.network;
         let single = deployment.hosts.iter().map(|host| host.address);
         let single = single
@@ -223,9 +223,7 @@ impl CheckedWire {
             &deployment.proxy.allow,
         ];
         let mut inside = Inside {
-            names: names
-                .chain([deployment.site.0.host().to_string()])
-                .collect(),
+            names: own.chain([deployment.site.0.host().to_string()]).collect(),
             networks: single
                 .map(Network::single)
                 .chain(lists.into_iter().flatten().map(|text| text.0))

@@ -77,7 +77,7 @@ fn a_host_outside_is_found_in_every_generated_file() {
             } else {
                 "\n"
             };
-            write!(file, "{end}# see https://h{index}.planted.net/a\n").unwrap();
+            writeln!(file, "{end}# see https://h{index}.planted.net/a").unwrap();
         }
         let out = audit(&staged.out(), true);
         assert_eq!(out.status.code(), Some(5));

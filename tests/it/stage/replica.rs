@@ -116,6 +116,10 @@ fn ask(room: &Room, database: &str, sql: &str) -> String {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one pair of servers, which take long to make"
+)]
 fn a_replica_is_copied_once_over_tls_and_follows_its_primary() {
     let staged = Staged::with(HA_S3, &all_packages()).unwrap();
     let pair = Pair::new(&staged);
