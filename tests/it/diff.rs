@@ -166,7 +166,9 @@ fn one_more_application_server_keeps_every_secret() {
 #[ignore = "run by scripts/bench, which names the folder"]
 fn keeps_bundle_and_deployment_of_several_hosts_for_the_bench() {
     let target = std::env::var_os("HAVERSACK_BENCH").unwrap();
-    let staged = staged();
+    let mut packages = all_packages();
+    packages.push(("postgresql", "15+248"));
+    let staged = Staged::with(HA_S3, &packages).unwrap();
     run(Command::new("cp")
         .args(["-a", "--"])
         .arg(staged.path("."))
