@@ -19,5 +19,6 @@ mod postgres;
 mod preflight;
 mod proof;
 mod readme;
+mod signatures;
 mod stage;
 mod support;
