@@ -224,6 +224,14 @@ fn vouched(evidence: &Evidence) -> String {
         Vouched::OpenPgp(fingerprint) => {
             format!("signed by the OpenPGP certificate {fingerprint}{from}")
         }
+        Vouched::Minisign { key, comment } => format!(
+            "signed by the minisign key {key}, trusted comment `{}`{from}",
+            comment.escape_debug()
+        ),
+        Vouched::Sha512(digest) if evidence.document.is_some() => {
+            format!("upstream's checksum file states its SHA-512 {digest}{from}")
+        }
+        Vouched::Sha512(digest) => format!("the manifest states its SHA-512 {digest}"),
         Vouched::FirstLock(reason) => {
             format!("nobody: pinned when it was first locked; {reason}")
         }

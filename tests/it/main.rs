@@ -21,5 +21,6 @@ mod preflight;
 mod proof;
 mod readme;
 mod rows;
+mod signatures;
 mod stage;
 mod support;
