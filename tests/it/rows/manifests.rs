@@ -50,6 +50,9 @@ fn evidence(artifact: &Artifact) -> String {
         Wanted::Catalogue(digest) => format!("catalogue:{digest}"),
         Wanted::ChecksumFile { source, file_name } => format!("sums:{file_name}@{source}"),
         Wanted::OpenPgp { source, key } => format!("openpgp:{key}@{source}"),
+        Wanted::Minisign { source, key, .. } => format!("minisign:{key}@{source}"),
+        Wanted::Sha512(digest) => format!("sha512:{digest}"),
+        Wanted::Sha512File { source, file_name } => format!("sums512:{file_name}@{source}"),
         Wanted::FirstLock(_) => "first-lock".to_owned(),
     });
     let mirrors = artifact.mirrors.iter().map(|one| format!("mirror:{one}"));
