@@ -4,8 +4,10 @@ use std::fmt;
 
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
+use crate::types::sha512::Sha512;
 use crate::types::target::Target;
 use crate::types::url::SafeUrl;
 
@@ -81,6 +83,15 @@ pub enum Vouched {
     ChecksumFile,
     /// A detached `OpenPGP` signature over the file, by this pinned certificate.
     OpenPgp(Fingerprint),
+    /// A minisign signature over the file and its trusted comment.
+    Minisign {
+        /// The key.
+        key: MinisignKey,
+        /// The trusted comment, which is signed, too.
+        comment: String,
+    },
+    /// The manifest, or a checksum file of the upstream that is named beside it, states this SHA-512.
+    Sha512(Sha512),
     /// Nobody: upstream publishes nothing. The reason is the manifest's.
     FirstLock(String),
 }
@@ -145,6 +156,13 @@ impl fmt::Display for Vouched {
             Self::Catalogue(as_of) => write!(f, "sha256 stated by the catalogue of {as_of}"),
             Self::ChecksumFile => f.write_str("sha256 stated by a checksum file of the upstream"),
             Self::OpenPgp(fingerprint) => write!(f, "OpenPGP signature by {fingerprint}"),
+            Self::Minisign { key, comment } => write!(
+                f,
+                "minisign signature by {} ({})",
+                key.id(),
+                comment.escape_debug()
+            ),
+            Self::Sha512(digest) => write!(f, "sha512 {digest}"),
             Self::FirstLock(reason) => write!(f, "nobody; accepted when first locked: {reason}"),
         }
     }

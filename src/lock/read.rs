@@ -8,8 +8,10 @@ use super::model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Su
 use super::{LockError, MAX_FILES, MAX_LOCK};
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
+use crate::types::sha512::Sha512;
 use crate::types::target::Target;
 use crate::types::url::SafeUrl;
 
@@ -67,6 +69,9 @@ struct EvidenceWire {
     as_of: Option<String>,
     fingerprint: Option<Fingerprint>,
     reason: Option<String>,
+    minisign: Option<MinisignKey>,
+    comment: Option<String>,
+    sha512: Option<String>,
     document: Option<FileWire>,
     key: Option<FileWire>,
 }
@@ -78,6 +83,8 @@ enum By {
     Catalogue,
     ChecksumFile,
     Openpgp,
+    Minisign,
+    Sha512,
     FirstLock,
 }
 
@@ -212,13 +219,28 @@ impl TryFrom<EvidenceWire> for Evidence {
     type Error = String;
 
     fn try_from(wire: EvidenceWire) -> Result<Self, String> {
-        let vouched = match (wire.by, wire.as_of, wire.fingerprint, wire.reason) {
-            (By::Manifest, None, None, None) => Vouched::Manifest,
-            (By::Catalogue, Some(as_of), None, None) => Vouched::Catalogue(as_of),
-            (By::ChecksumFile, None, None, None) => Vouched::ChecksumFile,
-            (By::Openpgp, None, Some(fingerprint), None) => Vouched::OpenPgp(fingerprint),
-            (By::FirstLock, None, None, Some(reason)) => Vouched::FirstLock(reason),
-            _ => return Err("evidence has keys that do not go together".to_owned()),
+        let together = "evidence has keys that do not go together";
+        let older = (wire.as_of, wire.fingerprint, wire.reason);
+        let newer = (wire.minisign, wire.comment, wire.sha512);
+        let vouched = match (wire.by, older, newer) {
+            (By::Minisign, (None, None, None), (Some(key), Some(comment), None)) => {
+                Vouched::Minisign { key, comment }
+            }
+            (By::Sha512, (None, None, None), (None, None, Some(digest))) => {
+                let digest = digest.parse::<Sha512>();
+                Vouched::Sha512(digest.map_err(|error| error.to_string())?)
+            }
+            (by, (as_of, fingerprint, reason), (None, None, None)) => {
+                match (by, as_of, fingerprint, reason) {
+                    (By::Manifest, None, None, None) => Vouched::Manifest,
+                    (By::Catalogue, Some(as_of), None, None) => Vouched::Catalogue(as_of),
+                    (By::ChecksumFile, None, None, None) => Vouched::ChecksumFile,
+                    (By::Openpgp, None, Some(fingerprint), None) => Vouched::OpenPgp(fingerprint),
+                    (By::FirstLock, None, None, Some(reason)) => Vouched::FirstLock(reason),
+                    _ => return Err(together.to_owned()),
+                }
+            }
+            _ => return Err(together.to_owned()),
         };
         Ok(Self {
             vouched,

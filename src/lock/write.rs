@@ -97,6 +97,15 @@ fn write_evidence(evidence: &Evidence, text: &mut Text) {
             text.pair("by", "openpgp");
             text.pair("fingerprint", &fingerprint.to_string());
         }
+        Vouched::Minisign { key, comment } => {
+            text.pair("by", "minisign");
+            text.pair("minisign", key.as_str());
+            text.pair("comment", comment);
+        }
+        Vouched::Sha512(digest) => {
+            text.pair("by", "sha512");
+            text.pair("sha512", &digest.to_string());
+        }
         Vouched::FirstLock(reason) => {
             text.pair("by", "first-lock");
             text.pair("reason", reason);

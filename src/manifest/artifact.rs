@@ -8,6 +8,7 @@ use super::model::{Artifact, Source, Wanted};
 use super::problem::Problems;
 use super::tree::{Placed, Table, as_table, as_text, wrong_type};
 use super::{catalogue, version};
+use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
 use crate::types::target::Arch;
@@ -164,10 +165,18 @@ fn read_evidence(
             None => evidence.extend(read_sha256(value, context, problems)),
         }
     }
-    if let Some(value) = table.take("signature") {
+    if let Some(value) = table.take("sha512") {
         tried = true;
-        if let Some(signature) = as_table(value, "signature", "`signature`", problems) {
-            evidence.extend(read_signature(signature, context, problems));
+        evidence.extend(read_sha512(value, context, problems));
+    }
+    if let Some(value) = table.take("signature") {
+        let one = [value.clone()];
+        let all = value.get_ref().as_array().map_or(&one[..], |all| all);
+        tried |= !all.is_empty();
+        for value in all {
+            if let Some(signature) = as_table(value, "signature", "`signature`", problems) {
+                evidence.extend(read_signature(signature, context, problems));
+            }
         }
     }
     if let Some(value) = table.take("trust") {
@@ -199,20 +208,9 @@ fn read_sha256<'a>(
     problems: &mut Problems<'_>,
 ) -> Option<Wanted> {
     if value.get_ref().is_table() {
-        let mut table = as_table(value, "sha256", "`sha256`", problems)?;
-        let place = read_source(&mut table, &context.values, problems);
-        let name = table.text("name", problems);
-        table.finish(problems);
-        let name = match name {
-            Some(name) => filled(&name, context, problems)?,
-            None => context.file_name.to_owned(),
-        };
-        let place = place?;
-        file_name_fits(&place, problems)?;
-        return Some(Wanted::ChecksumFile {
-            source: place.value,
-            file_name: name,
-        });
+        let table = as_table(value, "sha256", "`sha256`", problems)?;
+        let (source, file_name) = read_sums(table, context, problems)?;
+        return Some(Wanted::ChecksumFile { source, file_name });
     }
     let text = as_text(value, "sha256", problems)?;
     if text.value != "catalogue" {
@@ -240,11 +238,69 @@ fn read_sha256<'a>(
     digest.map(Wanted::Catalogue)
 }
 
+fn read_sha512<'a>(
+    value: &'a toml::Spanned<toml::de::DeValue<'a>>,
+    context: &Context<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Wanted> {
+    if value.get_ref().is_table() {
+        let table = as_table(value, "sha512", "`sha512`", problems)?;
+        let (source, file_name) = read_sums(table, context, problems)?;
+        return Some(Wanted::Sha512File { source, file_name });
+    }
+    let text = as_text(value, "sha512", problems)?;
+    super::tree::parse(&text, problems).map(|digest| Wanted::Sha512(digest.value))
+}
+
+/// Where a checksum document is, and its name for the file.
+fn read_sums(
+    mut table: Table<'_>,
+    context: &Context<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<(Source, String)> {
+    let place = read_source(&mut table, &context.values, problems);
+    let name = table.text("name", problems);
+    table.finish(problems);
+    let name = match name {
+        Some(name) => filled(&name, context, problems)?,
+        None => context.file_name.to_owned(),
+    };
+    let place = place?;
+    file_name_fits(&place, problems)?;
+    Some((place.value, name))
+}
+
+fn read_minisign(
+    text: &Placed<&str>,
+    mut table: Table<'_>,
+    context: &Context<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Wanted> {
+    let place = source(text, &context.values, problems);
+    let key = table.require_parsed::<MinisignKey>("key", problems);
+    let comment = table.text("comment", problems);
+    table.finish(problems);
+    let comment = match comment {
+        Some(comment) => Some(filled(&comment, context, problems)?),
+        None => None,
+    };
+    let place = place?;
+    file_name_fits(&place, problems)?;
+    Some(Wanted::Minisign {
+        source: place.value,
+        key: key?.value,
+        comment,
+    })
+}
+
 fn read_signature(
     mut table: Table<'_>,
     context: &Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Wanted> {
+    if let Some(text) = table.text("minisign", problems) {
+        return read_minisign(&text, table, context, problems);
+    }
     let place = table
         .require_text("openpgp", problems)
         .and_then(|text| source(&text, &context.values, problems));

@@ -21,7 +21,7 @@
 //! url = "https://releases.mattermost.com/{version}/mattermost-{version}-linux-{arch}.tar.gz"
 //! mirrors = []                               # more URLs of the same bytes
 //! sha256 = "catalogue"                       # a digest, "catalogue", { url = "{url}.sha256" }, or a list of these
-//! signature = { openpgp = "{url}.sig", key = "mattermost-release" }
+//! signature = { openpgp = "{url}.sig", key = "mattermost-release" }   # or a list of signatures
 //! expect = "mattermost/bin/mattermost"       # must be inside the archive
 //!
 //! [[artifact]]
@@ -40,6 +40,16 @@
 //! component = "postgresql"
 //! install = ["postgresql"]
 //! ```
+//!
+//! Further forms of evidence, each of which may stand beside the others:
+//!
+//! ```toml
+//! sha512 = { url = "{url}.sha512", name = "other-name" }   # or 128 hex digits; name only where it differs
+//! # The key is stated itself; the trusted comment must hold `comment`, when it is given.
+//! signature = { minisign = "{url}.minisig", key = "RW…", comment = "file:tool-{version}" }
+//! ```
+//!
+//! All of an artifact's evidence must hold. Two pieces that disagree stop the lock.
 //!
 //! Placeholders are `{version}` and `{arch}`, and in evidence also `{url}`, the URL of the artifact.
 

@@ -4,8 +4,10 @@ use std::fmt;
 
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
+use crate::types::sha512::Sha512;
 use crate::types::target::Target;
 use crate::types::url::SafeUrl;
 
@@ -109,6 +111,24 @@ pub enum Wanted {
         source: Source,
         /// The key that must have made it.
         key: Name,
+    },
+    /// A minisign signature over the file.
+    Minisign {
+        /// Where the signature is.
+        source: Source,
+        /// The key that must have made it.
+        key: MinisignKey,
+        /// Text that its trusted comment must hold.
+        comment: Option<String>,
+    },
+    /// The manifest states the SHA-512.
+    Sha512(Sha512),
+    /// A checksum document states the SHA-512.
+    Sha512File {
+        /// Where the document is.
+        source: Source,
+        /// The name that the document has for the file.
+        file_name: String,
     },
     /// Nobody vouches. The reason why this is accepted.
     FirstLock(String),

@@ -3,28 +3,21 @@
 use std::path::Path;
 
 use super::error::Claim;
-use super::evidence::{self, Keys, PinnedKey};
+use super::evidence::{self, Keys};
+use super::proof::{self, Unchecked};
 use super::{Means, ResolveError};
 use crate::event::Step;
-use crate::fs;
 use crate::lock::{Artifact, Evidence, LockedFile, Vouched};
 use crate::manifest::{Artifact as Wish, Source, Wanted, catalogue};
 use crate::sources::http::{self, SourceError, Stored};
+use crate::trust::sums;
 use crate::types::digest::Digest;
-use crate::types::fingerprint::Fingerprint;
 use crate::types::url::SafeUrl;
 
 /// A digest that somebody states, with the evidence for the lock.
 struct Stated {
     claim: Claim,
     evidence: Evidence,
-}
-
-/// A signature that is still to be checked over the file.
-struct Unchecked<'k> {
-    bytes: Vec<u8>,
-    document: LockedFile,
-    key: &'k PinnedKey,
 }
 
 pub(super) fn resolve(
@@ -38,26 +31,18 @@ pub(super) fn resolve(
     }
     let stated = stated_digests(wish, means)?;
     agree(wish, &stated)?;
-    let signatures = signatures(wish, keys, means)?;
+    let unchecked = proof::gather(wish, keys, means)?;
     let expected = stated.first().map(|stated| &stated.claim);
-    let stored = if expected.is_some() && signatures.is_empty() {
+    let stored = if expected.is_some() && unchecked.is_empty() {
         size_only(wish, &places, expected, means)?
     } else {
-        bring(wish, &places, expected, &signatures, means)?
+        bring(wish, &places, expected, &unchecked, means)?
     };
     let mut evidence: Vec<Evidence> = stated.into_iter().map(|stated| stated.evidence).collect();
-    for signature in signatures {
-        let signer = verify(
-            wish,
-            &signature,
-            &means.store.path_of(&stored.sha256),
-            means,
-        )?;
-        evidence.push(Evidence {
-            vouched: Vouched::OpenPgp(signer),
-            document: Some(signature.document),
-            key: Some(signature.key.file.clone()),
-        });
+    let path = means.store.path_of(&stored.sha256);
+    for one in unchecked {
+        let vouched = one.verify(wish, &path, means)?;
+        evidence.push(one.into_evidence(vouched));
     }
     for wanted in &wish.evidence {
         if let Wanted::FirstLock(reason) = wanted {
@@ -128,11 +113,15 @@ fn stated_digests(wish: &Wish, means: &Means<'_>) -> Result<Vec<Stated>, Resolve
             }
             Wanted::ChecksumFile { source, file_name } => {
                 let (digest, document) =
-                    evidence::checksum(source, file_name, &wish.component, means)?;
+                    evidence::checksum(source, file_name, &wish.component, sums::find, means)?;
                 let who = format!("the checksum file {}", document.url);
                 (who, digest, Vouched::ChecksumFile, Some(document))
             }
-            Wanted::OpenPgp { .. } | Wanted::FirstLock(_) => continue,
+            Wanted::OpenPgp { .. }
+            | Wanted::Minisign { .. }
+            | Wanted::Sha512(_)
+            | Wanted::Sha512File { .. }
+            | Wanted::FirstLock(_) => continue,
         };
         all.push(Stated {
             claim: Claim { who, sha256 },
@@ -164,29 +153,6 @@ fn agree(wish: &Wish, stated: &[Stated]) -> Result<(), ResolveError> {
     }
 }
 
-fn signatures<'k>(
-    wish: &Wish,
-    keys: &'k Keys,
-    means: &Means<'_>,
-) -> Result<Vec<Unchecked<'k>>, ResolveError> {
-    let mut all = Vec::new();
-    for wanted in &wish.evidence {
-        // That the key is defined was checked with the manifest.
-        if let Wanted::OpenPgp { source, key } = wanted
-            && let Some(key) = keys.get(key)
-        {
-            let name = wish.path.file_name();
-            let (bytes, document) = evidence::signature(source, name, &wish.component, means)?;
-            all.push(Unchecked {
-                bytes,
-                document,
-                key,
-            });
-        }
-    }
-    Ok(all)
-}
-
 /// Learns the size without a download where somebody states the digest: `fetch` will compare it.
 fn size_only(
     wish: &Wish,
@@ -213,7 +179,7 @@ fn bring(
     wish: &Wish,
     places: &[SafeUrl],
     expected: Option<&Claim>,
-    signatures: &[Unchecked<'_>],
+    unchecked: &[Unchecked<'_>],
     means: &Means<'_>,
 ) -> Result<Stored, ResolveError> {
     let wanted = http::Wanted {
@@ -245,7 +211,7 @@ fn bring(
             &url,
             found,
             Path::new(&quarantine),
-            signatures,
+            unchecked,
             means,
         )),
         (result, _) => Ok(result?),
@@ -259,14 +225,14 @@ fn disagreement(
     url: &SafeUrl,
     found: Digest,
     quarantine: &Path,
-    signatures: &[Unchecked<'_>],
+    unchecked: &[Unchecked<'_>],
     means: &Means<'_>,
 ) -> ResolveError {
-    let good = signatures
+    let good = unchecked
         .iter()
-        .find_map(|signature| verify(wish, signature, quarantine, means).ok());
+        .find_map(|one| one.verify(wish, quarantine, means).ok());
     let who = match good {
-        Some(signer) => format!("the file {url}, with a good OpenPGP signature by {signer},"),
+        Some(vouched) => format!("the file {url}, with a good {vouched},"),
         None => format!("the file {url}"),
     };
     ResolveError::Disagree {
@@ -275,31 +241,4 @@ fn disagreement(
         second: Box::new(Claim { who, sha256: found }),
         update: None,
     }
-}
-
-/// The pinned certificate whose signature over the file at `path` is good.
-fn verify(
-    wish: &Wish,
-    signature: &Unchecked<'_>,
-    path: &Path,
-    means: &Means<'_>,
-) -> Result<Fingerprint, ResolveError> {
-    let file = fs::open(path)?;
-    let keyring = &signature.key.keyring;
-    let failed = |source| ResolveError::Signature {
-        file: wish.path.file_name().to_owned(),
-        url: signature.document.url.clone(),
-        source,
-    };
-    let signers = keyring
-        .verify_detached(&signature.bytes, file, means.now)
-        .map_err(failed)?;
-    // The verifier never gives an empty list: this is for the type only.
-    signers
-        .into_iter()
-        .find(|signer| signature.key.pinned.contains(signer))
-        .ok_or_else(|| ResolveError::Absent {
-            what: "a good signature".to_owned(),
-            url: signature.document.url.clone(),
-        })
 }

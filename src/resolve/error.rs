@@ -9,11 +9,13 @@ use crate::sources::apt::AptError;
 use crate::sources::documents::DocumentError;
 use crate::sources::http::SourceError;
 use crate::store::StoreError;
+use crate::trust::minisign::MinisignError;
 use crate::trust::openpgp::{OpenPgpError, Reason};
 use crate::trust::sums::SumsError;
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::ParsePathError;
+use crate::types::sha512::Sha512;
 use crate::types::url::{ParseUrlError, SafeUrl};
 
 /// Somebody's word on the digest of a file.
@@ -126,6 +128,38 @@ pub enum ResolveError {
         #[source]
         source: OpenPgpError,
     },
+    /// A minisign signature is not good.
+    #[error("the minisign signature {from} over {file} does not hold")]
+    Minisign {
+        /// The file.
+        file: String,
+        /// URL of the signature.
+        from: String,
+        /// Why not.
+        #[source]
+        source: MinisignError,
+    },
+    /// The file has another SHA-512 than is stated.
+    #[error("evidence for {file} disagrees: {who} says SHA-512 {stated}; the file has {found}")]
+    OtherSha512 {
+        /// The file.
+        file: String,
+        /// Who states it.
+        who: String,
+        /// What is stated.
+        stated: Box<Sha512>,
+        /// That of the file.
+        found: Box<Sha512>,
+    },
+    /// A file of the store cannot be read to its end.
+    #[error("{file} cannot be read")]
+    Unread {
+        /// The file.
+        file: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// The package repositories do not give what is wanted.
     #[error(transparent)]
     Apt(Box<AptError>),
@@ -158,15 +192,15 @@ impl ResolveError {
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::Folder { .. } | Self::Io(_) | Self::Store(_) => "E601",
+            Self::Folder { .. } | Self::Io(_) | Self::Store(_) | Self::Unread { .. } => "E601",
             Self::Place { .. } | Self::Path { .. } => "E310",
-            Self::Disagree { .. } => "E330",
+            Self::Disagree { .. } | Self::OtherSha512 { .. } => "E330",
             Self::Absent { .. } => "E706",
             Self::Document { source, .. } => id_of_document(source),
             Self::Sums { .. } | Self::NotText { .. } => "E411",
             Self::Key { .. } => "E412",
             Self::Signature { source, .. } if is_expired(source) => "E407",
-            Self::Signature { .. } => "E413",
+            Self::Signature { .. } | Self::Minisign { .. } => "E413",
             Self::Apt(error) => id_of_apt(error),
             Self::Source(error) => error.id(),
             Self::Cancelled(_) => "E130",
@@ -184,7 +218,7 @@ impl ResolveError {
                     "nobody vouches for this file, and it changed under the same version and URL: ask upstream whether that was meant; only then run `haversack lock MANIFEST --update {name}`; no lock was written"
                 ));
             }
-            Self::Disagree { .. } => {
+            Self::Disagree { .. } | Self::OtherSha512 { .. } => {
                 "upstream has published wrong checksums before and corrected them days later: compare with upstream's announcement, remove the claim that is wrong, and never the other; no lock was written"
             }
             Self::Absent { .. } => {
@@ -206,7 +240,7 @@ impl ResolveError {
             Self::Signature { source, .. } if is_expired(source) => {
                 "publishers renew keys in place: fetch the key anew and lock again; check the clock of this machine"
             }
-            Self::Signature { .. } => {
+            Self::Signature { .. } | Self::Minisign { .. } => {
                 "do not use this file; compare the signing key with the publisher's announcement"
             }
             Self::Apt(error) => return hint_of_apt(error),

@@ -7,8 +7,7 @@ use crate::lock::LockedFile;
 use crate::manifest::{Key, Manifest, Source};
 use crate::sources::documents::Documents as _;
 use crate::trust::openpgp::Keyring;
-use crate::trust::sums;
-use crate::types::digest::Digest;
+use crate::trust::sums::{self, SumsError};
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -67,18 +66,19 @@ fn fetch_key(key: &Key, means: &Means<'_>) -> Result<PinnedKey, ResolveError> {
     })
 }
 
-/// The digest that a checksum document states for `file_name`.
-pub(super) fn checksum(
+/// The digest that a checksum document states for `file_name`, as `find` reads it.
+pub(super) fn checksum<D>(
     source: &Source,
     file_name: &str,
     component: &Name,
+    find: fn(&str, &str) -> Result<D, SumsError>,
     means: &Means<'_>,
-) -> Result<(Digest, LockedFile), ResolveError> {
+) -> Result<(D, LockedFile), ResolveError> {
     let what = format!("the checksum file of {file_name}");
     let (url, bytes) = document(source, &what, sums::MAX_DOCUMENT, means)?;
     let text =
         std::str::from_utf8(&bytes).map_err(|_| ResolveError::NotText { url: url.clone() })?;
-    let digest = sums::find(text, file_name).map_err(|source| ResolveError::Sums {
+    let digest = find(text, file_name).map_err(|source| ResolveError::Sums {
         url: url.clone(),
         source,
     })?;

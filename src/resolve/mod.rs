@@ -12,6 +12,7 @@ mod artifact;
 mod earlier;
 mod error;
 mod evidence;
+mod proof;
 mod recheck;
 
 use std::collections::BTreeMap;

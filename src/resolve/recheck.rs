@@ -15,10 +15,13 @@ use crate::manifest::{self, Manifest, Origin, Source, Wanted};
 use crate::pool;
 use crate::sources::apt::{self, AptError};
 use crate::store::{Store, StoreError};
+use crate::trust::minisign::{self, MinisignError};
 use crate::trust::openpgp::{Keyring, OpenPgpError};
 use crate::trust::sums::{self, SumsError};
 use crate::types::fingerprint::Fingerprint;
+use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
+use crate::types::sha512::Sha512;
 use crate::types::url::SafeUrl;
 
 /// Why a lock is not believed.
@@ -54,6 +57,17 @@ pub enum RecheckError {
         /// Why not.
         #[source]
         source: OpenPgpError,
+    },
+    /// A minisign signature over a file is not good.
+    #[error("the minisign signature {url} does not vouch for {item}")]
+    Minisign {
+        /// The file.
+        item: String,
+        /// The signature.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: MinisignError,
     },
     /// The signed indexes of a repository do not vouch for what the lock says.
     #[error("the signed indexes do not vouch for repository `{repository}` of the lock")]
@@ -199,23 +213,86 @@ impl Check<'_> {
             Wanted::FirstLock(_) => return Ok(()),
             Wanted::ChecksumFile { file_name, .. } => {
                 let document = document(evidence.document.as_ref(), item)?;
-                let bytes = self.read(document, sums::MAX_DOCUMENT)?;
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| unproven(item, format!("{} is no UTF-8 text", document.url)))?;
-                sums::find(&text, file_name).map_err(|source| RecheckError::Sums {
-                    item: item.to_owned(),
-                    url: document.url.clone(),
-                    source: Box::new(source),
-                })?
+                self.sums(document, file_name, sums::find, item)?
             }
             Wanted::OpenPgp { key, .. } => {
                 return self.signature(manifest, key, evidence, artifact);
+            }
+            Wanted::Minisign { key, comment, .. } => {
+                return self.minisign(key, comment.as_deref(), evidence, artifact);
+            }
+            Wanted::Sha512(digest) => return self.sha512(*digest, evidence, artifact),
+            Wanted::Sha512File { file_name, .. } => {
+                let document = document(evidence.document.as_ref(), item)?;
+                let stated = self.sums(document, file_name, sums::find_sha512, item)?;
+                return self.sha512(stated, evidence, artifact);
             }
         };
         if stated == sha256 {
             return Ok(());
         }
         let what = format!("{} is {stated}, the lock says {sha256}", evidence.vouched);
+        Err(unproven(item, what))
+    }
+
+    fn sums<D>(
+        &self,
+        document: &LockedFile,
+        file_name: &str,
+        find: fn(&str, &str) -> Result<D, SumsError>,
+        item: &str,
+    ) -> Result<D, RecheckError> {
+        let bytes = self.read(document, sums::MAX_DOCUMENT)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| unproven(item, format!("{} is no UTF-8 text", document.url)))?;
+        find(&text, file_name).map_err(|source| RecheckError::Sums {
+            item: item.to_owned(),
+            url: document.url.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    fn minisign(
+        &self,
+        key: &MinisignKey,
+        wanted: Option<&str>,
+        evidence: &Evidence,
+        artifact: &Artifact,
+    ) -> Result<(), RecheckError> {
+        let item = artifact.file.path.as_str();
+        let signature = document(evidence.document.as_ref(), item)?;
+        let bytes = self.read(signature, minisign::MAX_SIGNATURE)?;
+        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        let found = minisign::verify(key, &bytes, wanted, file);
+        let comment = found.map_err(|source| RecheckError::Minisign {
+            item: item.to_owned(),
+            url: signature.url.clone(),
+            source,
+        })?;
+        let proven = Vouched::Minisign {
+            key: key.clone(),
+            comment,
+        };
+        if evidence.vouched == proven {
+            return Ok(());
+        }
+        Err(unproven(item, "it names another minisign key or comment"))
+    }
+
+    fn sha512(
+        &self,
+        stated: Sha512,
+        evidence: &Evidence,
+        artifact: &Artifact,
+    ) -> Result<(), RecheckError> {
+        let item = artifact.file.path.as_str();
+        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        let found = Sha512::of(file)
+            .map_err(|error| unproven(item, format!("it cannot be read: {error}")))?;
+        if found == stated && evidence.vouched == Vouched::Sha512(stated) {
+            return Ok(());
+        }
+        let what = format!("its SHA-512 is {found}, its evidence says {stated}");
         Err(unproven(item, what))
     }
 
@@ -337,7 +414,12 @@ fn answers(wanted: &Wanted, evidence: &Evidence) -> bool {
             true
         }
         (Wanted::ChecksumFile { source, .. }, Vouched::ChecksumFile)
-        | (Wanted::OpenPgp { source, .. }, Vouched::OpenPgp(_)) => from(source),
+        | (Wanted::OpenPgp { source, .. }, Vouched::OpenPgp(_))
+        | (Wanted::Minisign { source, .. }, Vouched::Minisign { .. })
+        | (Wanted::Sha512File { source, .. }, Vouched::Sha512(_)) => from(source),
+        (Wanted::Sha512(stated), Vouched::Sha512(locked)) => {
+            stated == locked && evidence.document.is_none()
+        }
         (Wanted::FirstLock(wished), Vouched::FirstLock(locked)) => wished == locked,
         _ => false,
     }

@@ -5,6 +5,8 @@ pub mod directory;
 pub mod judge;
 pub mod key;
 #[cfg(feature = "connected")]
+pub mod minisign;
+#[cfg(feature = "connected")]
 pub mod openpgp;
 pub mod policy;
 pub mod sshsig;

@@ -10,11 +10,14 @@
 //! | `<hex>` alone | side files that hold one digest |
 //! | `SHA256 (name) = <hex>` | BSD `sha256`, `sha256sum --tag` |
 //!
-//! A list of many names is any of the named shapes over several lines. Lines that begin with `#` and
+//! Each of them with SHA-256 or SHA-512. A list of many names is any of the named shapes over several lines. Lines that begin with `#` and
 //! empty lines are skipped. A document states no authenticity: it is only as good as the connection
 //! it came over, or a signature over it.
 
+use std::str::FromStr;
+
 use crate::types::digest::Digest;
+use crate::types::sha512::Sha512;
 
 /// Longest checksum document, in bytes.
 pub const MAX_DOCUMENT: u64 = 1024 * 1024;
@@ -31,17 +34,19 @@ pub enum SumsError {
     #[error("the checksum document has more than {MAX_DOCUMENT} bytes or {MAX_LINES} lines")]
     TooLong,
     /// No line is in a known shape.
-    #[error("no line of the checksum document is a SHA-256 in a known shape; it begins `{0}`")]
+    #[error("no line of the checksum document is a digest in a known shape; it begins `{0}`")]
     Unreadable(String),
     /// It holds a digest of another kind (MD5, SHA-1, SHA-512) for the file.
     #[error(
-        "the checksum document states a digest of {bits} bits for `{file_name}`, not a SHA-256"
+        "the checksum document states a digest of {bits} bits for `{file_name}`, not a SHA-{wanted}"
     )]
     OtherKind {
         /// The file.
         file_name: String,
         /// Length of what it states.
         bits: usize,
+        /// Length of what is asked for.
+        wanted: usize,
     },
     /// It speaks of other files only.
     #[error("the checksum document does not name `{file_name}`; it names {}", shown(.names))]
@@ -57,9 +62,9 @@ pub enum SumsError {
         /// The file.
         file_name: String,
         /// The digest of the earlier line.
-        first: Digest,
+        first: String,
         /// The digest of the later line.
-        second: Digest,
+        second: String,
     },
 }
 
@@ -71,11 +76,26 @@ pub enum SumsError {
 /// # Errors
 /// When the document is too long, in no known shape, silent about the file, or ambiguous.
 pub fn find(text: &str, file_name: &str) -> Result<Digest, SumsError> {
+    find_any(text, file_name, 256)
+}
+
+/// The SHA-512 that the checksum document `text` states for `file_name`, as [`find`] has it.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_sha512(text: &str, file_name: &str) -> Result<Sha512, SumsError> {
+    find_any(text, file_name, 512)
+}
+
+fn find_any<D>(text: &str, file_name: &str, wanted: usize) -> Result<D, SumsError>
+where
+    D: FromStr + PartialEq + Copy + ToString,
+{
     let limit = usize::try_from(MAX_DOCUMENT).unwrap_or(usize::MAX);
     if text.len() > limit || text.lines().count() > MAX_LINES {
         return Err(SumsError::TooLong);
     }
-    let mut found: Option<Digest> = None;
+    let mut found: Option<D> = None;
     let mut other_kind = None;
     let mut names: Vec<String> = Vec::new();
     for entry in text.lines().filter_map(parse_line) {
@@ -85,7 +105,7 @@ pub fn find(text: &str, file_name: &str) -> Result<Digest, SumsError> {
             }
             continue;
         }
-        let Ok(digest) = entry.hex.parse::<Digest>() else {
+        let Ok(digest) = entry.hex.parse::<D>() else {
             other_kind = Some(entry.hex.len().saturating_mul(4));
             continue;
         };
@@ -93,8 +113,8 @@ pub fn find(text: &str, file_name: &str) -> Result<Digest, SumsError> {
             Some(first) if first != digest => {
                 return Err(SumsError::Ambiguous {
                     file_name: file_name.to_owned(),
-                    first,
-                    second: digest,
+                    first: first.to_string(),
+                    second: digest.to_string(),
                 });
             }
             _ => found = Some(digest),
@@ -105,6 +125,7 @@ pub fn find(text: &str, file_name: &str) -> Result<Digest, SumsError> {
         (None, Some(bits)) => Err(SumsError::OtherKind {
             file_name: file_name.to_owned(),
             bits,
+            wanted,
         }),
         (None, None) if names.is_empty() => Err(SumsError::Unreadable(escape(
             text.lines().next().unwrap_or_default(),
@@ -206,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn reads_sha512_in_every_shape_and_tells_kinds_apart() {
+        let long = format!("{A}{B}");
+        for text in [
+            format!("{long}  a.zip\n"),
+            format!("{long} *a.zip\n"),
+            format!("{long}\n"),
+            format!("SHA256 (a.zip) = {A}\nSHA512 (a.zip) = {long}\n"),
+        ] {
+            assert_eq!(find_sha512(&text, "a.zip").unwrap().to_string(), long);
+        }
+        assert_eq!(
+            find_sha512(&format!("{A}  a.zip"), "a.zip")
+                .unwrap_err()
+                .to_string(),
+            "the checksum document states a digest of 256 bits for `a.zip`, not a SHA-512"
+        );
+    }
+
+    #[test]
     fn refuses_two_digests_for_one_file() {
         for text in [
             format!("{A}  a.zip\n{B}  a.zip\n"),
@@ -216,8 +256,8 @@ mod tests {
                 find(&text, "a.zip"),
                 Err(SumsError::Ambiguous {
                     file_name: "a.zip".to_owned(),
-                    first: A.parse().unwrap(),
-                    second: B.parse().unwrap(),
+                    first: A.to_owned(),
+                    second: B.to_owned(),
                 })
             );
         }

@@ -4,9 +4,11 @@
 
 pub mod digest;
 pub mod fingerprint;
+pub mod minisign;
 pub mod name;
 pub mod path;
 pub mod secret;
+pub mod sha512;
 pub mod size;
 pub mod sniff;
 pub mod target;

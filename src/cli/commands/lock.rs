@@ -254,6 +254,8 @@ fn vouchers<'a>(all: impl Iterator<Item = &'a Vouched>) -> String {
             Vouched::Catalogue(day) => format!("catalogue of {day}"),
             Vouched::ChecksumFile => "checksum file".to_owned(),
             Vouched::OpenPgp(fingerprint) => format!("OpenPGP {fingerprint}"),
+            Vouched::Minisign { key, .. } => format!("minisign {}", key.id()),
+            Vouched::Sha512(_) => "SHA-512".to_owned(),
             Vouched::FirstLock(_) => "FIRST LOCK: nobody vouches".to_owned(),
         })
         .collect();
