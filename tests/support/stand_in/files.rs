@@ -42,9 +42,7 @@ impl Files {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn keep(&self, content: &[u8]) -> Result<String, Failure> {
-        let mut random = [0_u8; 13];
-        getrandom::fill(&mut random).map_err(|error| format!("no randomness: {error}"))?;
-        let id = hex(&random);
+        let id = unique()?;
         match self {
             Self::Bucket(bucket) => bucket.put(&format!("uploads/{id}"), content)?,
             Self::Folder(folder) => {
@@ -84,9 +82,20 @@ fn upload(folder: &str, id: &str) -> PathBuf {
 /// # Errors
 /// When they cannot.
 pub(crate) fn writable(folder: &Path) -> Result<(), Failure> {
-    let file = folder.join(".stand-in-test");
+    // All servers of a shared folder check at once.
+    let file = folder.join(format!(".stand-in-test-{}", unique()?));
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(&file, b"stand-in"))
         .and_then(|()| std::fs::remove_file(&file))
         .map_err(|error| format!("{} cannot be written: {error}", folder.display()).into())
+}
+
+/// A name that nobody else has: 26 hex digits.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub(crate) fn unique() -> Result<String, Failure> {
+    let mut random = [0_u8; 13];
+    getrandom::fill(&mut random).map_err(|error| format!("no randomness: {error}"))?;
+    Ok(hex(&random))
 }
