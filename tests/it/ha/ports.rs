@@ -105,7 +105,7 @@ pub(crate) fn found(cluster: &Cluster, planned: &BTreeSet<Way>) -> BTreeSet<Way>
                 })
             })
             .collect();
-        let answers = askers.into_iter().map(|asker| asker.join());
+        let answers = askers.into_iter().map(thread::ScopedJoinHandle::join);
         answers
             .flat_map(|answers| answers.expect("an asker"))
             .collect()

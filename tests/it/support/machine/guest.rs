@@ -370,7 +370,7 @@ impl Drop for Guest {
         if let Some(mut process) = self.process.take() {
             // With the first process of a system all others end, and then the one that booted it.
             if let Some(first) = i32::try_from(self.leader).ok().and_then(Pid::from_raw) {
-                drop(kill_process(first, Signal::KILL));
+                let _ = kill_process(first, Signal::KILL);
             } else {
                 drop(process.kill());
             }
