@@ -9,12 +9,13 @@
 //! | 0 | [`types`] | digests, names, paths, sizes: no I/O |
 //! | 1 | [`event`] | how progress is reported without knowing a terminal |
 //! | 2 | [`fs`], [`pool`] | durable files; bounded parallel work |
-//! | 3 | [`archive`], [`manifest`], [`trust`], `net` | tar streams; the wish list; signatures and evidence; HTTP |
+//! | 3 | [`archive`], [`manifest`], [`trust`], `net`, [`parity`] | tar streams; the wish list; signatures and evidence; HTTP; repair blocks |
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
-//! | 7 | [`stage`], [`preflight`] | generated trees; a host against its checks |
-//! | 8 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
+//! | 7 | [`stage`], [`preflight`], [`repair`] | generated trees; a host against its checks; damage mended |
+//! | 8 | [`init`] | a first manifest and deployment from a few answers |
+//! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
 //! `net`, `sources`, `resolve` and `fetch` exist with the feature `connected` only: the
 //! isolated-side program contains no HTTP stack.
@@ -26,14 +27,17 @@ pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;
 pub mod fs;
+pub mod init;
 pub mod lock;
 pub mod manifest;
 #[cfg(feature = "connected")]
 pub mod net;
 pub mod nginx;
+pub mod parity;
 pub mod plan;
 pub mod pool;
 pub mod preflight;
+pub mod repair;
 #[cfg(feature = "connected")]
 pub mod resolve;
 #[cfg(feature = "connected")]

@@ -15,11 +15,12 @@ const LAYERS: &[&[&str]] = &[
     &["types"],
     &["event"],
     &["fs", "pool"],
-    &["archive", "manifest", "trust", "net"],
+    &["archive", "manifest", "trust", "net", "parity"],
     &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify", "checks"],
-    &["stage", "preflight"],
+    &["stage", "preflight", "repair"],
+    &["init"],
     &["cli"],
 ];
 

@@ -202,6 +202,8 @@ pub enum FileKind {
     AptIndex,
     /// A Debian package.
     AptPackage,
+    /// Blocks from which damaged payload is repaired, and the hashes of all blocks.
+    Parity,
 }
 
 /// One package repository in the bundle, at `v1/apt/<name>/`.

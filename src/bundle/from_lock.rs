@@ -7,6 +7,7 @@ use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo};
 use crate::bundle::header::{Created, FieldError, Marking, Sequence};
 use crate::bundle::request::{Item, PackRequest, Source};
 use crate::lock::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+use crate::parity::shape::Amount;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
 use crate::types::path::{ParsePathError, RelPath};
@@ -20,6 +21,8 @@ pub struct LockOptions {
     pub created: Created,
     /// The security marking that media with it carry.
     pub marking: Marking,
+    /// How much parity it carries.
+    pub parity: Option<Amount>,
 }
 
 /// Why a lock cannot become a bundle.
@@ -111,6 +114,7 @@ pub fn from_lock(
         created: options.created,
         marking: options.marking,
         target: lock.target,
+        parity: options.parity,
         items: items.0.into_values().collect(),
         repositories,
     })
@@ -350,6 +354,7 @@ mod tests {
             sequence: Sequence::new(42).unwrap(),
             created: Created::from_epoch(1_700_000_000).unwrap(),
             marking: "UNCLASSIFIED".parse().unwrap(),
+            parity: None,
         }
     }
 
@@ -387,11 +392,10 @@ mod tests {
             "evidence/keys/release.asc"
         );
         let planned = request.plan().unwrap();
-        assert_eq!(planned.sums.header().files, 12);
-        assert_eq!(
-            request.plan().unwrap().sums.identity(),
-            planned.sums.identity()
-        );
+        let list = planned.list(&BTreeMap::new()).unwrap();
+        assert_eq!(list.header().files, 12);
+        let again = request.plan().unwrap().list(&BTreeMap::new()).unwrap();
+        assert_eq!(again.identity(), list.identity());
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod documents;
 mod from_lock;
 pub mod header;
 mod pack;
+pub mod payload;
+pub mod protect;
 mod request;
 mod sign;
 pub mod sums;

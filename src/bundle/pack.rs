@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::bundle::protect::protect;
 use crate::bundle::request::{PackRequest, Planned, PlannedFile, RequestError, Source};
 use crate::bundle::sums::{self, SUMS, Sums};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
@@ -162,9 +163,11 @@ pub fn pack(
         observer,
         cancel,
     };
-    let existing = stands(target, &planned, &progress)?;
-    if existing {
+    let there = stands(target, &planned, &progress)?;
+    let existing = there.is_some();
+    let sums = if let Some(sums) = there {
         fs::remove_dir_all(&part)?;
+        sums
     } else {
         Work {
             target,
@@ -174,13 +177,12 @@ pub fn pack(
             store,
             progress,
         }
-        .run()?;
-    }
-    let identity = planned.sums.identity();
+        .run()?
+    };
     Ok(UnsignedBundle {
         path: target.to_owned(),
-        sums: planned.sums,
-        identity,
+        identity: sums.identity(),
+        sums,
         existing,
     })
 }
@@ -196,11 +198,15 @@ fn part_folder(target: &Path) -> Result<PathBuf, PackError> {
     Ok(target.with_file_name(hidden))
 }
 
-/// Whether the target holds this very bundle: its list, every byte of its files, and nothing else
-/// but signatures.
-fn stands(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<bool, PackError> {
+/// The list of the target when it holds this very bundle: its list, every byte of its files, and
+/// nothing else but signatures.
+fn stands(
+    target: &Path,
+    planned: &Planned,
+    progress: &Progress<'_>,
+) -> Result<Option<Sums>, PackError> {
     if fs::examine(target)?.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let exists = |found: &str| PackError::Exists {
         path: target.to_owned(),
@@ -209,28 +215,68 @@ fn stands(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<b
     let list = target.join(SUMS);
     if fs::examine(&list)?.is_none() {
         return match fs::list(target) {
-            Ok(names) if names.is_empty() => Ok(false),
+            Ok(names) if names.is_empty() => Ok(None),
             _ => Err(exists("missing")),
         };
     }
     let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
     let found = fs::read(&list, limit)?;
-    if found != planned.sums.render().as_bytes() {
-        return Err(exists(&Digest::of(&found).to_string()));
+    // Only the parity is not known before it is made: it is taken as listed, if the rest is right.
+    let other = || exists(&Digest::of(&found).to_string());
+    let mut parity = BTreeMap::new();
+    if let Some(made) = &planned.parity {
+        let listed = Sums::parse(&found).map_err(|_| other())?;
+        for path in made.files.keys() {
+            let digest = listed.entries().get(path).ok_or_else(other)?;
+            parity.insert(path.clone(), *digest);
+        }
     }
-    intact(target, planned, progress)?;
-    Ok(true)
+    let sums = planned.list(&parity).map_err(|_| other())?;
+    if found != sums.render().as_bytes() {
+        return Err(other());
+    }
+    intact(target, planned, &sums, progress)?;
+    Ok(Some(sums))
+}
+
+/// A file as it must be.
+struct Expected<'a> {
+    path: &'a RelPath,
+    size: u64,
+    digest: Digest,
 }
 
 /// Compares what lies at the target with what was planned: names first, then bytes.
-fn intact(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<(), PackError> {
+fn intact(
+    target: &Path,
+    planned: &Planned,
+    sums: &Sums,
+    progress: &Progress<'_>,
+) -> Result<(), PackError> {
     let damaged = |file: String, problem| PackError::Damaged {
         path: target.to_owned(),
         file,
         problem,
     };
-    let mut missing: BTreeMap<PathBuf, &PlannedFile> = planned
+    let mut files: Vec<Expected<'_>> = planned
         .files
+        .iter()
+        .map(|file| Expected {
+            path: &file.path,
+            size: file.size,
+            digest: file.digest,
+        })
+        .collect();
+    for (path, size) in planned.parity.iter().flat_map(|parity| &parity.files) {
+        if let Some(digest) = sums.entries().get(path) {
+            files.push(Expected {
+                path,
+                size: *size,
+                digest: *digest,
+            });
+        }
+    }
+    let mut missing: BTreeMap<PathBuf, &Expected<'_>> = files
         .iter()
         .map(|file| (file.path.to_path(), file))
         .collect();
@@ -254,9 +300,9 @@ fn intact(target: &Path, planned: &Planned, progress: &Progress<'_>) -> Result<(
     if let Some(file) = missing.values().next() {
         return Err(damaged(file.path.to_string(), "missing"));
     }
-    let count = u64::try_from(planned.files.len()).unwrap_or(u64::MAX);
-    progress.started(count, planned.sums.header().bytes);
-    pool::try_map(&planned.files, pool::cores(), |file| {
+    let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
+    progress.started(count, planned.bytes());
+    pool::try_map(&files, pool::cores(), |file| {
         let (path, name) = (target.join(file.path.to_path()), file.path.as_str());
         progress.item_started(name, file.size);
         let mut there = fs::open(&path)?;
@@ -282,7 +328,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self) -> Result<(), PackError> {
+    fn run(&self) -> Result<Sums, PackError> {
         fs::create_dir_all(&self.root, FOLDER_MODE)?;
         let present = self.clean()?;
         self.check_space(&present)?;
@@ -293,24 +339,33 @@ impl Work<'_> {
         order.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
         self.progress.started(
             u64::try_from(order.len()).unwrap_or(u64::MAX),
-            self.planned.sums.header().bytes,
+            order
+                .iter()
+                .fold(0, |sum, file| file.size.saturating_add(sum)),
         );
         pool::try_map(&order, pool::cores(), |file| {
             self.place(file, present.contains(&file.path))
         })?;
-        fs::write_atomic(
-            &self.root.join(SUMS),
-            self.planned.sums.render().as_bytes(),
-            FILE_MODE,
-        )?;
+        self.progress.done();
+        let parity = match &self.planned.parity {
+            Some(parity) => {
+                let progress = Progress {
+                    step: Step::Parity,
+                    ..self.progress
+                };
+                protect(&self.root, &parity.payload, &parity.shape, &progress)?
+            }
+            None => BTreeMap::new(),
+        };
+        let sums = self.planned.list(&parity)?;
+        fs::write_atomic(&self.root.join(SUMS), sums.render().as_bytes(), FILE_MODE)?;
         for folder in folders.iter().rev() {
             fs::sync_folder(&self.root.join(folder))?;
         }
         fs::sync_folder(&self.root)?;
         fs::rename(&self.root, self.target)?;
         fs::remove_dir_all(self.part)?;
-        self.progress.done();
-        Ok(())
+        Ok(sums)
     }
 
     /// Removes what does not belong in the folder, and gives the files that may be finished.
@@ -355,7 +410,11 @@ impl Work<'_> {
             .files
             .iter()
             .filter(|file| !present.contains(&file.path));
-        let needed = missing.fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        let parity = self.planned.parity.iter().flat_map(|parity| &parity.files);
+        let sizes = missing
+            .map(|file| file.size)
+            .chain(parity.map(|(_, size)| *size));
+        let needed = sizes.fold(0_u64, u64::saturating_add);
         let free = fs::free_space(&self.root)?;
         if needed <= free {
             return Ok(());
@@ -370,8 +429,13 @@ impl Work<'_> {
     /// Makes every folder; gives them, parents first.
     fn make_folders(&self) -> Result<BTreeSet<PathBuf>, PathError> {
         let mut folders = BTreeSet::new();
-        for file in &self.planned.files {
-            let path = file.path.to_path();
+        let made = self
+            .planned
+            .parity
+            .iter()
+            .flat_map(|parity| parity.files.keys());
+        for path in self.planned.files.iter().map(|file| &file.path).chain(made) {
+            let path = path.to_path();
             let parents = path.ancestors().skip(1);
             folders.extend(
                 parents

@@ -7,11 +7,17 @@ use crate::bundle::contents::{
 };
 use crate::bundle::documents;
 use crate::bundle::header::{Created, Header, Marking, Sequence, Version};
+use crate::bundle::payload::{self, Payload};
 use crate::bundle::sums::{Sums, SumsError};
+use crate::parity::index;
+use crate::parity::shape::{Amount, Shape, ShapeError};
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
 use crate::types::target::Target;
+
+/// How many volumes a bundle has.
+const VOLUMES: u16 = 1;
 
 /// What is to be packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub struct PackRequest {
     pub marking: Marking,
     /// What it is for.
     pub target: Target,
+    /// How much parity it carries.
+    pub parity: Option<Amount>,
     /// Its payload and evidence, in any order. `README.txt`, `label.txt`, `verify.sh` and
     /// `bundle.json` are made while packing.
     pub items: Vec<Item>,
@@ -88,6 +96,9 @@ pub enum RequestError {
     /// The description cannot be made.
     #[error("the description of the bundle cannot be made")]
     Contents(#[from] ContentsError),
+    /// The parity cannot be made.
+    #[error("the parity of the bundle cannot be made")]
+    Parity(#[from] ShapeError),
 }
 
 impl RequestError {
@@ -97,17 +108,25 @@ impl RequestError {
         match self {
             Self::Place(_) | Self::Conflict(_) | Self::Size { .. } => "E284",
             Self::TooLarge => "E501",
+            Self::Parity(_) => "E286",
             Self::Sums(error) => error.id(),
             Self::Contents(error) => error.id(),
         }
     }
 }
 
-/// A bundle before it is written: every byte of it is known.
+/// A bundle before it is written: every byte of it is known, but for the parity, which is made of the
+/// written payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Planned {
-    pub(crate) sums: Sums,
+    header: Header,
+    contents: Contents,
+    /// Size of `bundle.json`.
+    own_size: u64,
+    /// Every file but those of the parity, sorted by path.
     pub(crate) files: Vec<PlannedFile>,
+    /// The payload and its parity, when some is asked for.
+    pub(crate) parity: Option<PlannedParity>,
 }
 
 /// One file before it is written.
@@ -117,6 +136,65 @@ pub(crate) struct PlannedFile {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
     pub(crate) source: Source,
+}
+
+/// The parity before it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedParity {
+    pub(crate) payload: Payload,
+    pub(crate) shape: Shape,
+    /// Size of each of its files.
+    pub(crate) files: BTreeMap<RelPath, u64>,
+}
+
+impl Planned {
+    /// The list, once the digests of the parity files are known.
+    pub(crate) fn list(&self, parity: &BTreeMap<RelPath, Digest>) -> Result<Sums, RequestError> {
+        let known = self.files.iter().map(|file| (&file.path, &file.digest));
+        let entries = known
+            .chain(parity)
+            .map(|(path, digest)| (path.clone(), *digest))
+            .collect();
+        let sums = Sums::new(self.header.clone(), entries)?;
+        self.contents.compare(&sums, self.own_size)?;
+        Ok(sums)
+    }
+
+    /// Bytes of all files.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.header.bytes
+    }
+}
+
+impl PlannedParity {
+    fn new(
+        amount: Amount,
+        sources: &BTreeMap<RelPath, (Source, FileInfo)>,
+    ) -> Result<Self, RequestError> {
+        let sizes = sources
+            .iter()
+            .map(|(path, (source, _))| (path, source.size()));
+        let payload = Payload::new(sizes, VOLUMES);
+        let shape = Shape::new(payload.volumes(), amount)?;
+        let mut files: BTreeMap<RelPath, u64> = payload::parity_files(&shape)
+            .into_iter()
+            .map(|file| {
+                let blocks = file.end.saturating_sub(file.first);
+                (file.path, blocks.saturating_mul(shape.block()))
+            })
+            .collect();
+        let list = index::length(&shape);
+        files.extend(
+            payload::block_lists(&shape)
+                .into_iter()
+                .map(|path| (path, list)),
+        );
+        Ok(Self {
+            payload,
+            shape,
+            files,
+        })
+    }
 }
 
 impl Source {
@@ -174,9 +252,14 @@ impl PackRequest {
         }
         for (path, text) in documents::all(self) {
             let source = Source::Bytes(text.into_bytes());
-            let info = document_info(source.size());
+            let info = info(source.size(), FileKind::Document);
             sources.insert(path, (source, info));
         }
+        let parity = self
+            .parity
+            .map(|amount| PlannedParity::new(amount, &sources))
+            .transpose()?;
+        let made = parity.iter().flat_map(|parity| &parity.files);
         let mut repositories = self.repositories.clone();
         repositories.sort_by(|a, b| a.name.cmp(&b.name));
         let contents = Contents {
@@ -185,6 +268,10 @@ impl PackRequest {
             files: sources
                 .iter()
                 .map(|(path, (_, info))| (path.clone(), info.clone()))
+                .chain(
+                    made.clone()
+                        .map(|(path, size)| (path.clone(), info(*size, FileKind::Parity))),
+                )
                 .collect(),
             repositories,
         };
@@ -198,7 +285,9 @@ impl PackRequest {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let bytes = files
             .iter()
-            .try_fold(0_u64, |sum, file| sum.checked_add(file.size))
+            .map(|file| file.size)
+            .chain(made.map(|(_, size)| *size))
+            .try_fold(0_u64, u64::checked_add)
             .ok_or(RequestError::TooLarge)?;
         let header = Header {
             name: self.name.clone(),
@@ -206,19 +295,26 @@ impl PackRequest {
             sequence: self.sequence,
             created: self.created,
             base: None,
-            volumes: 1,
-            parity: 0,
+            volumes: VOLUMES,
+            parity: parity.as_ref().map_or(0, |parity| {
+                u16::try_from(parity.shape.parity_volumes()).unwrap_or(u16::MAX)
+            }),
             files: 0,
             bytes,
             marking: self.marking.clone(),
         };
-        let entries = files
-            .iter()
-            .map(|file| (file.path.clone(), file.digest))
-            .collect();
-        let sums = Sums::new(header, entries)?;
-        contents.compare(&sums, own_size)?;
-        Ok(Planned { sums, files })
+        let planned = Planned {
+            header,
+            contents,
+            own_size,
+            files,
+            parity,
+        };
+        // What cannot be listed is refused before anything is written; the digests do not matter here.
+        let nothing = Digest::of(b"");
+        let made = planned.parity.iter().flat_map(|parity| parity.files.keys());
+        planned.list(&made.map(|path| (path.clone(), nothing)).collect())?;
+        Ok(planned)
     }
 }
 
@@ -231,10 +327,10 @@ fn planned(path: RelPath, source: Source) -> PlannedFile {
     }
 }
 
-fn document_info(size: u64) -> FileInfo {
+fn info(size: u64, kind: FileKind) -> FileInfo {
     FileInfo {
         size,
-        kind: FileKind::Document,
+        kind,
         components: Vec::new(),
         version: None,
         package: None,

@@ -1,8 +1,13 @@
 //! The command line: what can be typed, and what `--help` says.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use haversack::init::Rows;
+use haversack::plan::address::{HostName, Network, SiteUrl};
+use haversack::plan::deployment::{Edition, Purpose};
+use haversack::types::target::{Arch, Distribution};
 
 use super::progress::Mode;
 
@@ -39,6 +44,17 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a first manifest and deployment from a few answers; never replaces a file.
+    #[command(
+        after_help = "Examples:\n  haversack init site                       (asks, on a terminal)\n  \
+                            haversack init site --site https://chat.mm.internal --hosts mm1=10.20.0.10 \\\n    \
+                            --user-network 10.30.0.0/16 --admin-network 10.20.9.0/28\n  \
+                            haversack init site --distribution ubuntu-24.04 --edition enterprise --ha --storage minio \\\n    \
+                            --site https://chat.mm.internal --user-network 10.30.0.0/16 --admin-network 10.20.9.0/28 \\\n    \
+                            --hosts web1=10.20.0.5,proxy,app1=10.20.0.11,app,app2=10.20.0.12,app,app3=10.20.0.13,app \\\n    \
+                            --hosts db1=10.20.0.20,db,files1=10.20.0.30,minio --with plugins,sbom"
+    )]
+    Init(Box<InitArgs>),
     /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
     #[cfg(feature = "connected")]
     #[command(
@@ -73,6 +89,13 @@ pub(crate) enum Command {
                             haversack verify out/b --trust trust --json > report.json"
     )]
     Verify(VerifyArgs),
+    /// Make a damaged bundle whole again from its parity, in a new folder.
+    #[command(
+        after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \
+                            /media/a/b /media/b/b --trust trust -o mended   (two damaged copies help each other)\n\n\
+                      Parity is made with: haversack build --parity 10%. Nothing is written to the damaged bundle."
+    )]
+    Repair(RepairArgs),
     /// Show what a bundle says of itself, without trusting it.
     #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
     Inspect(InspectArgs),
@@ -90,6 +113,12 @@ pub(crate) enum Command {
     /// Say what a configuration written by hand lacks, and what that causes.
     #[command(subcommand)]
     Lint(LintCommand),
+    /// Search a staged tree for hosts outside its deployment. Changes nothing.
+    #[command(
+        after_help = "Example:\n  haversack audit staged       (exit 5 when a file names a host that the deployment does not \
+                            acknowledge)\n\nUpstream's archives and packages are not searched; `haversack verify` vouches for these."
+    )]
+    Audit(AuditArgs),
     /// Show what differs between two staged trees, or two locks. Secrets are never shown.
     #[command(
         after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
@@ -115,6 +144,107 @@ pub(crate) enum Command {
     },
     /// Print the manual page (roff).
     Man,
+}
+
+/// What `init` is told by options; what is missing is asked for.
+#[derive(Debug, Default, Args)]
+pub(crate) struct InitArgs {
+    /// Folder of the two files; made when it is not there.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Address of the site, as users type it.
+    #[arg(long, value_name = "URL")]
+    pub(crate) site: Option<SiteUrl>,
+    /// Hosts with their roles, as NAME=ADDRESS,ROLE,ROLE,NAME=ADDRESS,ROLE; may be given several times.
+    /// An only host needs no roles. Roles: proxy, app, db, db-replica, minio, nfs, push, monitor.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) hosts: Vec<String>,
+    /// Networks of the users, such as 10.30.0.0/16.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) user_network: Vec<Network>,
+    /// Networks of the administrators.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) admin_network: Vec<Network>,
+    /// Distribution of the hosts [default: debian-12].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) distribution: Option<Distribution>,
+    /// Architecture of the hosts [default: amd64].
+    #[arg(long, value_name = "NAME", value_parser = arch)]
+    pub(crate) arch: Option<Arch>,
+    /// entry, team, professional, enterprise or advanced [default: entry].
+    #[arg(long, value_name = "NAME", value_parser = edition)]
+    pub(crate) edition: Option<Edition>,
+    /// production, evaluation or development.
+    #[arg(long, value_name = "WORD", value_parser = purpose, default_value = "production")]
+    pub(crate) purpose: Option<Purpose>,
+    /// Several application servers share the work (three or more, and an edition that has it).
+    #[arg(long)]
+    pub(crate) ha: bool,
+    /// Where files are kept: a folder, MinIO on a host, an S3 service, or NFS [default: local].
+    #[arg(long, value_enum)]
+    pub(crate) storage: Option<StorageKind>,
+    /// The S3 service that exists, with --storage s3.
+    #[arg(long, value_name = "URL")]
+    pub(crate) s3_endpoint: Option<SiteUrl>,
+    /// The NFS server that exists, with --storage nfs; else the host with the role nfs.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) nfs_server: Option<HostName>,
+    /// A database server that exists, instead of a host with the role db.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: Option<HostName>,
+    /// An only host runs the push proxy too; of several, give one the role push.
+    #[arg(long)]
+    pub(crate) push: bool,
+    /// How many people will use it.
+    #[arg(long, value_name = "N")]
+    pub(crate) people: Option<u32>,
+    /// Addresses of resolvers.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) dns: Vec<IpAddr>,
+    /// Addresses of time servers.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) ntp: Vec<IpAddr>,
+    /// Further rows of the manifest: calls, desktop, garage, minio, plugins, rustfs, sbom, seaweedfs,
+    /// versitygw.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) with: Vec<Rows>,
+}
+
+/// Where files are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StorageKind {
+    /// A folder of the only application server.
+    Local,
+    /// MinIO on the host with that role.
+    Minio,
+    /// An S3 service that exists.
+    S3,
+    /// NFS.
+    Nfs,
+}
+
+/// An architecture by its name.
+pub(crate) fn arch(text: &str) -> Result<Arch, String> {
+    let known = [Arch::Amd64, Arch::Arm64];
+    let found = known.into_iter().find(|arch| arch.as_str() == text);
+    found.ok_or_else(|| "supported are amd64 and arm64".to_owned())
+}
+
+/// An edition by its name.
+pub(crate) fn edition(text: &str) -> Result<Edition, String> {
+    one_of(text, Edition::ALL)
+}
+
+fn purpose(text: &str) -> Result<Purpose, String> {
+    one_of(text, Purpose::ALL)
+}
+
+fn one_of<T: Copy + std::fmt::Display>(text: &str, all: &[T]) -> Result<T, String> {
+    let found = all.iter().find(|one| one.to_string() == text).copied();
+    found.ok_or_else(|| {
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        format!("there are {}", all.join(", "))
+    })
 }
 
 #[cfg(feature = "connected")]
@@ -166,8 +296,22 @@ pub(crate) struct BuildArgs {
     /// Marking that every generated text carries, such as UNCLASSIFIED.
     #[arg(long, value_name = "TEXT", default_value = "UNMARKED")]
     pub(crate) marking: String,
+    /// Parity blocks for each hundred blocks of payload, 1 to 100: that much damage, wherever it is, can be
+    /// repaired on the isolated side (`haversack repair`).
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) parity: Option<u8>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+}
+
+/// `10` or `10%`.
+#[cfg(feature = "connected")]
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>();
+    number
+        .ok()
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| "give a whole number of percent from 1 to 100, such as 10%".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -212,6 +356,18 @@ pub(crate) struct VerifyArgs {
     /// The bundle; a read-only medium is fine.
     #[arg(required = true)]
     pub(crate) bundle: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// The bundle, in every place where some of it lies.
+    #[arg(required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    /// The new folder for the whole bundle.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 }
@@ -294,6 +450,12 @@ pub(crate) struct LintNginxArgs {
     /// Exit 1 when there are warnings.
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The staged tree.
+    pub(crate) staged: PathBuf,
 }
 
 #[derive(Debug, Args)]

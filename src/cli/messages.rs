@@ -165,6 +165,11 @@ pub(crate) const MESSAGES: &[Message] = &[
         "Choose another folder, raise the sequence, or build with --replace.",
     ),
     m(
+        "E286",
+        "The parity that was asked for cannot be made for this payload.",
+        "Ask for 1 to 100 percent; a bundle without payload has none.",
+    ),
+    m(
         "E291",
         "There is no bundle in that folder.",
         "Name the folder that holds SHA256SUMS.",
@@ -243,6 +248,16 @@ pub(crate) const MESSAGES: &[Message] = &[
         "E316",
         "A file in the store was damaged while the bundle was written.",
         "Run the same command again: it is fetched anew.",
+    ),
+    m(
+        "E321",
+        "More of the bundle is lost than its parity gives back.",
+        "Add another copy of the bundle as a further place, or carry it over again. Nothing was written.",
+    ),
+    m(
+        "E322",
+        "There is no parity that a repair could use.",
+        "Build with --parity next time; now add another copy as a further place, or carry the bundle over again.",
     ),
     m(
         "E330",
@@ -391,8 +406,8 @@ pub(crate) const MESSAGES: &[Message] = &[
     ),
     m(
         "E533",
-        "What should be compared is neither two staged trees nor two locks.",
-        "Name two folders that `haversack stage` wrote, or two lock files.",
+        "What was named is no staged tree; to be compared, two locks will do too.",
+        "Name a folder that `haversack stage` wrote; `haversack diff` takes two of them, or two lock files.",
     ),
     m(
         "E540",

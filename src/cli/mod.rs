@@ -86,6 +86,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
     match command {
+        Command::Init(args) => commands::init::run(*args, context),
         #[cfg(feature = "connected")]
         Command::Lock(args) => commands::lock::run(&args, context),
         #[cfg(feature = "connected")]
@@ -93,11 +94,13 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Keygen(args) => commands::keygen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Verify(args) => commands::verify::run(&args, context),
+        Command::Repair(args) => commands::repair::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Plan(args) => commands::plan::run(&args, context),
         Command::Preflight(args) => commands::preflight::run(&args, context),
         Command::Stage(args) => commands::stage::run(&args, context),
         Command::Lint(command) => commands::lint::run(&command, context),
+        Command::Audit(args) => commands::audit::run(&args, context),
         Command::Diff(args) => commands::diff::run(&args, context),
         Command::Explain(args) => commands::explain::run(&args, context),
         Command::Completions { shell } => Ok(commands::reference::completions(shell)),

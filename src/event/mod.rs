@@ -22,8 +22,12 @@ pub enum Step {
     Fetch,
     /// Store to bundle.
     Pack,
+    /// Payload to parity.
+    Parity,
     /// Bundle to verified bundle.
     Verify,
+    /// Damaged bundle to whole bundle.
+    Repair,
     /// Verified bundle to staged tree.
     Stage,
 }
@@ -36,7 +40,9 @@ impl Step {
             Self::Resolve => "resolve",
             Self::Fetch => "fetch",
             Self::Pack => "pack",
+            Self::Parity => "parity",
             Self::Verify => "verify",
+            Self::Repair => "repair",
             Self::Stage => "stage",
         }
     }

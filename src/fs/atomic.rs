@@ -38,6 +38,12 @@ impl AtomicFile {
         })
     }
 
+    /// The file, to be written at many places by several threads.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
     /// The file to write to.
     pub fn as_file(&mut self) -> &mut File {
         self.file.as_file_mut()

@@ -56,6 +56,18 @@ pub fn open(path: &Path) -> Result<File, PathError> {
     }
 }
 
+/// Opens a regular file that stands there to write into it, at any place.
+///
+/// # Errors
+/// When it is not there, is a symbolic link, or cannot be opened.
+pub fn open_to_write(path: &Path) -> Result<File, PathError> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    Ok(File::from(fd))
+}
+
 /// The whole content of a regular file of at most `limit` bytes.
 ///
 /// # Errors

@@ -14,13 +14,14 @@ use crate::types::target::{Arch, Distribution, Family, Target};
 
 /// The roles that staging knows. A component that begins with `extra-` is carried and verified, but
 /// not staged.
-pub const COMPONENTS: [&str; 16] = [
+pub const COMPONENTS: [&str; 17] = [
     "calls-offloader",
     "desktop",
     "elasticsearch",
     "grafana",
     "haproxy",
     "mattermost",
+    "mc",
     "minio",
     "nginx",
     "opensearch",

@@ -25,7 +25,7 @@ mod words;
 pub use checked::{CheckedPlan, Refused};
 pub use derive::{ACCOUNT_ID, DatabasePlan, Listen, Plan, RESERVED_CONNECTIONS, Tuning};
 pub use finding::{Finding, Findings, Severity};
-pub use load::{Files, Loaded, MAX_DEPLOYMENT, MAX_PEM, load};
+pub use load::{Files, HostFiles, Loaded, MAX_DEPLOYMENT, MAX_PEM, load};
 pub use parse::parse;
 pub use problem::{DeploymentError, MAX_PROBLEMS, Place, Problem, ProblemId, Problems};
 pub use render::render_text;

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::plan::address::{HostName, Network, is_internal};
 use crate::plan::deployment::Push;
 use crate::plan::flow::Party;
+use crate::stage::audit::Inside;
 use crate::types::secret::Secret;
 
 /// A host outside the deployment, and where it is named.
@@ -127,13 +128,10 @@ impl<'a> Audit<'a> {
         for flow in &plan.flows {
             match &flow.to {
                 Party::Name(HostName::Dns(name)) => drop(declared.insert(name.clone())),
-                Party::Anywhere => drop(found.insert(Egress {
-                    host: "any address".to_owned(),
-                    file: "plan.json".to_owned(),
-                    line: 1,
+                Party::Anywhere => drop(found.insert(anywhere(
                     // The flow exists because the deployment asks for it.
-                    acknowledged: matches!(deployment.push, Push::Proxy { egress, .. } if egress.is_on()),
-                })),
+                    matches!(deployment.push, Push::Proxy { egress, .. } if egress.is_on()),
+                ))),
                 Party::Hosts(_) | Party::Networks(_) | Party::Name(HostName::Ip(_)) => {}
             }
         }
@@ -145,6 +143,28 @@ impl<'a> Audit<'a> {
             acknowledged: &deployment.policy.egress,
             secrets,
             found,
+        }
+    }
+
+    /// An audit of what was staged for a deployment of which only this is known.
+    pub(super) fn over(
+        inside: Inside,
+        acknowledged: &'a BTreeSet<String>,
+        secrets: Vec<&'a Secret>,
+    ) -> Self {
+        let open = inside.anywhere.map(anywhere);
+        Self {
+            domains: inside
+                .names
+                .iter()
+                .filter_map(|name| domain(name))
+                .collect(),
+            exact: inside.names,
+            networks: inside.networks,
+            declared: inside.declared,
+            acknowledged,
+            secrets,
+            found: open.into_iter().collect(),
         }
     }
 
@@ -197,6 +217,16 @@ impl<'a> Audit<'a> {
                 (host && !own).then(|| name.clone())
             }
         }
+    }
+}
+
+/// A way out that the packet filter leaves open.
+fn anywhere(acknowledged: bool) -> Egress {
+    Egress {
+        host: "any address".to_owned(),
+        file: "plan.json".to_owned(),
+        line: 1,
+        acknowledged,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::stage::roles;
 use crate::stage::share::Share;
 use crate::stage::site::Secrets;
 use crate::stage::tree::{PUBLIC, Tree};
-use crate::stage::{checks, facts};
+use crate::stage::{checks, facts, verify};
 use crate::types::path::RelPath;
 
 /// What the files of a host are made from.
@@ -294,6 +294,7 @@ fn service_values(scene: &Scene<'_>) -> Value {
     let site_port = deployment.site.port();
     let minio = facts::service_name(plan, host);
     values! {
+        verify => verify::verify_values(scene),
         db => roles::database_values(scene),
         mount_unit => roles::mount_unit(plan, host),
         mount_point => match &deployment.storage {

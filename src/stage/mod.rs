@@ -17,6 +17,7 @@
 //!
 //! The same bundle, deployment and secrets give the same bytes.
 
+mod audit;
 mod checks;
 mod config;
 mod difference;
@@ -37,8 +38,10 @@ mod share;
 mod site;
 mod summary;
 mod tree;
+mod verify;
 mod write;
 
+pub use audit::{AuditError, TreeAudit, audit};
 pub use difference::{
     Change, DifferenceError, FileDifference, FileState, TreeDifference, difference,
 };

@@ -22,7 +22,7 @@ pub(super) const SECRETS: &str = "secrets";
 /// Layout of staged trees that this program writes and replaces.
 pub(super) const STAGED: u32 = 1;
 /// Longest `plan.json` of an earlier tree, in bytes.
-const MAX_PLAN: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_PLAN: u64 = 16 * 1024 * 1024;
 /// Most names at the top of a folder that may be an earlier tree: hosts, secrets and documents.
 const MAX_TOP: usize = 4096;
 

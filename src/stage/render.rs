@@ -123,6 +123,12 @@ templates![
     "push/mattermost-push-proxy.service",
     "rollback.sh",
     "verify.sh",
+    "verify/app.sh",
+    "verify/certificates.sh",
+    "verify/database.sh",
+    "verify/monitor.sh",
+    "verify/proxy.sh",
+    "verify/store.sh",
 ];
 
 /// The templates, compiled.

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::RepositoryInfo;
+use crate::bundle::sums::volume_of;
 use crate::checks::CHECKS_JSON;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};
 use crate::plan::deployment::{Host, Role};
 use crate::plan::staged::Staged;
 use crate::plan::{CheckedPlan, Plan};
+use crate::pool;
 use crate::stage::egress::{Audit, Egress};
 use crate::stage::fleet::{self, in_order};
 use crate::stage::host::{HostFiles, Scene, build};
@@ -90,7 +92,7 @@ pub(super) fn stage(
         .contents()
         .files
         .keys()
-        .filter(|path| !used.contains(path))
+        .filter(|path| !used.contains(path) && is_here(bundle, path))
         .collect();
     let rest: u64 = unused.iter().map(|path| sizes(path)).sum();
     let items = copies().count().saturating_add(unused.len());
@@ -109,10 +111,10 @@ pub(super) fn stage(
     for (host, files) in &hosts {
         staged.push(work.write_host(&building.folder, host, files)?);
     }
-    for path in &unused {
+    pool::try_map(&unused, pool::cores(), |path| {
         cancel.check()?;
-        bundle.check_file(path, &progress)?;
-    }
+        bundle.check_file(path, &progress).map_err(StageError::from)
+    })?;
     let documents = summary::documents(
         &label, checked, &payload, &renderer, &notes, &staged, &egress,
     )?;
@@ -139,6 +141,12 @@ pub(super) fn stage(
         egress,
         notes,
     })
+}
+
+/// Whether the volume of a file is here.
+fn is_here(bundle: &AuthenticBundle, path: &RelPath) -> bool {
+    let absent = bundle.absent_volumes();
+    volume_of(path).is_none_or(|volume| !absent.iter().any(|one| one == volume))
 }
 
 /// Holds the rules against everything that was generated, before any of it is written.
@@ -216,8 +224,10 @@ fn fit<'a>(
     absent: &[String],
 ) -> Result<Vec<Fit<'a>>, StageError> {
     let plan = checked.plan();
+    // Nothing is staged from parity.
     let mut problems: Vec<String> = absent
         .iter()
+        .filter(|volume| volume.starts_with('v'))
         .map(|volume| {
             format!(
                 "the volume {volume} of the bundle is not here; name the folder of its medium too"
@@ -295,10 +305,19 @@ impl Work<'_> {
         let folder = root.join(host.name.as_str());
         let mut listed: BTreeMap<String, Digest> = BTreeMap::new();
         fs::create_dir_all(&folder, 0o700)?;
+        let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
         for copy in &files.copies {
             let target = folder.join(&copy.to);
-            make_parent(&target)?;
-            let digest = self.copy(&copy.from, &target)?;
+            if let Some(parent) = target.parent()
+                && folders.insert(parent.to_owned())
+            {
+                fs::create_dir_all(parent, 0o755)?;
+            }
+        }
+        let copied = pool::try_map(&files.copies, pool::cores(), |copy| {
+            self.copy(&copy.from, &folder.join(&copy.to))
+        })?;
+        for (copy, digest) in files.copies.iter().zip(copied) {
             listed.insert(copy.to.clone(), digest);
         }
         let mut put = |path: String, content: &[u8], mode: u32| -> Result<(), StageError> {

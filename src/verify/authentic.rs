@@ -41,6 +41,7 @@ pub(crate) struct Raw {
 #[derive(Debug)]
 pub(crate) struct Authentic {
     pub(crate) roots: Vec<Root>,
+    pub(crate) signatures: Vec<SignatureFile>,
     pub(crate) sums: Sums,
     pub(crate) identity: Digest,
     pub(crate) judgement: Judgement,
@@ -119,6 +120,7 @@ pub(crate) fn authenticate(
     let warnings = warnings(&sums, trust, memory, options.now);
     Ok(Authentic {
         roots: raw.roots,
+        signatures: raw.signatures,
         sums,
         identity,
         judgement,

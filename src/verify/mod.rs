@@ -9,6 +9,7 @@
 //! it is copied; [`verify`] hashes everything and reports all that is wrong.
 
 mod authentic;
+pub(crate) mod damage;
 mod error;
 mod inspect;
 mod memory;
@@ -17,6 +18,7 @@ mod report;
 mod structure;
 
 pub use authentic::{MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Options};
+pub use damage::Damage;
 pub use error::VerifyError;
 pub use inspect::{ArtifactSummary, ComponentSummary, Inspection, TrustSummary, inspect};
 pub use memory::{Accepted, Memory, MemoryError, Override, Rollback, Standing};
@@ -24,6 +26,7 @@ pub use problem::Problem;
 pub use report::{Verdict, VerifyReport, Warning};
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +40,7 @@ use crate::trust::judge::Signer;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::verify::authentic::{Authentic, authenticate, read, refused};
+use crate::verify::damage::{Good, Located, locate};
 use crate::verify::structure::{Copy, Structure, examine};
 
 /// A bundle whose list is signed by whom this network trusts, whose files are exactly the listed ones
@@ -97,6 +101,63 @@ pub fn verify(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifyReport, VerifyError> {
+    Ok(survey(dirs, trust, memory, options, observer, cancel)?.report)
+}
+
+/// A bundle of which every byte that is here was looked at, good or not: what a repair begins with.
+#[derive(Debug)]
+pub struct Survey {
+    pub(crate) authentic: Authentic,
+    pub(crate) found: Structure,
+    pub(crate) good: Good,
+    pub(crate) located: Option<Located>,
+    report: VerifyReport,
+}
+
+impl Survey {
+    /// What was found.
+    #[must_use]
+    pub const fn report(&self) -> &VerifyReport {
+        &self.report
+    }
+
+    /// Size of a listed file, as far as it is known.
+    pub(crate) fn size_of(&self, path: &RelPath) -> u64 {
+        let copies = self.found.copies.get(path);
+        let good = self.good.get(path).copied();
+        let described = self.found.contents.as_ref();
+        good.and_then(|number| copies?.get(number))
+            .map(|copy| copy.size)
+            .or_else(|| Some(described?.files.get(path)?.size))
+            .unwrap_or(0)
+    }
+
+    /// Opens the copy of a file that was found to be right.
+    pub(crate) fn open_good(&self, path: &RelPath) -> Result<File, PathError> {
+        let copies = self.found.copies.get(path);
+        let good = self.good.get(path).copied();
+        let root = good
+            .and_then(|number| copies?.get(number))
+            .and_then(|copy| self.authentic.roots.get(copy.root));
+        root.map_or_else(
+            || Err(std::io::Error::from(std::io::ErrorKind::NotFound)).at("open", &path.to_path()),
+            |root| root.open_file(&path.to_path()),
+        )
+    }
+}
+
+/// As [`verify`], and keeps what a repair needs.
+///
+/// # Errors
+/// As [`verify`].
+pub fn survey(
+    dirs: &[PathBuf],
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Survey, VerifyError> {
     let authentic = authenticate(read(dirs)?, trust, memory, options)?;
     let found = examine(&authentic.roots, &authentic.sums)?;
     if let Some(contents) = &found.contents {
@@ -108,7 +169,20 @@ pub fn verify(
         observer,
         cancel,
     };
-    hash_all(&authentic, threshold, &found, &progress)
+    let (mut report, good) = hash_all(&authentic, threshold, &found, &progress)?;
+    let located = if report.verdict == Verdict::Good {
+        None
+    } else {
+        locate(&authentic, &found, &good)
+    };
+    report.damage = located.as_ref().map(Located::damage);
+    Ok(Survey {
+        authentic,
+        found,
+        good,
+        located,
+        report,
+    })
 }
 
 impl AuthenticBundle {
@@ -132,7 +206,8 @@ impl AuthenticBundle {
             observer,
             cancel,
         };
-        hash_all(&self.authentic, self.threshold, &found, &progress)
+        let (report, _) = hash_all(&self.authentic, self.threshold, &found, &progress)?;
+        Ok(report)
     }
 
     /// Copies a file to `target` with these permission bits, hashing what passes: it is read once and
@@ -289,6 +364,8 @@ fn check_platform(contents: &Contents, trust: &Trust) -> Result<(), VerifyError>
 struct Job<'a> {
     path: &'a RelPath,
     copy: Copy,
+    /// Which of the copies of its file it is.
+    number: usize,
     expected: Digest,
     size: Option<u64>,
 }
@@ -298,7 +375,7 @@ fn hash_all(
     threshold: u8,
     found: &Structure,
     progress: &Progress<'_>,
-) -> Result<VerifyReport, VerifyError> {
+) -> Result<(VerifyReport, Good), VerifyError> {
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for (path, copies) in &found.copies {
         let Some(expected) = authentic.sums.entries().get(path) else {
@@ -312,10 +389,12 @@ fn hash_all(
         // A file of the wrong size is known to be wrong, and is not read.
         let right = copies
             .iter()
-            .filter(|copy| size.is_none_or(|size| size == copy.size));
-        jobs.extend(right.map(|copy| Job {
+            .enumerate()
+            .filter(|(_, copy)| size.is_none_or(|size| size == copy.size));
+        jobs.extend(right.map(|(number, copy)| Job {
             path,
             copy: *copy,
+            number,
             expected: *expected,
             size,
         }));
@@ -338,9 +417,11 @@ fn hash_all(
 
     let mut problems = found.problems.clone();
     let (mut files_good, mut bytes_good) = (0_u64, 0_u64);
+    let mut good = Good::new();
     for (job, result) in jobs.iter().zip(results) {
         match result {
             None => {
+                good.entry(job.path.clone()).or_insert(job.number);
                 files_good = files_good.saturating_add(1);
                 bytes_good = bytes_good.saturating_add(job.copy.size);
             }
@@ -349,7 +430,7 @@ fn hash_all(
         }
     }
     problems.sort_by(|a, b| a.path().cmp(b.path()).then_with(|| a.id().cmp(b.id())));
-    Ok(VerifyReport {
+    let report = VerifyReport {
         report: 1,
         verdict: report::verdict(&problems, found.absent.len()),
         identity: authentic.identity,
@@ -368,8 +449,10 @@ fn hash_all(
         bytes_good,
         absent_volumes: found.absent.iter().cloned().collect(),
         problems,
+        damage: None,
         warnings: authentic.warnings.clone(),
-    })
+    };
+    Ok((report, good))
 }
 
 /// What is wrong with one copy; a file that cannot be read is a problem among others.

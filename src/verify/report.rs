@@ -7,6 +7,7 @@ use crate::bundle::header::Header;
 use crate::trust::judge::{Ignored, Signer};
 use crate::types::digest::Digest;
 use crate::types::target::Target;
+use crate::verify::damage::Damage;
 use crate::verify::memory::Standing;
 use crate::verify::problem::Problem;
 
@@ -67,6 +68,9 @@ pub struct VerifyReport {
     pub absent_volumes: Vec<String>,
     /// What is wrong, sorted by path.
     pub problems: Vec<Problem>,
+    /// What is lost in blocks, when the bundle carries parity; none when all is good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
 }
@@ -83,7 +87,15 @@ impl VerifyReport {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        let repairable = self
+            .damage
+            .as_ref()
+            .is_some_and(|damage| damage.repairable && damage.data_lost > 0);
         match self.problems.first() {
+            _ if repairable => Some(
+                "its parity can give everything back: haversack repair BUNDLE --trust DIR -o NEW"
+                    .to_owned(),
+            ),
             Some(problem) => problem.hint(),
             None if self.verdict == Verdict::Incomplete => Some(format!(
                 "insert {} and run the same command again with all places",

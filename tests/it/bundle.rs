@@ -9,6 +9,7 @@
 
 mod cases;
 mod corpus;
+mod parity;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use haversack::event::Event;
 use haversack::fetch::{self, FetchReport};
 use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
+use haversack::parity::shape::Amount;
 use haversack::pool;
 use haversack::resolve::{self, Earlier};
 use haversack::store::Store;
@@ -80,6 +81,10 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
         sequence,
         created,
         marking,
+        parity: args.parity.map(|percent| Amount {
+            percent: Some(percent),
+            spare_volumes: 0,
+        }),
     })
 }
 

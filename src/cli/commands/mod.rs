@@ -1,9 +1,11 @@
 //! One file a command: arguments in, library calls, a result printed.
 
+pub(crate) mod audit;
 #[cfg(feature = "connected")]
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod lint;
@@ -12,6 +14,7 @@ pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod reference;
+pub(crate) mod repair;
 pub(crate) mod sign;
 pub(crate) mod stage;
 pub(crate) mod verify;

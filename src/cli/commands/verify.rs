@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use haversack::event::Event;
 use haversack::types::size::ByteSize;
-use haversack::verify::{self, Verdict, VerifyReport};
+use haversack::verify::{self, Damage, Verdict, VerifyReport};
 
 use super::{Context, stand_ins_line};
 use crate::cli::args::VerifyArgs;
@@ -83,8 +83,41 @@ fn text(report: &VerifyReport) -> String {
     for problem in &report.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }
+    if let Some(damage) = &report.damage {
+        text.push_str(&damage_lines(damage));
+    }
     if let Some(hint) = report.hint() {
         let _ = writeln!(text, "  next: {hint}");
     }
     text
+}
+
+/// How many blocks a person is told by name; `--json` names more.
+const SHOWN: usize = 12;
+
+fn damage_lines(damage: &Damage) -> String {
+    let mut names: Vec<&str> = damage
+        .blocks
+        .iter()
+        .map(String::as_str)
+        .take(SHOWN)
+        .collect();
+    if damage.blocks.len() > SHOWN {
+        names.push("…");
+    }
+    let outlook = if damage.repairable {
+        "the parity suffices to rebuild them".to_owned()
+    } else {
+        format!(
+            "too many: {} lost in one group, {} can be rebuilt",
+            damage.worst_lost, damage.worst_left
+        )
+    };
+    format!(
+        "  lost      {} payload and {} parity blocks of {}: {}\n  outlook   {outlook}\n",
+        damage.data_lost,
+        damage.parity_lost,
+        ByteSize(damage.block_bytes),
+        names.join(" ")
+    )
 }

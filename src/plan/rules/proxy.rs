@@ -361,7 +361,8 @@ fn acts(path: &str) -> bool {
 /// The host of each URL of a line.
 fn urls(line: &str) -> impl Iterator<Item = &str> {
     line.split("://").skip(1).map(|rest| {
-        let end = rest.find(['/', ':', ' ', '"', '\'', '?', ')', ';']);
+        // `${x#https://}` cuts a scheme off, and names no host.
+        let end = rest.find(['/', ':', ' ', '"', '\'', '?', ')', ';', '}']);
         end.and_then(|end| rest.get(..end)).unwrap_or(rest)
     })
 }

@@ -25,7 +25,7 @@ use crate::stage::tree::Tree;
 pub(super) use db::database_values;
 pub(super) use firewall::unit as firewall_unit;
 pub(super) use nfs::mount_unit;
-pub(super) use replica::replica_values;
+pub(super) use replica::{replica_values, slots};
 pub(super) use selinux::labels;
 
 /// A user that `install.sh` makes.

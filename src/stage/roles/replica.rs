@@ -104,6 +104,22 @@ fn connection(scene: &Scene<'_>, replica: &Name) -> Option<String> {
     ))
 }
 
+/// The slot that a replica has on the primary.
+#[derive(Debug, Serialize)]
+pub(in crate::stage) struct OwnSlot<'a> {
+    name: &'a Name,
+    slot: String,
+}
+
+/// Each replica with its slot.
+pub(in crate::stage) fn slots(plan: &Plan) -> Vec<OwnSlot<'_>> {
+    let own = |name| OwnSlot {
+        name,
+        slot: slot(name),
+    };
+    plan.database.replicas.iter().map(own).collect()
+}
+
 #[derive(Serialize)]
 struct Slot {
     name: String,

@@ -255,6 +255,7 @@ fn bundle(folder: &Path, distribution: Distribution) -> AuthenticBundle {
             distribution,
             arch: Arch::Amd64,
         },
+        parity: None,
         items,
         repositories,
     };

@@ -2,7 +2,7 @@
 
 use crate::stage::topology::HA_S3;
 use crate::support::rooms::Room;
-use crate::support::staged::{Staged, all_packages, run, said, tool};
+use crate::support::staged::{Staged, all_packages, run, said, said as said_of, tool};
 
 /// What both hosts have when their packages and files are installed: a cluster as Debian makes it,
 /// its settings below `/etc`. `ctl` is what systemd would do.
@@ -116,6 +116,10 @@ fn ask(room: &Room, database: &str, sql: &str) -> String {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one pair of servers, which take long to make"
+)]
 fn a_replica_is_copied_once_over_tls_and_follows_its_primary() {
     let staged = Staged::with(HA_S3, &all_packages()).unwrap();
     let pair = Pair::new(&staged);
@@ -169,8 +173,55 @@ fn a_replica_is_copied_once_over_tls_and_follows_its_primary() {
         }
     }
 
+    // verify.sh on both says the same, and says so when the other is away.
+    let lines = |host: &str, room: &Room| -> Vec<String> {
+        let script = staged.script_of(host, "verify.sh");
+        let (head, rest) = script.split_once("\n# --- the tree").unwrap();
+        let (_, rest) = rest.split_once("\n# --- PostgreSQL\n").unwrap();
+        let (database, _) = rest.split_once("\n# --- certificates").unwrap();
+        let (before, after) = head.split_once("\nhere=").unwrap();
+        let (_, after) = after.split_once('\n').unwrap();
+        let text = format!("set --\n{before}\nhere=/\n{after}\nsystemctl() {{ :; }}\n{database}");
+        let out = room.fed("root", &["sh"], &text);
+        assert!(out.status.success(), "{}", said_of(&out));
+        let shown = said_of(&out);
+        let lines = shown.lines().filter(|line| line.contains("DB-071"));
+        lines.map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(
+        lines("db1", &pair.primary),
+        [
+            "ok    DB-071 this server is the primary",
+            "ok    DB-071 db2 streams from this primary, 0 bytes behind"
+        ]
+    );
+    assert_eq!(
+        lines("db2", &pair.replica),
+        [
+            "ok    DB-071 this server follows its primary",
+            "ok    DB-071 the primary sends",
+            "ok    DB-071 this replica is 0 seconds behind"
+        ]
+    );
+    pair.replica.script(". /ctl.sh; ctl -m fast stop");
+    let away = lines("db1", &pair.primary);
+    assert!(
+        away[1].starts_with(
+            "FAIL  DB-071 db2 does not stream (f|t|reserved||-1); next: on db2, journalctl"
+        ),
+        "{away:?}"
+    );
+    pair.replica.script(". /ctl.sh; ctl start");
+
     // The primary is away: nothing is touched, and the step says so.
     pair.primary.script(". /ctl.sh; ctl -m fast stop");
+    let alone = lines("db2", &pair.replica);
+    assert!(
+        alone[1].starts_with(
+            "FAIL  DB-071 the primary sends: found 'nothing', expected 'streaming'; next: "
+        ),
+        "{alone:?}"
+    );
     let (said, ok) = pair.step();
     assert!(ok && said.contains("\nchanged: 0\n"), "{said}");
     assert!(

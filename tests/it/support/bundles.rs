@@ -77,6 +77,7 @@ impl Sandbox {
                 distribution: Distribution::Debian12,
                 arch: Arch::Amd64,
             },
+            parity: None,
             items,
             repositories: Vec::new(),
         }

@@ -96,8 +96,9 @@ pub(crate) fn edited(text: &str, edits: &[Edit<'_>]) -> String {
     text
 }
 
-/// Hosts of the example with many servers that have a certificate of their own.
-const HOSTS: [(&str, &str); 3] = [
+/// Hosts with a certificate of their own: those of the example with many servers, and `mm1`.
+const HOSTS: [(&str, &str); 4] = [
+    ("mm1", "10.20.0.10"),
     ("db1", "10.20.0.20"),
     ("db2", "10.20.0.21"),
     ("files1", "10.20.0.30"),

@@ -20,8 +20,13 @@ const BEGIN: &str = "\ntrap 'finish $?' EXIT\n";
 pub(crate) struct FakeRoot(tempfile::TempDir);
 
 impl FakeRoot {
-    /// With the staged tree of the host in `/root/mm1`.
+    /// With the staged tree of the only host in `/root/mm1`.
     pub(crate) fn new(staged: &Staged) -> Self {
+        Self::of(&staged.host())
+    }
+
+    /// With this folder of a host in `/root/mm1`.
+    pub(crate) fn of(host: &Path) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "this test changes its root, so it must run as root"
@@ -68,7 +73,7 @@ impl FakeRoot {
             "/etc/group",
             "root:x:0:\nmattermost:x:2000:\nmattermost-push:x:2001:\nminio-user:x:2002:\npostgres:x:2003:\n",
         );
-        root.bring(&staged.host());
+        root.bring(host);
         root
     }
 

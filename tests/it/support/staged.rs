@@ -370,6 +370,7 @@ fn bundle(
             distribution,
             arch: Arch::Amd64,
         },
+        parity: None,
         items,
         repositories: has_apt.then(base_repository).into_iter().collect(),
     };

@@ -1,0 +1,61 @@
+//! `haversack repair`: a damaged bundle made whole in a new folder.
+
+use std::fmt::Write as _;
+
+use haversack::repair::{self, Repaired};
+use haversack::verify;
+
+use super::Context;
+use crate::cli::args::RepairArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+use crate::cli::trusting::{Trusting, places};
+
+/// Surveys every place, and repairs what can be repaired.
+pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let Trusting {
+        trust,
+        memory,
+        options,
+    } = &Trusting::load(&args.trust)?;
+    let dirs = places(&args.bundle);
+    let survey = verify::survey(
+        &dirs,
+        trust,
+        memory,
+        options,
+        context.observer,
+        context.cancel,
+    )?;
+    let done = repair::repair(&survey, &args.output, context.observer, context.cancel)?;
+    context.output.result(&done, &text(&done));
+    Ok(Class::Ok)
+}
+
+fn text(done: &Repaired) -> String {
+    let mut text = format!(
+        "WHOLE: {}\n  identity  {}  ({})\n  taken over {} files\n",
+        done.bundle.display(),
+        done.identity,
+        done.identity.label(),
+        done.files_copied
+    );
+    for path in &done.files_rebuilt {
+        text.push_str("  rebuilt   ");
+        text.push_str(path.as_str());
+        text.push('\n');
+    }
+    if done.blocks_rebuilt > 0 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  blocks    {} rebuilt", done.blocks_rebuilt);
+    }
+    if done.parity_made {
+        text.push_str("  parity    made anew\n");
+    }
+    let _ = writeln!(
+        text,
+        "  next: haversack verify {} --trust DIR",
+        done.bundle.display()
+    );
+    text
+}
