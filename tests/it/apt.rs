@@ -8,6 +8,6 @@
     reason = "what fails in a helper fails its test, and timings are printed"
 )]
 
-mod openpgp;
+pub(crate) mod openpgp;
 mod own;
 mod real;

@@ -6,3 +6,4 @@
 )]
 
 mod minisign;
+mod openpgp;

@@ -62,6 +62,15 @@ impl Gpg {
         self.run(&["--export", name])
     }
 
+    /// Imports the revocation that gpg made together with a key.
+    pub(crate) fn revoke(&self, fingerprint: &Fingerprint) {
+        let certificate = format!("openpgp-revocs.d/{fingerprint}.rev");
+        let revocation = std::fs::read_to_string(self.home.path().join(certificate)).unwrap();
+        let revocation = revocation.replace(":-----BEGIN", "-----BEGIN");
+        let path = self.path("revocation", revocation.as_bytes());
+        self.run(&["--import", path.to_str().unwrap()]);
+    }
+
     pub(crate) fn path(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.home.path().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -175,7 +184,7 @@ fn wrong_expired_revoked_and_weak_keys_are_named_as_such() {
     let gpg = Gpg::new();
     let good = gpg.key("good@example", "ed25519", "20260101T000000", "0");
     let old = gpg.key("old@example", "ed25519", "20200101T000000", "1y");
-    gpg.key("gone@example", "rsa2048", "20260101T000000", "0");
+    let gone = gpg.key("gone@example", "rsa2048", "20260101T000000", "0");
     let file = gpg.path("data", DATA);
     let now = time("2026-02-01T00:00:00Z");
     let sign = |name: &str, at: &str| gpg.sign(name, BINARY, at, &file);
@@ -239,21 +248,7 @@ fn wrong_expired_revoked_and_weak_keys_are_named_as_such() {
     let error = keyring.verify_detached(&future, DATA, now).unwrap_err();
     assert_eq!(reason(error), Reason::Time);
 
-    let listed = gpg.run(&["--with-colons", "--list-keys", "gone@example"]);
-    let listed = String::from_utf8(listed).unwrap();
-    let row = listed
-        .lines()
-        .find(|line| line.starts_with("fpr:"))
-        .unwrap();
-    let fingerprint = row.split(':').nth(9).unwrap();
-    let certificate = gpg
-        .home
-        .path()
-        .join(format!("openpgp-revocs.d/{fingerprint}.rev"));
-    let revocation = std::fs::read_to_string(certificate).unwrap();
-    let revocation = revocation.replace(":-----BEGIN", "-----BEGIN");
-    let path = gpg.path("revocation", revocation.as_bytes());
-    gpg.run(&["--import", path.to_str().unwrap()]);
+    gpg.revoke(&gone);
     let revoked = Keyring::parse(&gpg.export("gone@example")).unwrap();
     let error = revoked.verify_detached(&strong, DATA, now).unwrap_err();
     assert_eq!(reason(error), Reason::Revoked);

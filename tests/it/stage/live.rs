@@ -403,8 +403,8 @@ fn a_proxy_is_asked_for_its_site_its_websocket_its_certificate_and_the_shared_ad
         (
             "ip",
             "2: ens18    inet 10.20.0.40/32\n",
-            "ok",
-            "the site answers on 10.20.0.4, held by another host",
+            "not checked",
+            "the site on 10.20.0.4: this host does not hold it",
         ),
         (
             "handshake",
