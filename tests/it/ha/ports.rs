@@ -38,11 +38,16 @@ fn everybody() -> impl Iterator<Item = (&'static str, &'static str)> {
     hosts.chain(NEIGHBOURS)
 }
 
+/// The protocol of the shared address, which has no ports.
+const VRRP: &str = "vrrp";
+
 /// The ways that the plan opens: who on the wire may reach which port of which host.
 pub(crate) fn planned(plan: &Value) -> BTreeSet<Way> {
     let mut ways = BTreeSet::new();
-    for flow in list(plan, "/flows") {
-        let (protocol, port) = service(flow);
+    for flow in list(plan, "/plan/flows") {
+        let Some((protocol, port)) = service(flow) else {
+            continue;
+        };
         for (from, _) in everybody().filter(|(name, address)| is(flow, "/from", name, address)) {
             for (to, address, _) in HOSTS {
                 if from != to && is(flow, "/to", to, address) {
@@ -58,17 +63,17 @@ pub(crate) fn planned(plan: &Value) -> BTreeSet<Way> {
 pub(crate) fn may_try(plan: &Value, host: &str, tried: &Tried) -> bool {
     let address = HOSTS.iter().find(|(name, ..)| *name == host);
     let own = address.map_or("", |(_, address, _)| address);
-    list(plan, "/flows").any(|flow| {
-        let (protocol, port) = service(flow);
-        let name = match protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
+    list(plan, "/plan/flows").any(|flow| {
+        let (name, port) = match service(flow) {
+            Some((Protocol::Tcp, port)) => ("tcp", Some(port)),
+            Some((Protocol::Udp, port)) => ("udp", Some(port)),
+            None => (VRRP, None),
         };
         let to = everybody().find(|(_, address)| *address == tried.address);
         is(flow, "/from", host, own)
             && is(flow, "/to", to.map_or("", |(name, _)| name), &tried.address)
             && name == tried.protocol
-            && port.to_string() == tried.port
+            && port.is_none_or(|port| port.to_string() == tried.port)
     })
 }
 
@@ -128,17 +133,17 @@ fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> 
         .iter()
 }
 
-fn service(flow: &Value) -> (Protocol, u16) {
+/// What a flow is to; nothing for a protocol without ports.
+fn service(flow: &Value) -> Option<(Protocol, u16)> {
     let protocol = match flow.pointer("/protocol").and_then(Value::as_str) {
+        Some(VRRP) => return None,
         Some("tcp") => Protocol::Tcp,
         Some("udp") => Protocol::Udp,
         other => panic!("a flow over {other:?}"),
     };
     let port = flow.pointer("/port").and_then(Value::as_u64);
-    (
-        protocol,
-        port.and_then(|port| port.try_into().ok()).expect("a port"),
-    )
+    let port = port.and_then(|port| port.try_into().ok());
+    Some((protocol, port.expect("a port")))
 }
 
 /// Whether one end of a flow is somebody of this name or address.
