@@ -7,22 +7,23 @@ use super::Context;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::messages::{self, MESSAGES, Message};
+use crate::cli::messages::{self, Message};
 
 /// Explains one id, or all of them.
 pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let Some(id) = &args.id else {
         let rules = plan::explain_all();
         let mut text = String::new();
-        for message in MESSAGES {
+        for message in messages::all() {
             text.push_str(&of_message(message));
         }
         for rule in &rules {
             text.push_str(&of_rule(rule));
         }
-        context
-            .output
-            .result(&json!({ "messages": MESSAGES, "rules": rules }), &text);
+        context.output.result(
+            &json!({ "messages": messages::all().collect::<Vec<_>>(), "rules": rules }),
+            &text,
+        );
         return Ok(Class::Ok);
     };
     let id = id.to_ascii_uppercase();

@@ -1,0 +1,68 @@
+//! What the commands of the connected side are told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+    /// The lock file; beside the manifest, ending in `.lock`, when not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Change nothing; exit 1 and say what differs when resolving now would give another lock.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Let this component or package repository differ from the lock before although nobody vouches
+    /// for the change, or `all`; may be given several times. The rest is resolved anew without it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) update: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Folder of the content-addressed store.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_STORE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+    /// Folder of the bundle to write.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// The lock file; beside the manifest, ending in `.lock`, when not given. Made when it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Number of this bundle in its series; the isolated side refuses one lower than it has seen.
+    /// When not given: the seconds since 1970 at its creation (`SOURCE_DATE_EPOCH` or the clock), so
+    /// that it grows by itself. Stay with one way: after those seconds, small numbers are refused.
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: Option<u64>,
+    /// Replace a different bundle that stands at the output folder, once the new one is whole.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Marking that every generated text carries, such as UNCLASSIFIED.
+    #[arg(long, value_name = "TEXT", default_value = "UNMARKED")]
+    pub(crate) marking: String,
+    /// Parity blocks for each hundred blocks of payload, 1 to 100: that much damage, wherever it is, can be
+    /// repaired on the isolated side (`haversack repair`).
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) parity: Option<u8>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+/// `10` or `10%`.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<u8>();
+    number
+        .ok()
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| "give a whole number of percent from 1 to 100, such as 10%".to_owned())
+}

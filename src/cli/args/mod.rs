@@ -1,0 +1,155 @@
+//! The command line: what can be typed, and what `--help` says.
+
+mod bundle;
+#[cfg(feature = "connected")]
+mod connected;
+mod deployment;
+mod init;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use bundle::{InspectArgs, KeygenArgs, RepairArgs, SignArgs, TrustArgs, VerifyArgs};
+#[cfg(feature = "connected")]
+pub(crate) use connected::{BuildArgs, LockArgs, SourceArgs};
+pub(crate) use deployment::{
+    AuditArgs, DiffArgs, ExplainArgs, LintCommand, LintNginxArgs, PlanArgs, PreflightArgs,
+    StageArgs,
+};
+pub(crate) use init::{InitArgs, StorageKind, arch, edition};
+
+use super::progress::Mode;
+
+/// Builds signed offline bundles of the Mattermost stack; verifies and stages them on isolated networks.
+///
+/// Standard output is the result, standard error the rest. Exit codes: 0 done, 1 findings, 2 usage,
+/// manifest or deployment, 3 integrity, 4 trust, 5 policy, 6 environment, 7 fetch, 8 incomplete,
+/// 70 internal, 130 interrupted. `haversack explain ID` tells what a message or rule means.
+#[derive(Debug, Parser)]
+#[command(name = "haversack", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How progress is shown on standard error.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "HOW"
+    )]
+    pub(crate) progress: Mode,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a first manifest and deployment from a few answers; never replaces a file.
+    #[command(
+        after_help = "Examples:\n  haversack init site                       (asks, on a terminal)\n  \
+                            haversack init site --site https://chat.mm.internal --hosts mm1=10.20.0.10 \\\n    \
+                            --user-network 10.30.0.0/16 --admin-network 10.20.9.0/28\n  \
+                            haversack init site --distribution ubuntu-24.04 --edition enterprise --ha --storage minio \\\n    \
+                            --site https://chat.mm.internal --user-network 10.30.0.0/16 --admin-network 10.20.9.0/28 \\\n    \
+                            --hosts web1=10.20.0.5,proxy,app1=10.20.0.11,app,app2=10.20.0.12,app,app3=10.20.0.13,app \\\n    \
+                            --hosts db1=10.20.0.20,db,files1=10.20.0.30,minio --with plugins,sbom"
+    )]
+    Init(Box<InitArgs>),
+    /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
+    #[cfg(feature = "connected")]
+    #[command(
+        after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
+                            (exit 1 when upstream has moved on)\n  \
+                            haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)"
+    )]
+    Lock(LockArgs),
+    /// Fetch what the lock says and write the bundle.
+    #[cfg(feature = "connected")]
+    #[command(
+        after_help = "Examples:\n  haversack build mattermost.toml -o out/mattermost-42 --sequence 42\n  \
+                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)"
+    )]
+    Build(BuildArgs),
+    /// Make a signing key pair (ECDSA P-384).
+    #[command(
+        after_help = "Examples:\n  haversack keygen keys/release\n\nWrites keys/release.key (keep it secret), \
+                            keys/release.pem (give it to the isolated side) and keys/release.allowed_signers (for ssh-keygen -Y verify)."
+    )]
+    Keygen(KeygenArgs),
+    /// Add a signature to a bundle.
+    #[command(
+        after_help = "Examples:\n  haversack sign out/mattermost-42 --key keys/release.key\n  haversack sign \
+                            out/mattermost-42 --detached              (prints what a key kept elsewhere must sign)\n  \
+                            haversack sign out/mattermost-42 --attach answer.sig --public keys/card.pem"
+    )]
+    Sign(SignArgs),
+    /// Prove a bundle: signatures, list, and every byte.
+    #[command(
+        after_help = "Examples:\n  haversack verify /media/disc/mattermost-42 --trust /etc/haversack/trust\n  \
+                            haversack verify out/b --trust trust --json > report.json"
+    )]
+    Verify(VerifyArgs),
+    /// Make a damaged bundle whole again from its parity, in a new folder.
+    #[command(
+        after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \
+                            /media/a/b /media/b/b --trust trust -o mended   (two damaged copies help each other)\n\n\
+                      Parity is made with: haversack build --parity 10%. Nothing is written to the damaged bundle."
+    )]
+    Repair(RepairArgs),
+    /// Show what a bundle says of itself, without trusting it.
+    #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
+    Inspect(InspectArgs),
+    /// Check a deployment against every rule; print hosts, ports and findings. Writes nothing.
+    #[command(
+        after_help = "Examples:\n  haversack plan deployment.toml\n  haversack plan deployment.toml --bundle \
+                            /media/disc/b --trust trust   (also: is all in it?)"
+    )]
+    Plan(PlanArgs),
+    /// Verify a bundle while copying it into one ready-to-install tree a host.
+    #[command(
+        after_help = "Examples:\n  haversack stage /media/disc/mattermost-42 --trust trust -d deployment.toml -o staged"
+    )]
+    Stage(StageArgs),
+    /// Say what a configuration written by hand lacks, and what that causes.
+    #[command(subcommand)]
+    Lint(LintCommand),
+    /// Search a staged tree for hosts outside its deployment. Changes nothing.
+    #[command(
+        after_help = "Example:\n  haversack audit staged       (exit 5 when a file names a host that the deployment does not \
+                            acknowledge)\n\nUpstream's archives and packages are not searched; `haversack verify` vouches for these."
+    )]
+    Audit(AuditArgs),
+    /// Show what differs between two staged trees, or two locks. Secrets are never shown.
+    #[command(
+        after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
+                            mattermost.lock.old mattermost.lock"
+    )]
+    Diff(DiffArgs),
+    /// Look whether this host is what its staged tree expects. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  haversack preflight staged/mm1\n  haversack preflight staged/mm1 --after --json\n\n\
+                      Exit codes: 0 fit, 1 warnings under --strict, 5 something stands in the way. The staged tree's own \
+                      preflight.sh makes the same checks where this program may not run."
+    )]
+    Preflight(PreflightArgs),
+    /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
+    #[command(
+        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain --all"
+    )]
+    Explain(ExplainArgs),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff).
+    Man,
+}

@@ -1,0 +1,46 @@
+//! Messages about disk, permissions, locks (exit code 6).
+
+use super::{Message, m};
+
+pub(super) const MESSAGES: &[Message] = &[
+    m(
+        "E601",
+        "The operating system refused a file operation.",
+        "See the cause in the message: the path, or a failing disk or medium.",
+    ),
+    m(
+        "E602",
+        "There is not enough room.",
+        "Free as much as the message names, and run again.",
+    ),
+    m(
+        "E603",
+        "The disk became full during the work.",
+        "Free some space and run again; what was finished is kept.",
+    ),
+    m(
+        "E604",
+        "Permission was refused.",
+        "Check owner and permissions of the path in the message.",
+    ),
+    m(
+        "E606",
+        "Another run works in the same folder.",
+        "Wait for it to end.",
+    ),
+    m(
+        "E607",
+        "The memory of accepted bundles is damaged.",
+        "Restore it from a backup; without it an older bundle could come in unseen.",
+    ),
+    m(
+        "E608",
+        "The secrets of the staged tree cannot be made, or are damaged.",
+        "Look at its folder secrets/; restore it from a backup.",
+    ),
+    m(
+        "E609",
+        "The HTTP client cannot be set up; usually a certificate file.",
+        "Check SSL_CERT_FILE, SSL_CERT_DIR and the proxy settings.",
+    ),
+];

@@ -1,0 +1,101 @@
+//! Messages about bytes that are not what they must be (exit code 3).
+
+use super::{Message, m};
+
+pub(super) const MESSAGES: &[Message] = &[
+    m(
+        "E301",
+        "A file's bytes are not what the signed list says: it was damaged or changed.",
+        "Bring the file again from another copy of the medium, or have the bundle carried again.",
+    ),
+    m(
+        "E302",
+        "A file is shorter than the signed list says.",
+        "The copy was cut short: copy it again from the medium.",
+    ),
+    m(
+        "E303",
+        "A file is longer than the signed list says.",
+        "Something was appended: bring the file again.",
+    ),
+    m(
+        "E304",
+        "A listed file is not there.",
+        "Copy the whole bundle again, with all its folders.",
+    ),
+    m(
+        "E305",
+        "A file is there that the signed list does not name.",
+        "Find out who put it there; remove it from your copy, or bring the bundle again.",
+    ),
+    m(
+        "E306",
+        "Something other than a plain file stands in the bundle: a link, pipe, device, or a file with several names.",
+        "Bundles hold plain files only: copy the bundle again without links.",
+    ),
+    m(
+        "E307",
+        "The list SHA256SUMS is malformed, or a path in it leaves the bundle.",
+        "Nobody should sign such a list: report it to the builder.",
+    ),
+    m(
+        "E308",
+        "SHA256SUMS names a path twice, or two paths differ only in case.",
+        "Report it to the builder.",
+    ),
+    m(
+        "E309",
+        "A name holds a character that bundles do not allow.",
+        "Report it to the builder.",
+    ),
+    m(
+        "E310",
+        "A name is reserved on Windows, ends in a dot, or is too long.",
+        "When building: change it in the manifest. When verifying: report it to the builder.",
+    ),
+    m(
+        "E311",
+        "bundle.json contradicts the signed list.",
+        "The list wins: report it to the builder, and do not use the bundle.",
+    ),
+    m(
+        "E312",
+        "bundle.json cannot be read as what it must be.",
+        "Report it to the builder.",
+    ),
+    m(
+        "E314",
+        "Two places that were named hold different bundles.",
+        "Name the places of one bundle only.",
+    ),
+    m(
+        "E315",
+        "The bundle at the output folder is this one, but a file in it was damaged.",
+        "Move it away and build again.",
+    ),
+    m(
+        "E316",
+        "A file in the store was damaged while the bundle was written.",
+        "Run the same command again: it is fetched anew.",
+    ),
+    m(
+        "E321",
+        "More of the bundle is lost than its parity gives back.",
+        "Add another copy of the bundle as a further place, or carry it over again. Nothing was written.",
+    ),
+    m(
+        "E322",
+        "There is no parity that a repair could use.",
+        "Build with --parity next time; now add another copy as a further place, or carry the bundle over again.",
+    ),
+    m(
+        "E330",
+        "Two pieces of evidence for one file disagree.",
+        "Do not choose one by guessing: ask upstream which is right. It has been wrong before. Where the lock before is one of them: `haversack lock MANIFEST --update NAME`.",
+    ),
+    m(
+        "E331",
+        "The lock says something that its own evidence does not: it was edited or damaged.",
+        "Compare it with version control, or run `haversack lock MANIFEST` and review the difference.",
+    ),
+];
