@@ -1,14 +1,13 @@
 //! Parity of a folder of payload: its blocks read from and written to files.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bundle::payload::{ParityFile, Payload, block_lists, parity_files};
 use crate::event::Progress;
-use crate::fs::{self, At, AtomicFile, CHUNK, PassError, PathError, pass};
+use crate::fs::{self, At, AtomicFile, CHUNK, File, PassError, PathError, pass};
 use crate::parity::code::{self, Block, Blocks, CodeError};
 use crate::parity::index::Index;
 use crate::parity::shape::Shape;

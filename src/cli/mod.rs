@@ -5,6 +5,8 @@ mod args;
 mod commands;
 mod exit;
 mod failure;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod messages;
 mod output;
 mod progress;
@@ -25,6 +27,8 @@ use output::{Format, Output};
 
 /// Runs the program.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    #[cfg(feature = "fault-injection")]
+    faults::from_environment();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

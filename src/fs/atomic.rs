@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::error::{At, PathError};
+use super::fault::{Effect, reach};
+use super::file::File;
 use super::sync_parent;
 
 /// A file under construction beside its target. Dropped without [`AtomicFile::commit`], it vanishes.
 #[derive(Debug)]
 pub struct AtomicFile {
-    file: NamedTempFile,
+    file: NamedTempFile<File>,
     target: PathBuf,
 }
 
@@ -30,7 +32,7 @@ impl AtomicFile {
         let file = tempfile::Builder::new()
             .prefix(".haversack-")
             .suffix(".part")
-            .tempfile_in(parent)
+            .make_in(parent, File::create_new)
             .at("create", target)?;
         Ok(Self {
             file,
@@ -69,11 +71,7 @@ impl AtomicFile {
             .as_file()
             .set_permissions(Permissions::from_mode(mode))
             .at("set permissions of", &self.target)?;
-        self.file
-            .persist(&self.target)
-            .map_err(|failed| failed.error)
-            .at("rename to", &self.target)?;
-        Ok(())
+        persist(self.file, &self.target)
     }
 
     /// As [`AtomicFile::commit`], but leaves the folder unsynced, for callers that write many files
@@ -87,12 +85,17 @@ impl AtomicFile {
             .at("set permissions of", &self.target)?;
         file.sync_all().at("sync", &self.target)?;
         let target = self.target;
-        self.file
-            .persist(&target)
-            .map_err(|failed| failed.error)
-            .at("rename to", &target)?;
+        persist(self.file, &target)?;
         Ok(target)
     }
+}
+
+fn persist(file: NamedTempFile<File>, target: &Path) -> Result<(), PathError> {
+    reach(Effect::At("rename to", target)).at("rename to", target)?;
+    file.persist(target)
+        .map_err(|failed| failed.error)
+        .at("rename to", target)?;
+    Ok(())
 }
 
 impl Write for AtomicFile {

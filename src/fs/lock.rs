@@ -1,7 +1,7 @@
 //! Advisory locks on folders, so that two runs do not work in one at once.
 
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::error::{At, PathError};
+use super::fault::{Effect, reach};
+use super::file::File;
 
 /// A lock on a folder, held until dropped. The kernel releases it when the holder dies, so a
 /// crash leaves no stale lock.
@@ -86,7 +88,9 @@ impl FolderLock {
             let file = lock(&path, folder)?;
             let locked = file.metadata().at("examine", &path)?;
             // Its last holder may have removed it after it was opened here: then it locks nothing.
-            match std::fs::symlink_metadata(&path) {
+            match reach(Effect::At("examine", &path))
+                .and_then(|()| std::fs::symlink_metadata(&path))
+            {
                 Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => {
                     return Ok(Self {
                         _file: file,
@@ -105,7 +109,7 @@ impl Drop for FolderLock {
     /// Removes the file while it is still locked: nobody else can hold it then.
     fn drop(&mut self) {
         if let Some(path) = &self.passing {
-            let _ = std::fs::remove_file(path);
+            let _ = reach(Effect::At("remove", path)).and_then(|()| std::fs::remove_file(path));
         }
     }
 }
@@ -114,9 +118,9 @@ impl Drop for FolderLock {
 fn lock(path: &Path, folder: &Path) -> Result<File, LockError> {
     // A link at this predictable name could lead to any file, which would be emptied below.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
-        .map(File::from)
-        .map_err(io::Error::from)
+    let mode = Mode::from_raw_mode(0o644);
+    let mut file = reach(Effect::At("open", path))
+        .and_then(|()| Ok(File::from(rustix::fs::open(path, flags, mode)?)))
         .at("open", path)?;
     match patiently(&file) {
         Ok(()) => {}

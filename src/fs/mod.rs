@@ -10,6 +10,11 @@
 
 mod atomic;
 mod error;
+#[cfg(feature = "fault-injection")]
+pub mod fault;
+#[cfg(not(feature = "fault-injection"))]
+mod fault;
+mod file;
 mod lock;
 mod part;
 mod pass;
@@ -18,18 +23,21 @@ mod walk;
 
 pub use atomic::{AtomicFile, write_atomic, write_unsynced};
 pub use error::{At, PathError};
+pub use file::File;
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
 pub use pass::{PassError, pass};
 pub use root::{Found, Root};
 pub use walk::{Entry, Kind, walk};
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+
+use fault::{Effect, reach};
 
 /// Buffer of one read or write of a large file, in bytes.
 pub const CHUNK: usize = 256 * 1024;
@@ -40,8 +48,8 @@ pub const CHUNK: usize = 256 * 1024;
 /// When it cannot be opened, or is no regular file.
 pub fn open(path: &Path) -> Result<File, PathError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(io::Error::from)
+    let fd = reach(Effect::At("open", path))
+        .and_then(|()| Ok(rustix::fs::open(path, flags, Mode::empty())?))
         .at("open", path)?;
     let file = File::from(fd);
     let kind = file.metadata().at("examine", path)?;
@@ -62,8 +70,8 @@ pub fn open(path: &Path) -> Result<File, PathError> {
 /// When it is not there, is a symbolic link, or cannot be opened.
 pub fn open_to_write(path: &Path) -> Result<File, PathError> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let fd = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(io::Error::from)
+    let fd = reach(Effect::At("open", path))
+        .and_then(|()| Ok(rustix::fs::open(path, flags, Mode::empty())?))
         .at("open", path)?;
     Ok(File::from(fd))
 }
@@ -105,7 +113,7 @@ fn read_limited(file: File, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// When it cannot be examined.
 pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
-    match fs::symlink_metadata(path) {
+    match reach(Effect::At("examine", path)).and_then(|()| fs::symlink_metadata(path)) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at("examine", path),
@@ -119,7 +127,7 @@ pub fn examine(path: &Path) -> Result<Option<fs::Metadata>, PathError> {
 pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
     let whole = std::path::absolute(path).at("examine", path)?;
     for there in whole.ancestors() {
-        match fs::canonicalize(there) {
+        match reach(Effect::At("examine", there)).and_then(|()| fs::canonicalize(there)) {
             Ok(real) => {
                 let rest = whole.strip_prefix(there).unwrap_or(Path::new(""));
                 return Ok(real.join(rest));
@@ -136,7 +144,8 @@ pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
 /// # Errors
 /// When it cannot be read.
 pub fn list(path: &Path) -> Result<Vec<std::ffi::OsString>, PathError> {
-    let mut names = fs::read_dir(path)
+    let mut names = reach(Effect::At("list", path))
+        .and_then(|()| fs::read_dir(path))
         .and_then(|entries| {
             entries
                 .map(|entry| entry.map(|found| found.file_name()))
@@ -169,8 +178,8 @@ pub fn sync_folder(path: &Path) -> Result<(), PathError> {
 /// When the folder cannot be opened, or the file system tells of an error.
 pub fn sync_file_system(folder: &Path) -> Result<(), PathError> {
     let opened = File::open(folder).at("open folder", folder)?;
-    rustix::fs::syncfs(&opened)
-        .map_err(io::Error::from)
+    reach(Effect::At("sync file system", folder))
+        .and_then(|()| Ok(rustix::fs::syncfs(&opened)?))
         .at("sync", folder)
 }
 
@@ -179,10 +188,13 @@ pub fn sync_file_system(folder: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When one cannot be made.
 pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), PathError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
+    reach(Effect::At("create folder", path))
+        .and_then(|()| {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(path)
+        })
         .at("create folder", path)
 }
 
@@ -191,7 +203,9 @@ pub fn create_dir_all(path: &Path, mode: u32) -> Result<(), PathError> {
 /// # Errors
 /// When they cannot be set.
 pub fn set_mode(path: &Path, mode: u32) -> Result<(), PathError> {
-    fs::set_permissions(path, Permissions::from_mode(mode)).at("set permissions of", path)
+    reach(Effect::At("set mode", path))
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
+        .at("set permissions of", path)
 }
 
 /// Removes a file; that it is absent is fine.
@@ -199,7 +213,8 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), PathError> {
 /// # Errors
 /// When it stands there and cannot be removed.
 pub fn remove_file(path: &Path) -> Result<(), PathError> {
-    ignore_absent(fs::remove_file(path)).at("remove", path)
+    let removed = reach(Effect::At("remove", path)).and_then(|()| fs::remove_file(path));
+    ignore_absent(removed).at("remove", path)
 }
 
 /// Removes a folder and all in it, without following symbolic links; that it is absent is fine.
@@ -207,7 +222,8 @@ pub fn remove_file(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it stands there and cannot be removed.
 pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
-    ignore_absent(fs::remove_dir_all(path)).at("remove folder", path)
+    let removed = reach(Effect::At("remove folder", path)).and_then(|()| remove_tree(path));
+    ignore_absent(removed).at("remove folder", path)
 }
 
 /// Renames within one file system and syncs the folder of the target.
@@ -215,7 +231,9 @@ pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be renamed or synced.
 pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
-    fs::rename(from, to).at("rename", from)?;
+    reach(Effect::At("rename", from))
+        .and_then(|()| fs::rename(from, to))
+        .at("rename", from)?;
     sync_parent(to)
 }
 
@@ -226,8 +244,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
 /// When one of them is absent, or the file system cannot do it.
 pub fn exchange(one: &Path, other: &Path) -> Result<(), PathError> {
     let here = rustix::fs::CWD;
-    rustix::fs::renameat_with(here, one, here, other, rustix::fs::RenameFlags::EXCHANGE)
-        .map_err(io::Error::from)
+    let flag = rustix::fs::RenameFlags::EXCHANGE;
+    reach(Effect::At("exchange", one))
+        .and_then(|()| Ok(rustix::fs::renameat_with(here, one, here, other, flag)?))
         .at("exchange", one)?;
     sync_parent(one)?;
     sync_parent(other)
@@ -238,7 +257,9 @@ pub fn exchange(one: &Path, other: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be made.
 pub fn symlink(target: &Path, link: &Path) -> Result<(), PathError> {
-    std::os::unix::fs::symlink(target, link).at("link", link)
+    reach(Effect::At("link", link))
+        .and_then(|()| std::os::unix::fs::symlink(target, link))
+        .at("link", link)
 }
 
 /// Makes a second name for a file on the same file system.
@@ -246,7 +267,9 @@ pub fn symlink(target: &Path, link: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be made.
 pub fn hard_link(from: &Path, to: &Path) -> Result<(), PathError> {
-    fs::hard_link(from, to).at("link", to)
+    reach(Effect::At("link", to))
+        .and_then(|()| fs::hard_link(from, to))
+        .at("link", to)
 }
 
 /// Syncs the folder that holds `path`, so that a rename in it survives a power loss.
@@ -268,9 +291,7 @@ pub fn sync_parent(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be found out.
 pub fn free_space(path: &Path) -> Result<u64, PathError> {
-    let found = rustix::fs::statvfs(path)
-        .map_err(io::Error::from)
-        .at("examine file system of", path)?;
+    let found = file_system(path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
@@ -295,10 +316,10 @@ pub struct Facts {
 /// When it is not there, or cannot be examined.
 pub fn facts(path: &Path) -> Result<Facts, PathError> {
     use std::os::unix::fs::MetadataExt as _;
-    let found = fs::metadata(path).at("examine", path)?;
-    let system = rustix::fs::statvfs(path)
-        .map_err(io::Error::from)
-        .at("examine file system of", path)?;
+    let found = reach(Effect::At("examine", path))
+        .and_then(|()| fs::metadata(path))
+        .at("examine", path)?;
+    let system = file_system(path)?;
     Ok(Facts {
         owner: found.uid(),
         mode: found.mode(),
@@ -313,7 +334,39 @@ pub fn facts(path: &Path) -> Result<Facts, PathError> {
 /// # Errors
 /// When it is none, or cannot be read.
 pub fn read_link(path: &Path) -> Result<PathBuf, PathError> {
-    fs::read_link(path).at("read link", path)
+    reach(Effect::At("read link", path))
+        .and_then(|()| fs::read_link(path))
+        .at("read link", path)
+}
+
+fn file_system(path: &Path) -> Result<rustix::fs::StatVfs, PathError> {
+    reach(Effect::At("examine file system", path))
+        .and_then(|()| Ok(rustix::fs::statvfs(path)?))
+        .at("examine file system of", path)
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn remove_tree(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
+/// One by one, so that each removal can be the last thing that happens.
+#[cfg(feature = "fault-injection")]
+fn remove_tree(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    for entry in fs::read_dir(path)? {
+        let (inner, kind) = entry.and_then(|one| Ok((one.path(), one.file_type()?)))?;
+        if kind.is_dir() {
+            remove_tree(&inner)?;
+        } else {
+            reach(Effect::At("remove", &inner))?;
+            fs::remove_file(&inner)?;
+        }
+    }
+    reach(Effect::At("remove folder", path))?;
+    fs::remove_dir(path)
 }
 
 fn ignore_absent(result: io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Files under construction that outlive the run that began them.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::error::{At, PathError};
 use super::examine;
+use super::fault::{Effect, reach};
+use super::file::File;
 
 /// A file under construction that a later run may go on with. While it is held, no other thread or
 /// process gets it.
@@ -29,8 +31,9 @@ impl PartFile {
     /// When it cannot be opened or locked, or is a symbolic link.
     pub fn try_open(path: &Path) -> Result<Option<Self>, PathError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
-            .map_err(io::Error::from)
+        let mode = Mode::from_raw_mode(0o644);
+        let fd = reach(Effect::At("open", path))
+            .and_then(|()| Ok(rustix::fs::open(path, flags, mode)?))
             .at("open", path)?;
         let file = File::from(fd);
         match file.try_lock() {

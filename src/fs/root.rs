@@ -4,7 +4,6 @@
 //! walked, also when somebody swaps folders meanwhile.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -14,6 +13,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::error::{At, PathError};
+use super::fault::{Effect, reach};
+use super::file::File;
 use super::walk::{Entry, Kind};
 
 /// Deepest folder that is walked into: no path of a bundle has more components.
@@ -44,8 +45,8 @@ impl Root {
     /// When it cannot be opened, or is no folder.
     pub fn open(path: &Path) -> Result<Self, PathError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(io::Error::from)
+        let folder = reach(Effect::At("open folder", path))
+            .and_then(|()| Ok(rustix::fs::open(path, flags, Mode::empty())?))
             .at("open folder", path)?;
         Ok(Self {
             folder,
@@ -66,11 +67,10 @@ impl Root {
     /// When it cannot be opened, or is no regular file.
     pub fn open_file(&self, below: &Path) -> Result<File, PathError> {
         let full = self.path.join(below);
-        let file = File::from(
-            self.open_below(below)
-                .map_err(io::Error::from)
-                .at("open", &full)?,
-        );
+        let fd = reach(Effect::At("open", &full))
+            .and_then(|()| Ok(self.open_below(below)?))
+            .at("open", &full)?;
+        let file = File::from(fd);
         if file.metadata().at("examine", &full)?.is_file() {
             Ok(file)
         } else {
@@ -85,6 +85,7 @@ impl Root {
     /// When it cannot be opened.
     pub fn folder(&self, name: &str) -> Result<Option<Self>, PathError> {
         let path = self.path.join(name);
+        reach(Effect::At("open folder", &path)).at("open folder", &path)?;
         match open_folder(&self.folder, OsStr::new(name)) {
             Ok(folder) => Ok(Some(Self { folder, path })),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -97,6 +98,7 @@ impl Root {
     /// # Errors
     /// When that cannot be found out.
     pub fn has(&self, below: &Path) -> Result<bool, PathError> {
+        reach(Effect::At("examine", below)).at("examine", &self.path.join(below))?;
         match rustix::fs::statat(&self.folder, below, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
@@ -139,8 +141,8 @@ impl Root {
     ) -> Result<(), PathError> {
         let full = self.path.join(below);
         let mut names: Vec<Vec<u8>> = Vec::new();
-        let entries = Dir::read_from(folder)
-            .map_err(io::Error::from)
+        let entries = reach(Effect::At("list", &full))
+            .and_then(|()| Ok(Dir::read_from(folder)?))
             .at("read folder", &full)?;
         for entry in entries {
             let entry = entry.map_err(io::Error::from).at("read folder", &full)?;
@@ -160,8 +162,8 @@ impl Root {
             let name = OsStr::from_bytes(&name);
             let path = below.join(name);
             let full = self.path.join(&path);
-            let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(io::Error::from)
+            let stat = reach(Effect::At("examine", &full))
+                .and_then(|()| Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
                 .at("examine", &full)?;
             let kind = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => Kind::File,

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, PathError};
+use super::fault::{Effect, reach};
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,8 @@ pub fn walk(root: &Path) -> Result<Vec<Entry>, PathError> {
 
 fn descend(root: &Path, below: &Path, found: &mut Vec<Entry>) -> Result<(), PathError> {
     let folder = root.join(below);
-    let mut names = fs::read_dir(&folder)
+    let mut names = reach(Effect::At("list", &folder))
+        .and_then(|()| fs::read_dir(&folder))
         .and_then(|entries| {
             entries
                 .map(|entry| entry.map(|e| e.file_name()))
@@ -58,7 +60,9 @@ fn descend(root: &Path, below: &Path, found: &mut Vec<Entry>) -> Result<(), Path
     for name in names {
         let path = below.join(&name);
         let full = root.join(&path);
-        let meta = fs::symlink_metadata(&full).at("examine", &full)?;
+        let meta = reach(Effect::At("examine", &full))
+            .and_then(|()| fs::symlink_metadata(&full))
+            .at("examine", &full)?;
         let kind = match meta.file_type() {
             kind if kind.is_file() => Kind::File,
             kind if kind.is_dir() => Kind::Folder,

@@ -5,7 +5,6 @@
 //! that was built.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use serde::Serialize;
 use crate::bundle::protect::{OpenFiles, protect};
 use crate::bundle::sums::{SIG, SUMS, volume_of};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, At, FolderLock, LockError, PassError, PathError, pass};
+use crate::fs::{self, At, File, FolderLock, LockError, PassError, PathError, pass};
 use crate::parity::code::{self, Block, Blocks, CodeError};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;

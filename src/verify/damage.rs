@@ -1,7 +1,6 @@
 //! Which blocks of a damaged bundle are lost, and whether its parity can give them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use crate::bundle::payload::{self, BLOCKS, ParityFile, Payload, Piece};
 use crate::bundle::protect::{OpenFiles, hash_block, read_pieces};
-use crate::fs::{At, PathError, Root};
+use crate::fs::{At, File, PathError, Root};
 use crate::parity::code::{self, Block, Blocks};
 use crate::parity::index::{self, Index};
 use crate::parity::shape::Shape;

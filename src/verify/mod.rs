@@ -26,14 +26,13 @@ pub use problem::Problem;
 pub use report::{Verdict, VerifyReport, Warning};
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, At, AtomicFile, PassError, PathError, pass};
+use crate::fs::{self, At, AtomicFile, File, PassError, PathError, pass};
 use crate::pool;
 use crate::trust::directory::Trust;
 use crate::trust::judge::Signer;

@@ -29,6 +29,8 @@ pub use error::AptError;
 pub use index::{MAX_LIST, MAX_PACKED};
 pub use recheck::recheck;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::event::{Cancel, Observer};
@@ -37,6 +39,7 @@ use crate::pool;
 use crate::sources::documents::Documents;
 use crate::store::Store;
 use crate::trust::openpgp::Keyring;
+use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -219,6 +222,17 @@ pub fn resolve(
         repositories,
         notes,
     })
+}
+
+/// The files that the index of a suite (`Release`) vouches for: path, digest and bytes of each.
+///
+/// # Errors
+/// In words, when the text is no index.
+pub fn files_in_index(text: &str) -> Result<BTreeMap<String, (Digest, u64)>, String> {
+    let release = release::Release::parse(text)?;
+    release.made()?;
+    release.valid_until()?;
+    Ok(release.files)
 }
 
 /// The certificates that may sign a repository.

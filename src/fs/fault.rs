@@ -1,0 +1,160 @@
+//! The one point that every effect on files passes, where a test may let it fail.
+//!
+//! Programs are built without the feature `fault-injection`: then nothing is here but functions that
+//! do nothing, and no input of any kind can make an effect fail. With it, `arm` says what happens at
+//! the N-th effect: the process is killed, or the operating system seems to have refused.
+
+use std::io;
+use std::path::Path;
+
+/// An effect on files, or a look at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect<'p> {
+    /// Something with what stands or shall stand at a path.
+    At(&'static str, &'p Path),
+    /// Something with an open file.
+    Open(&'static str, i32),
+}
+
+#[cfg(not(feature = "fault-injection"))]
+mod none {
+    use super::{Effect, io};
+
+    /// Lets the effect happen.
+    #[inline]
+    #[expect(clippy::unnecessary_wraps, reason = "with the feature it may fail")]
+    pub(in crate::fs) const fn reach(_: Effect<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// How many of `wanted` bytes are read or written at once: all.
+    #[inline]
+    #[expect(clippy::unnecessary_wraps, reason = "with the feature it may fail")]
+    pub(in crate::fs) const fn allow(_: Effect<'_>, wanted: usize) -> io::Result<usize> {
+        Ok(wanted)
+    }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+pub(super) use none::{allow, reach};
+
+#[cfg(feature = "fault-injection")]
+pub use armed::{Fault, Plan, arm};
+#[cfg(feature = "fault-injection")]
+pub(super) use armed::{allow, reach};
+
+#[cfg(feature = "fault-injection")]
+mod armed {
+    use std::fmt::Write as _;
+    use std::fs::{File, read_link};
+    use std::io::Write as _;
+    use std::str::FromStr;
+    use std::sync::{Mutex, PoisonError};
+
+    use super::{Effect, io};
+
+    /// What happens at an effect.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Fault {
+        /// The process is killed before the effect.
+        Kill,
+        /// This error number, instead of the effect.
+        Refuse(i32),
+        /// Half of the bytes are read or written; other effects happen as they should.
+        Short,
+    }
+
+    /// Which effects fail, and how.
+    #[derive(Debug)]
+    pub struct Plan {
+        /// The number of the first effect that fails, from 1; none when it is 0.
+        pub at: u64,
+        /// Whether those after it fail too, except removals: as on a full or dying disk.
+        pub lasting: bool,
+        /// What happens.
+        pub fault: Fault,
+        /// Where a line for each effect is written.
+        pub trace: Option<File>,
+    }
+
+    /// A text that is no plan.
+    #[derive(Debug, thiserror::Error)]
+    #[error("a fault is written N:kill, N:short, N:ERRNO, or N+:ERRNO with its number")]
+    pub struct ParsePlanError;
+
+    impl FromStr for Plan {
+        type Err = ParsePlanError;
+
+        fn from_str(text: &str) -> Result<Self, ParsePlanError> {
+            let (at, fault) = text.split_once(':').ok_or(ParsePlanError)?;
+            let (at, lasting) = at.strip_suffix('+').map_or((at, false), |at| (at, true));
+            let fault = match fault {
+                "kill" => Fault::Kill,
+                "short" => Fault::Short,
+                number => Fault::Refuse(number.parse().map_err(|_| ParsePlanError)?),
+            };
+            Ok(Self {
+                at: at.parse().map_err(|_| ParsePlanError)?,
+                lasting,
+                fault,
+                trace: None,
+            })
+        }
+    }
+
+    struct State {
+        plan: Plan,
+        count: u64,
+    }
+
+    static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+    /// From now on effects are counted, and fail as `plan` says.
+    pub fn arm(plan: Plan) {
+        *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(State { plan, count: 0 });
+    }
+
+    /// Lets the effect happen, or not.
+    pub(in crate::fs) fn reach(effect: Effect<'_>) -> io::Result<()> {
+        allow(effect, 0).map(|_| ())
+    }
+
+    /// How many of `wanted` bytes are read or written at once.
+    pub(in crate::fs) fn allow(effect: Effect<'_>, wanted: usize) -> io::Result<usize> {
+        let mut guard = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = guard.as_mut() else {
+            return Ok(wanted);
+        };
+        state.count = state.count.saturating_add(1);
+        let hit = state.count == state.plan.at;
+        let after = state.plan.lasting && state.plan.at > 0 && state.count > state.plan.at;
+        let name = match effect {
+            Effect::At(name, _) | Effect::Open(name, _) => name,
+        };
+        if let Some(trace) = &mut state.plan.trace {
+            let mut line = format!("{} {name} ", state.count);
+            let path = match effect {
+                Effect::At(_, path) => path.to_owned(),
+                Effect::Open(_, file) => read_link(format!("/proc/self/fd/{file}"))?,
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(line, "{}", path.display());
+            trace.write_all(line.as_bytes())?;
+        }
+        if !hit && !(after && name != "remove" && name != "remove folder") {
+            return Ok(wanted);
+        }
+        match state.plan.fault {
+            Fault::Kill => {
+                let own = rustix::process::getpid();
+                let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+                // The signal is on its way.
+                loop {
+                    std::thread::park();
+                }
+            }
+            Fault::Refuse(number) => Err(io::Error::from_raw_os_error(number)),
+            Fault::Short => Ok(wanted.div_ceil(2)),
+        }
+    }
+}
