@@ -13,7 +13,7 @@
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
-//! | 7 | [`stage`], [`preflight`], [`repair`] | generated trees; a host against its checks; damage mended |
+//! | 7 | [`stage`], [`preflight`], [`repair`], [`carry`] | generated trees; a host against its checks; damage mended; one file for a pipe |
 //! | 8 | [`init`] | a first manifest and deployment from a few answers |
 //! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
@@ -22,6 +22,7 @@
 
 pub mod archive;
 pub mod bundle;
+pub mod carry;
 pub mod checks;
 pub mod event;
 #[cfg(feature = "connected")]

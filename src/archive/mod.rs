@@ -7,6 +7,7 @@
 mod kind;
 mod limited;
 mod tarball;
+pub mod ustar;
 
 use std::io::{self, Cursor, Read};
 

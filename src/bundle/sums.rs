@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::archive::ustar::{self, UnfitError};
 use crate::bundle::header::{FORMAT, FieldError, Header, MAX_VOLUMES, number};
 use crate::types::digest::{Digest, hex};
 use crate::types::path::{ParsePathError, RelPath};
@@ -64,6 +65,9 @@ pub enum SumsError {
         #[source]
         source: ParsePathError,
     },
+    /// A path cannot be carried in the single-file form; only the builder minds.
+    #[error("the bundle could not be carried in one file")]
+    Tar(#[from] UnfitError),
     /// Two lines name the same path, or paths that are the same on media that ignore case.
     #[error("SHA256SUMS lists `{first}` and `{second}`, which are one file where case is ignored")]
     Twice {
@@ -82,7 +86,7 @@ impl SumsError {
             Self::Malformed { .. } => "E307",
             Self::Twice { .. } => "E308",
             Self::NotAscii { .. } => "E309",
-            Self::Unfit { .. } => "E310",
+            Self::Unfit { .. } | Self::Tar(_) => "E310",
             Self::TooLong => "E502",
             Self::Newer { .. } => "E520",
         }
@@ -96,6 +100,7 @@ impl SumsError {
                 Self::Newer { .. } => {
                     "carry a newer haversack over (a bundle holds one in v1/bin/), or have the bundle built for format 1"
                 }
+                Self::Tar(_) => "shorten the name in the manifest; nothing was written",
                 _ => "have the bundle built again with an unmodified haversack; nothing of it was used",
             }
             .to_owned(),
@@ -138,6 +143,9 @@ impl Sums {
                 problem,
                 text: path.to_string(),
             })?;
+            if !ustar::fits(path) {
+                return Err(UnfitError::Name(path.clone()).into());
+            }
             if let Some(first) = folded.insert(path.case_folded(), path) {
                 return Err(twice(first, path));
             }

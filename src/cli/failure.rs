@@ -109,6 +109,7 @@ failures! {
     haversack::fs::PathError,
     haversack::bundle::SignError,
     haversack::bundle::PackError,
+    haversack::carry::CarryError,
     haversack::trust::directory::TrustError,
     haversack::verify::MemoryError,
     haversack::repair::RepairError,

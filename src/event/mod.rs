@@ -28,6 +28,10 @@ pub enum Step {
     Verify,
     /// Damaged bundle to whole bundle.
     Repair,
+    /// Bundle to a single file or flat files.
+    Stream,
+    /// Single file or flat files to bundle.
+    Receive,
     /// Verified bundle to staged tree.
     Stage,
 }
@@ -43,6 +47,8 @@ impl Step {
             Self::Parity => "parity",
             Self::Verify => "verify",
             Self::Repair => "repair",
+            Self::Stream => "stream",
+            Self::Receive => "receive",
             Self::Stage => "stage",
         }
     }

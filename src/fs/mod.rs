@@ -27,7 +27,7 @@ pub use file::File;
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
 pub use pass::{PassError, pass};
-pub use root::{Found, Root};
+pub use root::{Found, Loose, Root};
 pub use walk::{Entry, Kind, walk};
 
 use std::fs::{self, Permissions};

@@ -3,7 +3,7 @@
 //! Every open below it refuses symbolic links in any component, so that what is read is what was
 //! walked, also when somebody swaps folders meanwhile.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -27,6 +27,19 @@ const RETRIES: usize = 16;
 pub struct Root {
     folder: OwnedFd,
     path: PathBuf,
+}
+
+/// A regular file directly in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loose {
+    /// Its name.
+    pub name: OsString,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its content changed, in seconds since 1970 and nanoseconds.
+    pub changed: (i64, i64),
+    /// Its number on the file system (inode).
+    pub number: u64,
 }
 
 /// What a walk found.
@@ -91,6 +104,53 @@ impl Root {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(io::Error::from(error)).at("open folder", &path),
         }
+    }
+
+    /// The regular files directly in the folder, sorted by name; at most `limit` names are read. What is
+    /// no regular file is not given.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn files(&self, limit: usize) -> Result<Vec<Loose>, PathError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let entries = reach(Effect::At("read folder", &self.path))
+            .and_then(|()| {
+                Ok(rustix::fs::openat(
+                    &self.folder,
+                    c".",
+                    flags,
+                    Mode::empty(),
+                )?)
+            })
+            .and_then(|folder| Ok(Dir::new(folder)?))
+            .at("read folder", &self.path)?;
+        let mut found = Vec::new();
+        for entry in entries.take(limit) {
+            let entry = entry
+                .map_err(io::Error::from)
+                .at("read folder", &self.path)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                    found.push(Loose {
+                        name: name.to_owned(),
+                        size: u64::try_from(stat.st_size).unwrap_or(0),
+                        changed: (
+                            stat.st_mtime,
+                            i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+                        ),
+                        number: stat.st_ino,
+                    });
+                }
+                // Renamed or removed meanwhile.
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(error) => {
+                    return Err(io::Error::from(error)).at("examine", &self.path.join(name));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
     }
 
     /// Whether something stands at `below`, not following a symbolic link at its end.

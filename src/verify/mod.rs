@@ -8,14 +8,14 @@
 //! [`open`] gives an [`AuthenticBundle`], from which single files can be copied out, each hashed while
 //! it is copied; [`verify`] hashes everything and reports all that is wrong.
 
-mod authentic;
+pub(crate) mod authentic;
 pub(crate) mod damage;
 mod error;
 mod inspect;
 mod memory;
 mod problem;
 mod report;
-mod structure;
+pub(crate) mod structure;
 
 pub use authentic::{MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Options};
 pub use damage::Damage;
@@ -350,7 +350,8 @@ impl AuthenticBundle {
     }
 }
 
-fn check_platform(contents: &Contents, trust: &Trust) -> Result<(), VerifyError> {
+/// Refuses what is for a platform that the policy does not name.
+pub(crate) fn check_platform(contents: &Contents, trust: &Trust) -> Result<(), VerifyError> {
     let platforms = &trust.policy().platforms;
     if platforms.is_empty() || platforms.contains(&contents.target) {
         Ok(())
@@ -493,7 +494,7 @@ fn hash_one(
 }
 
 /// What is wrong with a file of which digest and size were `found`.
-fn compare(
+pub(crate) fn compare(
     path: &RelPath,
     (expected, size): (Digest, Option<u64>),
     found: (Digest, u64),

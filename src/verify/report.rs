@@ -3,10 +3,12 @@
 
 use serde::Serialize;
 
+use crate::bundle::contents::Contents;
 use crate::bundle::header::Header;
 use crate::trust::judge::{Ignored, Signer};
 use crate::types::digest::Digest;
 use crate::types::target::Target;
+use crate::verify::authentic::Authentic;
 use crate::verify::damage::Damage;
 use crate::verify::memory::Standing;
 use crate::verify::problem::Problem;
@@ -76,6 +78,34 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    /// The report of a bundle of which every file came and is right: so many files and bytes.
+    pub(crate) fn proved(
+        authentic: &Authentic,
+        threshold: u8,
+        contents: &Contents,
+        (files, bytes): (u64, u64),
+    ) -> Self {
+        Self {
+            report: 1,
+            verdict: Verdict::Good,
+            identity: authentic.identity,
+            header: authentic.sums.header().clone(),
+            target: Some(contents.target),
+            stand_ins: contents.stand_ins(),
+            signers: authentic.judgement.signers.clone(),
+            threshold,
+            ignored_signatures: authentic.judgement.ignored.clone(),
+            standing: authentic.standing,
+            override_reason: authentic.override_reason.clone(),
+            files_good: files,
+            bytes_good: bytes,
+            absent_volumes: Vec::new(),
+            problems: Vec::new(),
+            damage: None,
+            warnings: authentic.warnings.clone(),
+        }
+    }
+
     /// The id of the worst problem, such as `E301`; `E801` when volumes are missing; none when all is
     /// good. The first digit is the exit class.
     #[must_use]

@@ -7,6 +7,7 @@
 
 mod apt;
 mod bundle;
+mod carry;
 mod commands;
 mod connected;
 mod diff;

@@ -43,7 +43,7 @@ pub(crate) struct TrustArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The bundle; a read-only medium is fine.
+    /// The bundle: its folder, on a read-only medium if you like, or the single file that `stream` wrote.
     #[arg(required = true)]
     pub(crate) bundle: Vec<PathBuf>,
     #[command(flatten)]

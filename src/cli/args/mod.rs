@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what `--help` says.
 
 mod bundle;
+mod carry;
 #[cfg(feature = "connected")]
 mod connected;
 mod deployment;
@@ -9,6 +10,7 @@ mod init;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use bundle::{InspectArgs, KeygenArgs, RepairArgs, SignArgs, TrustArgs, VerifyArgs};
+pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
 pub(crate) use connected::{BuildArgs, LockArgs, SourceArgs};
 pub(crate) use deployment::{
@@ -97,6 +99,20 @@ pub(crate) enum Command {
                             haversack verify out/b --trust trust --json > report.json"
     )]
     Verify(VerifyArgs),
+    /// Write a signed bundle as one file, for a diode or a guard that takes no folders.
+    #[command(
+        after_help = "Examples:\n  haversack stream out/mattermost-42 -o mattermost-42.tar\n  haversack stream out/mattermost-42 -o - | \
+                            diode-send\n  haversack stream out/mattermost-42 --flat outbox       (loose files)\n\nThe file is a plain ustar: `tar xf` gives the folder back, `haversack receive` and `haversack \
+                      verify` take it as it is."
+    )]
+    Stream(StreamArgs),
+    /// Take in a bundle that comes as one file or through a pipe, proving it on the way.
+    #[command(
+        after_help = "Examples:\n  haversack receive mattermost-42.tar --trust trust -o mattermost-42\n  diode-receive | haversack \
+                            receive - --trust trust -o mattermost-42\n  haversack receive --flat /var/spool/diode --trust trust -o mattermost-42\n\nThe folder appears when every byte is proved. After a damaged or cut \
+                      transmission, the same command with the next one goes on with the files that came whole."
+    )]
+    Receive(ReceiveArgs),
     /// Make a damaged bundle whole again from its parity, in a new folder.
     #[command(
         after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \

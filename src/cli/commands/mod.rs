@@ -13,10 +13,12 @@ pub(crate) mod lint;
 pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod receive;
 pub(crate) mod reference;
 pub(crate) mod repair;
 pub(crate) mod sign;
 pub(crate) mod stage;
+pub(crate) mod stream;
 pub(crate) mod verify;
 
 use haversack::event::{Cancel, Observer};

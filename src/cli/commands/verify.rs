@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use haversack::carry;
 use haversack::event::Event;
+use haversack::fs;
 use haversack::types::size::ByteSize;
 use haversack::verify::{self, Damage, Verdict, VerifyReport};
 
@@ -21,14 +23,14 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
         memory,
         options,
     } = &trusting;
-    let report = verify::verify(
-        &dirs,
-        trust,
-        memory,
-        options,
-        context.observer,
-        context.cancel,
-    )?;
+    let (observer, cancel) = (context.observer, context.cancel);
+    let report = match dirs.as_slice() {
+        [file] if fs::examine(file)?.is_some_and(|found| found.is_file()) => {
+            let from = &mut fs::open(file)?;
+            carry::check((from, file), trust, memory, options, observer, cancel)?
+        }
+        _ => verify::verify(&dirs, trust, memory, options, observer, cancel)?,
+    };
     for warning in &report.warnings {
         context.observer.on(&Event::Warning {
             id: warning.id,
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     Ok(report.id().map_or(Class::Ok, Class::of_id))
 }
 
-fn text(report: &VerifyReport) -> String {
+pub(super) fn text(report: &VerifyReport) -> String {
     let header = &report.header;
     let word = match report.verdict {
         Verdict::Good => "GOOD",

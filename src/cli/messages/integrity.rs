@@ -98,4 +98,14 @@ pub(super) const MESSAGES: &[Message] = &[
         "The lock says something that its own evidence does not: it was edited or damaged.",
         "Compare it with version control, or run `haversack lock MANIFEST` and review the difference.",
     ),
+    m(
+        "E340",
+        "A bundle in one file is not written the one way: something stands where it does not belong.",
+        "Send it again as `haversack stream` wrote it. Files that arrived whole are kept for the next run.",
+    ),
+    m(
+        "E341",
+        "A bundle in one file ends too early.",
+        "Send it again, and run the same command: files that arrived whole are kept.",
+    ),
 ];

@@ -9,6 +9,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Insert the volumes that the message names, and run again with all places.",
     ),
     m(
+        "E802",
+        "Not all files of the bundle are in the drop folder yet; those that are were taken over.",
+        "Send what the message names again, and run the same command: it goes on.",
+    ),
+    m(
         "E990",
         "A fault of this program.",
         "Report it, with the command and its output.",

@@ -153,4 +153,19 @@ pub(super) const MESSAGES: &[Message] = &[
         "There is no bundle in that folder.",
         "Name the folder that holds SHA256SUMS.",
     ),
+    m(
+        "E292",
+        "The bundle carries no signature, so that no isolated side could take it in.",
+        "Sign it first: `haversack sign BUNDLE --key KEY`.",
+    ),
+    m(
+        "E293",
+        "A file of the bundle has a name or a size that a plain tar cannot hold.",
+        "Shorten the name in the manifest, or carry the bundle as a folder or on volumes.",
+    ),
+    m(
+        "E294",
+        "A drop folder holds bundles of several names.",
+        "Use a drop folder for each name, or move the others away.",
+    ),
 ];

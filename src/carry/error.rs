@@ -1,0 +1,140 @@
+//! Why a bundle was not carried.
+
+use std::path::PathBuf;
+
+use crate::archive::ustar::UnfitError;
+use crate::event::Cancelled;
+use crate::fs::{LockError, PassError, PathError};
+use crate::types::size::ByteSize;
+use crate::verify::VerifyError;
+
+/// Why a bundle was not carried. Nothing stands at the target.
+#[derive(Debug, thiserror::Error)]
+pub enum CarryError {
+    /// The single file is not written the one way that is accepted.
+    #[error("{}, byte {at}: {problem}", input.display())]
+    Form {
+        /// The single file.
+        input: PathBuf,
+        /// Where, in bytes from its beginning.
+        at: u64,
+        /// What stands there.
+        problem: String,
+    },
+    /// The single file ends too early.
+    #[error("{} ends at byte {at}, in {within}", input.display())]
+    Ended {
+        /// The single file.
+        input: PathBuf,
+        /// How many bytes there were.
+        at: u64,
+        /// What had begun.
+        within: String,
+    },
+    /// What was read is no bundle that this network takes in.
+    #[error(transparent)]
+    Bundle(#[from] VerifyError),
+    /// Nobody has signed the bundle, so that nobody could take it in.
+    #[error("{} is not signed", path.display())]
+    Unsigned {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// A file does not fit into a tar.
+    #[error("the bundle cannot be one file")]
+    Unfit(#[from] UnfitError),
+    /// Volumes are missing.
+    #[error("not all of the bundle is here: {}", volumes.join(", "))]
+    Absent {
+        /// The volumes.
+        volumes: Vec<String>,
+    },
+    /// A drop folder holds bundles of several names.
+    #[error("{} holds bundles of several names: {names}", path.display())]
+    Several {
+        /// The drop folder.
+        path: PathBuf,
+        /// The names.
+        names: String,
+    },
+    /// Something stands at the target.
+    #[error("{} exists", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The file system has too little room.
+    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
+    Space {
+        /// The target.
+        path: PathBuf,
+        /// Bytes to be written.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// The file system or the pipe refused.
+    #[error("the bundle cannot be carried")]
+    Io(#[from] PathError),
+    /// Another run works on the same folder.
+    #[error("the bundle is being written by another run")]
+    Lock(#[from] LockError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl CarryError {
+    /// A stable id for `haversack explain`; its first digit is the exit class.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Form { .. } => "E340",
+            Self::Ended { .. } => "E341",
+            Self::Bundle(error) => error.id(),
+            Self::Unsigned { .. } => "E292",
+            Self::Unfit(_) => "E293",
+            Self::Absent { .. } => "E801",
+            Self::Several { .. } => "E294",
+            Self::Exists { .. } => "E285",
+            Self::Space { .. } => "E602",
+            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
+            Self::Lock(LockError::Held { .. }) => "E606",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Form { .. } => {
+                "send it again as `haversack stream` writes it; files that arrived whole are kept for the next run"
+            }
+            Self::Ended { .. } => {
+                "send it again; files that arrived whole are kept for the next run"
+            }
+            Self::Bundle(error) => return error.hint(),
+            Self::Unsigned { .. } => "sign it first: haversack sign BUNDLE --key KEY",
+            Self::Unfit(_) => {
+                "shorten the name in the manifest, or carry the bundle as a folder or on volumes"
+            }
+            Self::Several { .. } => "use a drop folder for each name, or move the others away",
+            Self::Absent { .. } => "name the folders of all volumes",
+            Self::Exists { .. } => "name another target, or move that away; it was left as it is",
+            Self::Space { .. } => "free some space or choose another folder",
+            Self::Io(error) => return error.hint(),
+            Self::Lock(_) | Self::Cancelled(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl From<PassError> for CarryError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! A single file read back into a bundle, from a pipe, in one pass.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
+use crate::bundle::sums::{self, SIG, SUMS};
+use crate::carry::CarryError;
+use crate::carry::incoming::{Expected, Incoming};
+use crate::carry::reader::Reader;
+use crate::event::{Cancel, Observer, Progress, Step};
+use crate::fs::pass;
+use crate::trust::directory::Trust;
+use crate::trust::judge::SignatureFile;
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::verify::authentic::{
+    Authentic, MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Raw, authenticate, is_signature_name,
+};
+use crate::verify::{Memory, Options, Problem, VerifyError, VerifyReport, check_platform, compare};
+
+/// A bundle that arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Received {
+    /// Its folder.
+    pub bundle: PathBuf,
+    /// Files that an earlier run had taken over already.
+    pub files_kept: u64,
+    /// What was proved of it: every byte was hashed while it was written.
+    pub report: VerifyReport,
+}
+
+/// Reads a single file from `from`, called `name` in messages, and writes the bundle to the folder `target`,
+/// which must not exist. Memory is bounded by the limits of the small files; `from` is read once, front to
+/// back, never beyond its end. Nothing is written before the list is known to be signed by whom this network
+/// trusts.
+///
+/// # Errors
+/// When the single file is not written the one way, is not trusted, not taken in, or damaged; the target does
+/// not appear then, and what arrived whole is kept beside it for the next run.
+pub fn receive(
+    (from, name): (&mut dyn Read, &Path),
+    target: &Path,
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Received, CarryError> {
+    let mut reader = Reader::new(from, name);
+    let begun = Begun::read(&mut reader, trust, memory, options)?;
+    let mut incoming = Incoming::begin(target, &begun.authentic.identity)?;
+    let files = begun.files();
+    incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
+    let mut needed = 0_u64;
+    for file in &files {
+        if !incoming.may_have(file)? {
+            needed = needed.saturating_add(file.size);
+        }
+    }
+    incoming.check_space(needed)?;
+    let progress = Progress {
+        step: Step::Receive,
+        observer,
+        cancel,
+    };
+    let mut kept = 0_u64;
+    let problems = each(&mut reader, &begun, &files, &progress, |body, file| {
+        if incoming.has(file, &progress)? {
+            kept = kept.saturating_add(1);
+            pass(
+                (body, name),
+                None,
+                file.size,
+                &mut progress.of(file.path.as_str()),
+            )?;
+            return Ok(file.digest);
+        }
+        incoming.take(file, (body, name), &progress)
+    })?;
+    let report = begun.report(trust, &files, problems)?;
+    incoming.finish(&begun.list, &begun.authentic.signatures)?;
+    progress.done();
+    Ok(Received {
+        bundle: target.to_owned(),
+        files_kept: kept,
+        report,
+    })
+}
+
+/// Reads a single file from `from` as [`receive`] does, and writes nothing.
+///
+/// # Errors
+/// As [`receive`].
+pub fn check(
+    (from, name): (&mut dyn Read, &Path),
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<VerifyReport, CarryError> {
+    let mut reader = Reader::new(from, name);
+    let begun = Begun::read(&mut reader, trust, memory, options)?;
+    let progress = Progress {
+        step: Step::Verify,
+        observer,
+        cancel,
+    };
+    let files = begun.files();
+    let problems = each(&mut reader, &begun, &files, &progress, |body, file| {
+        let told = &mut progress.of(file.path.as_str());
+        Ok(pass((body, name), None, file.size, told)?.finish())
+    })?;
+    progress.done();
+    begun.report(trust, &files, problems)
+}
+
+/// Reads every file but `bundle.json`, which was read, up to the end of the single file; gives what is wrong
+/// with their bytes.
+fn each(
+    reader: &mut Reader<'_>,
+    begun: &Begun,
+    files: &[Expected<'_>],
+    progress: &Progress<'_>,
+    mut take: impl FnMut(&mut dyn Read, &Expected<'_>) -> Result<Digest, CarryError>,
+) -> Result<Vec<Problem>, CarryError> {
+    let mut problems = Vec::new();
+    let bytes = files
+        .iter()
+        .fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    progress.started(u64::try_from(files.len()).unwrap_or(u64::MAX), bytes);
+    for file in files {
+        let name = file.path.as_str();
+        progress.item_started(name, file.size);
+        let found = if name == BUNDLE_JSON {
+            // It came first, and is in memory.
+            take(&mut begun.json.as_slice(), file)?
+        } else {
+            expect(reader, name, file.size)?;
+            let mut body = reader.body(file.size);
+            let found = take(&mut body, file)?;
+            body.finish(file.size)?;
+            found
+        };
+        problems.extend(compare(
+            file.path,
+            (file.digest, Some(file.size)),
+            (found, file.size),
+        ));
+        progress.item_done(name, false);
+    }
+    match reader.next()? {
+        None => reader.end()?,
+        Some(more) => return Err(reader.misplaced(format!("{} where the end belongs", more.path))),
+    }
+    Ok(problems)
+}
+
+/// The next file must be this one, of this size.
+fn expect(reader: &mut Reader<'_>, path: &str, size: u64) -> Result<(), CarryError> {
+    match reader.next()? {
+        Some(member) if member.path.as_str() != path => {
+            Err(reader.misplaced(format!("{} where {path} belongs", member.path)))
+        }
+        Some(member) if member.size != size => {
+            Err(reader.misplaced(format!("{path} of {} bytes, must be {size}", member.size)))
+        }
+        Some(_) => Ok(()),
+        None => Err(reader.misplaced(format!("the end, where {path} belongs"))),
+    }
+}
+
+/// The small files at the beginning, proved: what comes is known from here on.
+struct Begun {
+    authentic: Authentic,
+    list: Vec<u8>,
+    json: Vec<u8>,
+    contents: Contents,
+}
+
+impl Begun {
+    fn read(
+        reader: &mut Reader<'_>,
+        trust: &Trust,
+        memory: &Memory,
+        options: &Options,
+    ) -> Result<Self, CarryError> {
+        let list = small(
+            reader,
+            SUMS,
+            u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX),
+        )?;
+        sums::check_format(&list).map_err(VerifyError::from)?;
+        let (signatures, next) = signatures(reader)?;
+        let raw = Raw {
+            roots: Vec::new(),
+            list,
+            signatures,
+        };
+        let list = raw.list.clone();
+        let authentic = authenticate(raw, trust, memory, options)?;
+        let Some((path, size)) = next.filter(|(path, _)| path == BUNDLE_JSON) else {
+            return Err(reader.misplaced(format!("something else where {BUNDLE_JSON} belongs")));
+        };
+        let json = limited(reader, &path, size, contents::MAX_BYTES)?;
+        let own: Option<(&RelPath, Digest)> = authentic
+            .sums
+            .entries()
+            .iter()
+            .find(|(path, _)| path.as_str() == BUNDLE_JSON)
+            .map(|(path, digest)| (path, *digest));
+        let Some((path, expected)) = own else {
+            let error = contents::ContentsError::Disagrees("bundle.json is not listed".to_owned());
+            return Err(content(vec![Problem::Contents(error)]));
+        };
+        let found = (Digest::of(&json), size);
+        if let Some(problem) = compare(path, (expected, None), found) {
+            return Err(content(vec![problem]));
+        }
+        let contents = Contents::parse(&json)
+            .and_then(|contents| contents.compare(&authentic.sums, size).map(|()| contents))
+            .map_err(|error| content(vec![Problem::Contents(error)]))?;
+        check_platform(&contents, trust)?;
+        Ok(Self {
+            authentic,
+            list,
+            json,
+            contents,
+        })
+    }
+
+    /// Every listed file, in the order of the list.
+    fn files(&self) -> Vec<Expected<'_>> {
+        let own = u64::try_from(self.json.len()).unwrap_or(u64::MAX);
+        let entries = self.authentic.sums.entries().iter();
+        let size = |path: &RelPath| self.contents.files.get(path).map_or(own, |info| info.size);
+        entries
+            .map(|(path, digest)| Expected {
+                path,
+                size: size(path),
+                digest: *digest,
+            })
+            .collect()
+    }
+
+    /// The report of a bundle of which everything came; an error when something of it is wrong.
+    fn report(
+        &self,
+        trust: &Trust,
+        files: &[Expected<'_>],
+        problems: Vec<Problem>,
+    ) -> Result<VerifyReport, CarryError> {
+        if !problems.is_empty() {
+            return Err(content(problems));
+        }
+        let bytes = files
+            .iter()
+            .fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        Ok(VerifyReport::proved(
+            &self.authentic,
+            trust.policy().threshold.get(),
+            &self.contents,
+            (u64::try_from(files.len()).unwrap_or(u64::MAX), bytes),
+        ))
+    }
+}
+
+/// The signatures, and the header that follows them.
+type Signatures = (Vec<SignatureFile>, Option<(String, u64)>);
+
+fn signatures(reader: &mut Reader<'_>) -> Result<Signatures, CarryError> {
+    let mut found: Vec<SignatureFile> = Vec::new();
+    loop {
+        let Some(member) = reader.next()? else {
+            return Ok((found, None));
+        };
+        let Some(name) = member.path.below(SIG) else {
+            return Ok((found, Some((member.path.to_string(), member.size))));
+        };
+        if !is_signature_name(name) {
+            return Err(reader.misplaced(format!("{}, which is no signature", member.path)));
+        }
+        if found.last().is_some_and(|last| last.name.as_str() >= name) {
+            return Err(reader.misplaced(format!("{} out of order", member.path)));
+        }
+        if found.len() >= MAX_SIGNATURE_FILES {
+            return Err(VerifyError::Limit {
+                what: "sig/".to_owned(),
+                limit: "64 signatures of 64 KiB each",
+            }
+            .into());
+        }
+        let name = name.to_owned();
+        let bytes = limited(
+            reader,
+            member.path.as_str(),
+            member.size,
+            MAX_SIGNATURE_FILE,
+        )?;
+        found.push(SignatureFile { name, bytes });
+    }
+}
+
+/// The next file must be this one, and not longer than `limit`.
+fn small(reader: &mut Reader<'_>, path: &str, limit: u64) -> Result<Vec<u8>, CarryError> {
+    match reader.next()? {
+        Some(member) if member.path.as_str() == path => limited(reader, path, member.size, limit),
+        Some(member) => Err(reader.misplaced(format!("{} where {path} belongs", member.path))),
+        None => Err(reader.misplaced(format!("the end, where {path} belongs"))),
+    }
+}
+
+fn limited(
+    reader: &mut Reader<'_>,
+    path: &str,
+    size: u64,
+    limit: u64,
+) -> Result<Vec<u8>, CarryError> {
+    if size > limit {
+        return Err(VerifyError::Limit {
+            what: format!("{path} in {}", reader.name().display()),
+            limit: "the limits of its kind",
+        }
+        .into());
+    }
+    reader.content(size)
+}
+
+fn content(problems: Vec<Problem>) -> CarryError {
+    VerifyError::Content { problems }.into()
+}

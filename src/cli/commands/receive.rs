@@ -1,0 +1,149 @@
+//! `haversack receive`: a single file, or loose files, back into a bundle.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use haversack::carry::{self, Drop, Missing, Received, Settle};
+use haversack::event::{Event, Progress, Step};
+use haversack::fs;
+use haversack::types::size::ByteSize;
+
+use super::Context;
+use super::verify::text as report_text;
+use crate::cli::args::ReceiveArgs;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+use crate::cli::trusting::{Trusting, places};
+
+/// Receives, proves, and remembers the bundle.
+pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let mut trusting = Trusting::load(&args.trust)?;
+    let Trusting {
+        trust,
+        memory,
+        options,
+    } = &trusting;
+    let target = places(std::slice::from_ref(&args.output));
+    let target = target.first().unwrap_or(&args.output);
+    let take = |from: &mut dyn io::Read, name: &Path| {
+        let (observer, cancel) = (context.observer, context.cancel);
+        carry::receive(
+            (from, name),
+            target,
+            trust,
+            memory,
+            options,
+            observer,
+            cancel,
+        )
+    };
+    let done = match (&args.from, &args.flat) {
+        (_, Some(folder)) => {
+            let mut drop = Drop::new(folder, target, trust, memory, options);
+            if let Some(missing) = gather(&mut drop, args, context)? {
+                context.output.result(&missing, &missing_text(&missing));
+                return Ok(Class::of_id(missing.id()));
+            }
+            drop.finish()?
+        }
+        (Some(from), None) if from.as_os_str() == "-" => {
+            take(&mut io::stdin().lock(), Path::new("standard input"))?
+        }
+        (Some(from), None) => take(&mut fs::open(from)?, from)?,
+        (None, None) => {
+            return Err(Failure::usage(
+                "nothing to read from",
+                "name a file or --flat DIR",
+            ));
+        }
+    };
+    finish(&done, &mut trusting, context)?;
+    Ok(Class::Ok)
+}
+
+/// Looks until everything is in place; once only, and gives what is missing, when that was asked for.
+fn gather(
+    drop: &mut Drop<'_>,
+    args: &ReceiveArgs,
+    context: &Context<'_>,
+) -> Result<Option<Missing>, Failure> {
+    let progress = Progress {
+        step: Step::Receive,
+        observer: context.observer,
+        cancel: context.cancel,
+    };
+    if args.once {
+        return Ok(drop.look(Settle::Now, &progress)?);
+    }
+    let mut told = None;
+    while let Some(missing) = drop.look(Settle::Stable, &progress)? {
+        if told.as_ref() != Some(&missing) {
+            let text = missing_text(&missing);
+            let text = text.lines().next().unwrap_or_default();
+            context.observer.on(&Event::Note { text });
+            told = Some(missing);
+        }
+        for _ in 0..args.every.saturating_mul(10) {
+            context.cancel.check()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Ok(None)
+}
+
+/// How many missing files a person is told by name; `--json` names all.
+const SHOWN: usize = 20;
+
+fn missing_text(missing: &Missing) -> String {
+    let Some(identity) = &missing.identity else {
+        let reason = missing.reason.as_deref().unwrap_or_default();
+        return format!("NOT COMPLETE: {reason}\n");
+    };
+    let mut text = format!(
+        "NOT COMPLETE: {} files in place, {} missing",
+        missing.files_placed,
+        missing.missing.len()
+    );
+    // Writing to a String cannot fail.
+    if let Some(bytes) = missing.bytes {
+        let _ = write!(text, " ({})", ByteSize(bytes));
+    }
+    let _ = write!(text, "\n  identity  {identity}  ({})\n", identity.label());
+    for path in missing.missing.iter().take(SHOWN) {
+        let _ = writeln!(text, "  missing   {path}");
+    }
+    if let Some(more) = missing
+        .missing
+        .len()
+        .checked_sub(SHOWN)
+        .filter(|more| *more > 0)
+    {
+        let _ = writeln!(text, "  missing   {more} more");
+    }
+    text.push_str("  next: send these again, and run the same command\n");
+    text
+}
+
+/// Warns, remembers, prints.
+fn finish(done: &Received, trusting: &mut Trusting, context: &Context<'_>) -> Result<(), Failure> {
+    let report = &done.report;
+    for warning in &report.warnings {
+        let (id, text) = (warning.id, warning.text.as_str());
+        context.observer.on(&Event::Warning { id, text });
+    }
+    let reason = report.override_reason.as_deref();
+    trusting
+        .memory
+        .record(&report.header, &report.identity, reason)?;
+    let text = format!(
+        "{}  folder    {}\n  kept      {} files of an earlier run\n",
+        report_text(report),
+        done.bundle.display(),
+        done.files_kept,
+    );
+    context.output.result(done, &text);
+    Ok(())
+}
