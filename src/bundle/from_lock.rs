@@ -80,7 +80,7 @@ pub fn from_lock(
     for artifact in &lock.artifacts {
         items.add_payload(&artifact.file, artifact_info(artifact))?;
         for evidence in &artifact.evidence {
-            for file in evidence.document.iter().chain(&evidence.key) {
+            for file in evidence.files() {
                 items.add_evidence(file)?;
             }
         }
@@ -168,6 +168,10 @@ fn artifact_info(artifact: &Artifact) -> FileInfo {
     found.stand_in = artifact.stand_in;
     found.url = Some(artifact.file.url.clone());
     found.vouched = artifact.evidence.iter().map(vouched).collect();
+    let accepted = artifact.accepted.iter();
+    found
+        .vouched
+        .extend(accepted.map(|one| format!("known and accepted: {}: {}", one.id, one.reason)));
     found
 }
 
@@ -215,12 +219,18 @@ fn vouched(evidence: &Evidence) -> String {
         .as_ref()
         .map(|document| format!(" ({})", document.url))
         .unwrap_or_default();
+    let by = evidence.signed.as_ref();
+    let by = by.map_or_else(String::new, |signed| {
+        format!(", signed by the OpenPGP certificate {}", signed.by)
+    });
     match &evidence.vouched {
         Vouched::Manifest => "the manifest states its SHA-256".to_owned(),
         Vouched::Catalogue(day) => {
             format!("the catalogue of {day}, shipped with haversack, states its SHA-256")
         }
-        Vouched::ChecksumFile => format!("upstream's checksum file states its SHA-256{from}"),
+        Vouched::ChecksumFile => {
+            format!("upstream's checksum file{by} states its SHA-256{from}")
+        }
         Vouched::OpenPgp(fingerprint) => {
             format!("signed by the OpenPGP certificate {fingerprint}{from}")
         }
@@ -229,9 +239,13 @@ fn vouched(evidence: &Evidence) -> String {
             comment.escape_debug()
         ),
         Vouched::Sha512(digest) if evidence.document.is_some() => {
-            format!("upstream's checksum file states its SHA-512 {digest}{from}")
+            format!("upstream's checksum file{by} states its SHA-512 {digest}{from}")
         }
         Vouched::Sha512(digest) => format!("the manifest states its SHA-512 {digest}"),
+        Vouched::Page { url, .. } => format!("the page {url} states its SHA-256"),
+        Vouched::Release { url, .. } => {
+            format!("the release API, a second opinion only, states its SHA-256 ({url})")
+        }
         Vouched::FirstLock(reason) => {
             format!("nobody: pinned when it was first locked; {reason}")
         }
@@ -308,7 +322,9 @@ mod tests {
                 vouched: Vouched::OpenPgp(fingerprint.clone()),
                 document: Some(file("evidence/app/app.tar.gz.sig", b"sig")),
                 key: Some(file("evidence/keys/release.asc", b"key")),
+                signed: None,
             }],
+            accepted: Vec::new(),
         };
         let suite = |name: &str| Suite {
             suite: name.to_owned(),

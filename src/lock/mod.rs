@@ -5,8 +5,10 @@
 //! canonical TOML: the same content always has the same bytes ([`Lock::to_toml`]), sorted by path and
 //! name, so that a change shows as a small difference under version control.
 //!
-//! Format 1 is the first. The number is read before anything else; another is refused. Evidence `by =
-//! "minisign"` and `by = "sha512"` came later: a program without them refuses the lock.
+//! Format 1 is the first. The number is read before anything else; another is refused. What came later
+//! is written only where it is used, and a program that does not know it refuses the lock: evidence `by =
+//! "minisign"` and `by = "sha512"`; then `by = "page"` and `by = "release"` with `url` and `excerpt`,
+//! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`.
 
 mod difference;
 mod model;
@@ -14,7 +16,9 @@ mod read;
 mod write;
 
 pub use difference::Difference;
-pub use model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+pub use model::{
+    Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
+};
 
 use crate::manifest::Manifest;
 use crate::types::digest::Digest;

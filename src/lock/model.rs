@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::manifest::Accepted;
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::minisign::MinisignKey;
@@ -58,6 +59,8 @@ pub struct Artifact {
     pub evidence: Vec<Evidence>,
     /// A path that must be inside it, when it is an archive.
     pub expect: Option<String>,
+    /// Findings of the catalogue about this version that the manifest accepts, sorted.
+    pub accepted: Vec<Accepted>,
 }
 
 /// One piece of evidence that was checked when the lock was made.
@@ -70,6 +73,37 @@ pub struct Evidence {
     pub document: Option<LockedFile>,
     /// The key file that a signature was checked with, kept in the bundle below `evidence/`.
     pub key: Option<LockedFile>,
+    /// Who signed the document itself, where a checksum document is signed.
+    pub signed: Option<Signed>,
+}
+
+/// Who signed a checksum document. The key file stands in [`Evidence::key`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The pinned certificate.
+    pub by: Fingerprint,
+    /// The detached signature, kept in the bundle below `evidence/`; none: the document is
+    /// clear-signed.
+    pub signature: Option<LockedFile>,
+}
+
+impl Evidence {
+    /// Evidence without any document.
+    #[must_use]
+    pub const fn bare(vouched: Vouched) -> Self {
+        Self {
+            vouched,
+            document: None,
+            key: None,
+            signed: None,
+        }
+    }
+
+    /// The files of it that are kept in the bundle.
+    pub fn files(&self) -> impl Iterator<Item = &LockedFile> {
+        let signature = self.signed.iter().flat_map(|signed| &signed.signature);
+        self.document.iter().chain(signature).chain(&self.key)
+    }
 }
 
 /// Who vouched for a file.
@@ -92,6 +126,20 @@ pub enum Vouched {
     },
     /// The manifest, or a checksum file of the upstream that is named beside it, states this SHA-512.
     Sha512(Sha512),
+    /// A page of the upstream states it. Pages change, so that the piece is kept, not the page.
+    Page {
+        /// The page.
+        url: SafeUrl,
+        /// The piece that the manifest's pattern matches.
+        excerpt: String,
+    },
+    /// The release API of the place that the file is from states it.
+    Release {
+        /// What the API was asked.
+        url: SafeUrl,
+        /// Name and digest of the asset, as JSON.
+        excerpt: String,
+    },
     /// Nobody: upstream publishes nothing. The reason is the manifest's.
     FirstLock(String),
 }
@@ -163,6 +211,8 @@ impl fmt::Display for Vouched {
                 comment.escape_debug()
             ),
             Self::Sha512(digest) => write!(f, "sha512 {digest}"),
+            Self::Page { url, .. } => write!(f, "sha256 stated on the page {url}"),
+            Self::Release { url, .. } => write!(f, "sha256 stated by the release API {url}"),
             Self::FirstLock(reason) => write!(f, "nobody; accepted when first locked: {reason}"),
         }
     }
@@ -185,7 +235,7 @@ impl Lock {
             .artifacts
             .iter()
             .flat_map(|artifact| &artifact.evidence);
-        let documents = checked.flat_map(|one| one.document.iter().chain(&one.key));
+        let documents = checked.flat_map(Evidence::files);
         documents.chain(
             self.repositories
                 .iter()

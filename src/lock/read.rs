@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+use super::model::{
+    Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
+};
 use super::{LockError, MAX_FILES, MAX_LOCK};
+use crate::manifest::Accepted;
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::minisign::MinisignKey;
@@ -60,6 +63,15 @@ struct ArtifactWire {
     stand_in: bool,
     #[serde(default)]
     evidence: Vec<EvidenceWire>,
+    #[serde(default)]
+    accepted: Vec<AcceptedWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AcceptedWire {
+    id: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -72,8 +84,12 @@ struct EvidenceWire {
     minisign: Option<MinisignKey>,
     comment: Option<String>,
     sha512: Option<String>,
+    url: Option<SafeUrl>,
+    excerpt: Option<String>,
     document: Option<FileWire>,
     key: Option<FileWire>,
+    signed_by: Option<Fingerprint>,
+    signature: Option<FileWire>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +101,8 @@ enum By {
     Openpgp,
     Minisign,
     Sha512,
+    Page,
+    Release,
     FirstLock,
 }
 
@@ -211,6 +229,14 @@ impl TryFrom<ArtifactWire> for Artifact {
             },
             mirrors: wire.mirrors,
             evidence,
+            accepted: wire
+                .accepted
+                .into_iter()
+                .map(|one| Accepted {
+                    id: one.id,
+                    reason: one.reason,
+                })
+                .collect(),
         })
     }
 }
@@ -218,36 +244,68 @@ impl TryFrom<ArtifactWire> for Artifact {
 impl TryFrom<EvidenceWire> for Evidence {
     type Error = String;
 
-    fn try_from(wire: EvidenceWire) -> Result<Self, String> {
-        let together = "evidence has keys that do not go together";
-        let older = (wire.as_of, wire.fingerprint, wire.reason);
-        let newer = (wire.minisign, wire.comment, wire.sha512);
-        let vouched = match (wire.by, older, newer) {
-            (By::Minisign, (None, None, None), (Some(key), Some(comment), None)) => {
-                Vouched::Minisign { key, comment }
-            }
-            (By::Sha512, (None, None, None), (None, None, Some(digest))) => {
-                let digest = digest.parse::<Sha512>();
-                Vouched::Sha512(digest.map_err(|error| error.to_string())?)
-            }
-            (by, (as_of, fingerprint, reason), (None, None, None)) => {
-                match (by, as_of, fingerprint, reason) {
-                    (By::Manifest, None, None, None) => Vouched::Manifest,
-                    (By::Catalogue, Some(as_of), None, None) => Vouched::Catalogue(as_of),
-                    (By::ChecksumFile, None, None, None) => Vouched::ChecksumFile,
-                    (By::Openpgp, None, Some(fingerprint), None) => Vouched::OpenPgp(fingerprint),
-                    (By::FirstLock, None, None, Some(reason)) => Vouched::FirstLock(reason),
-                    _ => return Err(together.to_owned()),
-                }
-            }
-            _ => return Err(together.to_owned()),
-        };
+    fn try_from(mut wire: EvidenceWire) -> Result<Self, String> {
+        let vouched = vouched(&mut wire)?;
+        let left = [
+            wire.as_of.is_some(),
+            wire.fingerprint.is_some(),
+            wire.reason.is_some(),
+            wire.minisign.is_some(),
+            wire.comment.is_some(),
+            wire.sha512.is_some(),
+            wire.url.is_some(),
+            wire.excerpt.is_some(),
+        ];
+        let can_be_signed = matches!(vouched, Vouched::ChecksumFile | Vouched::Sha512(_));
+        let signed = wire.signed_by.map(|by| Signed {
+            by,
+            signature: wire.signature.take().map(Into::into),
+        });
+        let whole = signed.is_none() || (wire.key.is_some() && wire.document.is_some());
+        if left.contains(&true)
+            || wire.signature.is_some()
+            || (signed.is_some() && !can_be_signed)
+            || !whole
+        {
+            return Err(TOGETHER.to_owned());
+        }
         Ok(Self {
             vouched,
             document: wire.document.map(Into::into),
             key: wire.key.map(Into::into),
+            signed,
         })
     }
+}
+
+const TOGETHER: &str = "evidence has keys that do not go together";
+
+/// Who vouched; takes the keys that say so out of `wire`.
+fn vouched(wire: &mut EvidenceWire) -> Result<Vouched, String> {
+    let lacks = || TOGETHER.to_owned();
+    Ok(match wire.by {
+        By::Manifest => Vouched::Manifest,
+        By::Catalogue => Vouched::Catalogue(wire.as_of.take().ok_or_else(lacks)?),
+        By::ChecksumFile => Vouched::ChecksumFile,
+        By::Openpgp => Vouched::OpenPgp(wire.fingerprint.take().ok_or_else(lacks)?),
+        By::Minisign => Vouched::Minisign {
+            key: wire.minisign.take().ok_or_else(lacks)?,
+            comment: wire.comment.take().ok_or_else(lacks)?,
+        },
+        By::Sha512 => {
+            let digest = wire.sha512.take().ok_or_else(lacks)?.parse::<Sha512>();
+            Vouched::Sha512(digest.map_err(|error| error.to_string())?)
+        }
+        By::Page => Vouched::Page {
+            url: wire.url.take().ok_or_else(lacks)?,
+            excerpt: wire.excerpt.take().ok_or_else(lacks)?,
+        },
+        By::Release => Vouched::Release {
+            url: wire.url.take().ok_or_else(lacks)?,
+            excerpt: wire.excerpt.take().ok_or_else(lacks)?,
+        },
+        By::FirstLock => Vouched::FirstLock(wire.reason.take().ok_or_else(lacks)?),
+    })
 }
 
 impl From<RepositoryWire> for Repository {

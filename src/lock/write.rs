@@ -82,6 +82,11 @@ fn write_artifact(artifact: &Artifact, text: &mut Text) {
     for evidence in &artifact.evidence {
         write_evidence(evidence, text);
     }
+    for accepted in &artifact.accepted {
+        text.header("[[artifact.accepted]]");
+        text.pair("id", &accepted.id);
+        text.pair("reason", &accepted.reason);
+    }
 }
 
 fn write_evidence(evidence: &Evidence, text: &mut Text) {
@@ -106,6 +111,16 @@ fn write_evidence(evidence: &Evidence, text: &mut Text) {
             text.pair("by", "sha512");
             text.pair("sha512", &digest.to_string());
         }
+        Vouched::Page { url, excerpt } => {
+            text.pair("by", "page");
+            text.pair("url", url.as_str());
+            text.pair("excerpt", excerpt);
+        }
+        Vouched::Release { url, excerpt } => {
+            text.pair("by", "release");
+            text.pair("url", url.as_str());
+            text.pair("excerpt", excerpt);
+        }
         Vouched::FirstLock(reason) => {
             text.pair("by", "first-lock");
             text.pair("reason", reason);
@@ -116,6 +131,12 @@ fn write_evidence(evidence: &Evidence, text: &mut Text) {
     }
     if let Some(key) = &evidence.key {
         text.line(&format!("key = {}", inline(key)));
+    }
+    if let Some(signed) = &evidence.signed {
+        text.pair("signed-by", &signed.by.to_string());
+        if let Some(signature) = &signed.signature {
+            text.line(&format!("signature = {}", inline(signature)));
+        }
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! `manifests/catalogue/*.toml` is compiled in, so that a manifest means the same without network.
 
+mod advisory;
+
+pub use advisory::{Advisory, Concern, advisories_of};
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -221,6 +225,7 @@ pub fn as_of() -> Option<jiff::civil::Date> {
     let others = [
         postgresql().map(|known| &known.as_of),
         operator().map(|known| &known.as_of),
+        advisory::as_of(),
     ];
     releases
         .chain(others.into_iter().flatten())

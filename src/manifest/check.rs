@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use super::model::{Artifact, Key, Manifest, Source};
 use super::problem::{ManifestProblems, Problems};
 use super::tree::{Placed, Table, as_table, parse as parse_text, wrong_type};
+use super::versions::Reading;
 use super::{MAX_MANIFEST, apt, artifact, canonical};
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -37,7 +38,11 @@ pub const COMPONENTS: [&str; 17] = [
 /// Most `[[artifact]]`, `[[key]]`, `[[apt.repository]]` or `[[apt.packages]]` of a manifest, each.
 pub(super) const MAX_ITEMS: usize = 500;
 
-pub(super) fn parse(text: &str, file_name: &str) -> Result<Manifest, ManifestProblems> {
+pub(super) fn parse(
+    text: &str,
+    file_name: &str,
+    reading: &mut Reading<'_>,
+) -> Result<Manifest, ManifestProblems> {
     let mut problems = Problems::new(text);
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_MANIFEST {
         problems.add(0..0, format!("longer than {MAX_MANIFEST} bytes"));
@@ -53,7 +58,7 @@ pub(super) fn parse(text: &str, file_name: &str) -> Result<Manifest, ManifestPro
         return Err(problems.finish(file_name));
     }
     let root = Table::new(document.get_ref(), 0..0, "the manifest");
-    let model = read(root, &mut problems, document.get_ref());
+    let model = read(root, reading, &mut problems, document.get_ref());
     match model {
         Some(manifest) if problems.is_empty() => Ok(manifest),
         _ => Err(problems.finish(file_name)),
@@ -66,6 +71,7 @@ fn one_line(message: &str) -> String {
 
 fn read(
     mut root: Table<'_>,
+    reading: &mut Reading<'_>,
     problems: &mut Problems<'_>,
     document: &DeTable<'_>,
 ) -> Option<Manifest> {
@@ -79,7 +85,7 @@ fn read(
     let keys = read_keys(&mut root, problems);
     let names: BTreeSet<&Name> = keys.iter().map(|key| &key.name).collect();
     let arch = target.map_or(Arch::Amd64, |target| target.arch);
-    let artifacts = read_artifacts(&mut root, arch, &names, problems);
+    let artifacts = read_artifacts(&mut root, arch, &names, reading, problems);
     let apt = root.table("apt", "[apt]", problems).and_then(|table| {
         if let Some(target) = target
             && target.distribution.family() == Family::Rhel
@@ -92,6 +98,7 @@ fn read(
         }
         apt::read(table, &names, problems)
     });
+    reading.check_repositories(apt.as_ref(), problems);
     let at = root.at.clone();
     root.finish(problems);
     if artifacts.is_empty() && apt.is_none() && problems.is_empty() {
@@ -211,13 +218,16 @@ fn read_artifacts(
     root: &mut Table<'_>,
     arch: Arch,
     keys: &BTreeSet<&Name>,
+    reading: &mut Reading<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Artifact> {
     let mut paths: BTreeMap<String, RelPath> = BTreeMap::new();
     let mut artifacts = Vec::new();
-    for table in root.tables("artifact", "[[artifact]]", MAX_ITEMS, problems) {
+    let tables = root.tables("artifact", "[[artifact]]", MAX_ITEMS, problems);
+    for (position, table) in tables.into_iter().enumerate() {
         let at = table.at.clone();
-        if let Some(artifact) = artifact::read(table, arch, keys, problems) {
+        let place = (position, arch);
+        if let Some(artifact) = artifact::read(table, place, keys, reading, problems) {
             let folded = artifact.path.case_folded();
             if let Some(other) = paths.insert(folded, artifact.path.clone()) {
                 problems.add(at, format!("two artifacts would stand at {other}"));

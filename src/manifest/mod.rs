@@ -49,6 +49,31 @@
 //! signature = { minisign = "{url}.minisig", key = "RW…", comment = "file:tool-{version}" }
 //! ```
 //!
+//! ```toml
+//! # A checksum document that is signed itself: clear-signed, or with `signature` beside it.
+//! sha256 = { url = "https://example.org/SHA256SUMS.asc", key = "mattermost-release" }
+//! sha256 = { url = "https://example.org/SHA256SUMS", signature = "https://example.org/SHA256SUMS.gpg", key = "…" }
+//! # A digest on a page: the text around it. `...` is at most 400 bytes of anything but another digest,
+//! # white space any white space. It must match once.
+//! sha256 = { page = "https://example.org/notes.html", pattern = "{file}...Checksum: `{sha256}`" }
+//! # What GitHub's API states for the asset: a second opinion, never alone (see `trust`).
+//! sha256 = { release = "github:OWNER/REPOSITORY", tag = "v{version}" }       # api = "https://…" for another server
+//! ```
+//!
+//! Where versions come from (`lock` asks; reading a manifest never does), and how they are numbered:
+//!
+//! ```toml
+//! version  = "~1.2"                          # a requirement of the scheme, or one version
+//! versions = "catalogue"                     # or ["1.2.0", "1.2.1"]
+//! versions = "github:OWNER/REPOSITORY"       # tags v1.2.3; else { github = "OWNER/REPOSITORY", tag = "rel-{version}", api = "…" }
+//! versions = { listing = "https://example.org/download/", pattern = "tool-{version}.tar.gz" }
+//! versions = { apt = "REPOSITORY", package = "tool" }     # of [[apt.repository]]; its signed index is asked
+//! scheme   = "semver"                        # or "minio", "postgresql": see `types::scheme`
+//! prerelease = true                          # pre-releases count, too
+//! # Findings of the catalogue about the version that you live with.
+//! accept = { "CVE-2025-62506" = "why this is accepted" }
+//! ```
+//!
 //! All of an artifact's evidence must hold. Two pieces that disagree stop the lock.
 //!
 //! Placeholders are `{version}` and `{arch}`, and in evidence also `{url}`, the URL of the artifact.
@@ -58,16 +83,22 @@ mod artifact;
 mod canonical;
 pub mod catalogue;
 mod check;
+mod draft;
+mod evidence;
 mod model;
 mod problem;
 mod tree;
 mod version;
+mod versions;
 
 pub use check::COMPONENTS;
+pub use draft::Draft;
 pub use model::{
-    Apt, Artifact, Base, Key, Manifest, Origin, Packages, Recommends, Repository, Source, Wanted,
+    Accepted, Apt, Artifact, Base, Key, Manifest, Origin, Packages, Recommends, Repository,
+    SignedBy, Source, Wanted,
 };
 pub use problem::{ManifestProblems, Problem};
+pub use versions::{Choices, VersionSource, VersionWish};
 
 /// Longest manifest, in bytes.
 pub const MAX_MANIFEST: u64 = 1024 * 1024;
@@ -78,9 +109,12 @@ impl Manifest {
     /// The [`digest`](Manifest::digest) of a manifest is a SHA-256 over its TOML values in canonical
     /// order: comments, white space, the order of keys and the notation of texts do not count.
     ///
+    /// Of versions to choose from, the newest is taken; those that a publisher lists need
+    /// [`Draft`].
+    ///
     /// # Errors
     /// [`ManifestProblems`] with everything that is wrong, sorted by place.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, ManifestProblems> {
-        check::parse(text, file_name)
+        Draft::parse(text, file_name)?.choose(&Choices::new())
     }
 }

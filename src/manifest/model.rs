@@ -7,6 +7,7 @@ use crate::types::fingerprint::Fingerprint;
 use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
+use crate::types::pattern::Pattern;
 use crate::types::sha512::Sha512;
 use crate::types::target::Target;
 use crate::types::url::SafeUrl;
@@ -89,6 +90,26 @@ pub struct Artifact {
     pub stand_in: bool,
     /// A path that must be inside it, when it is an archive.
     pub expect: Option<String>,
+    /// Findings of the catalogue about this version that are lived with, sorted.
+    pub accepted: Vec<Accepted>,
+}
+
+/// A finding that somebody accepted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accepted {
+    /// The finding, such as `CVE-2025-62506`.
+    pub id: String,
+    /// Why it is accepted.
+    pub reason: String,
+}
+
+/// Who must have signed a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The key.
+    pub key: Name,
+    /// Where the detached signature is; none: the document itself is clear-signed.
+    pub detached: Option<Source>,
 }
 
 /// Evidence that a manifest asks for.
@@ -104,6 +125,22 @@ pub enum Wanted {
         source: Source,
         /// The name that the document has for the file.
         file_name: String,
+        /// Who must have signed the document.
+        signed: Option<SignedBy>,
+    },
+    /// A page, such as release notes, states it.
+    Page {
+        /// Where the page is.
+        source: Source,
+        /// How it states it.
+        pattern: Pattern,
+    },
+    /// A release API states it for its asset: a second opinion, from where the file comes.
+    Release {
+        /// What the API is asked.
+        url: SafeUrl,
+        /// The name of the asset.
+        asset: String,
     },
     /// A detached `OpenPGP` signature over the file.
     OpenPgp {
@@ -129,6 +166,8 @@ pub enum Wanted {
         source: Source,
         /// The name that the document has for the file.
         file_name: String,
+        /// Who must have signed the document.
+        signed: Option<SignedBy>,
     },
     /// Nobody vouches. The reason why this is accepted.
     FirstLock(String),

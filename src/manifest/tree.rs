@@ -43,6 +43,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether the key is there and nobody took it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// The text of a key that somebody else takes.
+    pub(super) fn peek(&self, key: &str) -> Option<&'a str> {
+        self.entries.get(key)?.1.get_ref().as_str()
+    }
+
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.taken.push(key);
         self.entries.remove(key).map(|(_, value)| value)

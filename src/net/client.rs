@@ -54,6 +54,13 @@ pub struct Client {
     pub(super) options: ClientOptions,
 }
 
+/// What to do with a web page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    Refuse,
+    Accept,
+}
+
 /// A redirect that was not followed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RefusedRedirect {
@@ -105,10 +112,33 @@ impl Client {
         limit: u64,
         cancel: &Cancel,
     ) -> Result<Option<Vec<u8>>, NetError> {
+        self.get_any(url, limit, Pages::Refuse, cancel)
+    }
+
+    /// As [`Client::get`], of a page for people: HTML is fine.
+    ///
+    /// # Errors
+    /// When it is longer than `limit`, or cannot be had after some attempts.
+    pub fn get_page(
+        &self,
+        url: &SafeUrl,
+        limit: u64,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<u8>>, NetError> {
+        self.get_any(url, limit, Pages::Accept, cancel)
+    }
+
+    fn get_any(
+        &self,
+        url: &SafeUrl,
+        limit: u64,
+        pages: Pages,
+        cancel: &Cancel,
+    ) -> Result<Option<Vec<u8>>, NetError> {
         let mut attempts = Attempts::new(&self.options);
         loop {
             cancel.check()?;
-            match self.get_once(url, limit) {
+            match self.get_once(url, limit, pages) {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(NetError::Missing { .. }) => return Ok(None),
                 Err(error) => attempts.again(error, Progress::None, cancel)?,
@@ -133,7 +163,7 @@ impl Client {
         }
     }
 
-    fn get_once(&self, url: &SafeUrl, limit: u64) -> Result<Vec<u8>, NetError> {
+    fn get_once(&self, url: &SafeUrl, limit: u64, pages: Pages) -> Result<Vec<u8>, NetError> {
         let answer = send(url, self.http.get(url.as_str()))?;
         let too_long = || NetError::TooLong {
             url: url.clone(),
@@ -143,7 +173,9 @@ impl Client {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_long());
         }
-        refuse_html(url, answer.headers(), &[])?;
+        if pages == Pages::Refuse {
+            refuse_html(url, answer.headers(), &[])?;
+        }
         let mut bytes = Vec::new();
         answer
             .take(limit.saturating_add(1))
@@ -152,7 +184,9 @@ impl Client {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
             return Err(too_long());
         }
-        refuse_html(url, &HeaderMap::new(), &bytes)?;
+        if pages == Pages::Refuse {
+            refuse_html(url, &HeaderMap::new(), &bytes)?;
+        }
         Ok(bytes)
     }
 

@@ -21,7 +21,34 @@ pub(super) fn resolve(
     options: &Options,
     means: &Means<'_>,
 ) -> Result<Vec<Repository>, ResolveError> {
-    let request = Request {
+    let request = request(manifest, wish, keys, options, means)?;
+    if let Some(reason) = &wish.accept_expired {
+        let text = format!("expired indexes are accepted: {reason}");
+        let id = "W702";
+        means.observer.on(&Event::Warning { id, text: &text });
+    }
+    let resolved = apt::resolve(
+        &request,
+        means.web,
+        means.store,
+        means.observer,
+        means.cancel,
+    )?;
+    for note in &resolved.notes {
+        means.observer.on(&Event::Note { text: note });
+    }
+    Ok(resolved.repositories)
+}
+
+/// What is asked of the repositories.
+pub(super) fn request(
+    manifest: &Manifest,
+    wish: &Apt,
+    keys: &Keys,
+    options: &Options,
+    means: &Means<'_>,
+) -> Result<Request, ResolveError> {
+    Ok(Request {
         repositories: repositories(manifest, wish, keys, &options.system_root)?,
         arch: manifest.target.arch,
         wanted: wish
@@ -43,26 +70,21 @@ pub(super) fn resolve(
         now: options.now,
         expired: match &wish.accept_expired {
             None => ExpiredIndex::Refuse,
-            Some(reason) => {
-                let text = format!("expired indexes are accepted: {reason}");
-                let id = "W702";
-                means.observer.on(&Event::Warning { id, text: &text });
-                ExpiredIndex::Accept
-            }
+            Some(_) => ExpiredIndex::Accept,
         },
         seen: means.earlier.seen(),
-    };
-    let resolved = apt::resolve(
-        &request,
-        means.web,
-        means.store,
-        means.observer,
-        means.cancel,
-    )?;
-    for note in &resolved.notes {
-        means.observer.on(&Event::Note { text: note });
+    })
+}
+
+/// A wish for nothing.
+pub(super) const fn no_repositories() -> Apt {
+    Apt {
+        base: Base::Nothing,
+        recommends: Recommends::Skip,
+        accept_expired: None,
+        repositories: Vec::new(),
+        packages: Vec::new(),
     }
-    Ok(resolved.repositories)
 }
 
 fn repositories(

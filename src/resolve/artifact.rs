@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::Claim;
-use super::evidence::{self, Keys};
+use super::evidence::{self, Asked, Keys};
 use super::proof::{self, Unchecked};
 use super::{Means, ResolveError};
 use crate::event::Step;
@@ -29,7 +29,7 @@ pub(super) fn resolve(
     for mirror in &wish.mirrors {
         places.push(means.url_of(mirror)?);
     }
-    let stated = stated_digests(wish, means)?;
+    let stated = stated_digests(wish, keys, means)?;
     agree(wish, &stated)?;
     let unchecked = proof::gather(wish, keys, means)?;
     let expected = stated.first().map(|stated| &stated.claim);
@@ -46,11 +46,7 @@ pub(super) fn resolve(
     }
     for wanted in &wish.evidence {
         if let Wanted::FirstLock(reason) = wanted {
-            evidence.push(Evidence {
-                vouched: Vouched::FirstLock(reason.clone()),
-                document: None,
-                key: None,
-            });
+            evidence.push(Evidence::bare(Vouched::FirstLock(reason.clone())));
         }
     }
     let mut places = places.into_iter();
@@ -61,6 +57,7 @@ pub(super) fn resolve(
         version: wish.version.clone(),
         stand_in: wish.stand_in,
         expect: wish.expect.clone(),
+        accepted: wish.accepted.clone(),
         file: LockedFile {
             path: wish.path.clone(),
             url,
@@ -97,25 +94,56 @@ fn same_as_before(wish: &Wish, new: &Artifact, means: &Means<'_>) -> Result<(), 
     }
 }
 
-fn stated_digests(wish: &Wish, means: &Means<'_>) -> Result<Vec<Stated>, ResolveError> {
+fn stated_digests(
+    wish: &Wish,
+    keys: &Keys,
+    means: &Means<'_>,
+) -> Result<Vec<Stated>, ResolveError> {
     let mut all = Vec::new();
+    let name = wish.path.file_name();
     for wanted in &wish.evidence {
-        let (who, sha256, vouched, document) = match wanted {
+        let (who, sha256, evidence) = match wanted {
             Wanted::Literal(digest) => {
                 let who = "the manifest".to_owned();
-                (who, *digest, Vouched::Manifest, None)
+                (who, *digest, Evidence::bare(Vouched::Manifest))
             }
             Wanted::Catalogue(digest) => {
                 let as_of = catalogue::of(wish.component.as_str())
                     .map_or_else(String::new, |releases| releases.as_of.to_string());
                 let who = format!("the catalogue of {as_of}");
-                (who, *digest, Vouched::Catalogue(as_of), None)
+                (who, *digest, Evidence::bare(Vouched::Catalogue(as_of)))
             }
-            Wanted::ChecksumFile { source, file_name } => {
-                let (digest, document) =
-                    evidence::checksum(source, file_name, &wish.component, sums::find, means)?;
-                let who = format!("the checksum file {}", document.url);
-                (who, digest, Vouched::ChecksumFile, Some(document))
+            Wanted::ChecksumFile {
+                source,
+                file_name,
+                signed,
+            } => {
+                let asked = Asked {
+                    source,
+                    file_name,
+                    signed: signed.as_ref(),
+                    component: &wish.component,
+                };
+                let found = evidence::checksum(asked, sums::find, keys, means)?;
+                let who = format!("the checksum file {}", found.document.url);
+                let (signed, key) = found.signed.unzip();
+                let evidence = Evidence {
+                    vouched: Vouched::ChecksumFile,
+                    document: Some(found.document),
+                    key,
+                    signed,
+                };
+                (who, found.digest, evidence)
+            }
+            Wanted::Page { source, pattern } => {
+                let (digest, vouched) = evidence::page(source, pattern, name, means)?;
+                let who = format!("the page {source}");
+                (who, digest, Evidence::bare(vouched))
+            }
+            Wanted::Release { url, asset } => {
+                let (digest, vouched) = evidence::release(url, asset, means)?;
+                let who = format!("the release API {url}");
+                (who, digest, Evidence::bare(vouched))
             }
             Wanted::OpenPgp { .. }
             | Wanted::Minisign { .. }
@@ -125,11 +153,7 @@ fn stated_digests(wish: &Wish, means: &Means<'_>) -> Result<Vec<Stated>, Resolve
         };
         all.push(Stated {
             claim: Claim { who, sha256 },
-            evidence: Evidence {
-                vouched,
-                document,
-                key: None,
-            },
+            evidence,
         });
     }
     Ok(all)

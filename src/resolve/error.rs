@@ -5,8 +5,10 @@ use std::io;
 
 use crate::event::Cancelled;
 use crate::fs::PathError;
+use crate::manifest::ManifestProblems;
 use crate::sources::apt::AptError;
 use crate::sources::documents::DocumentError;
+use crate::sources::github::GithubError;
 use crate::sources::http::SourceError;
 use crate::store::StoreError;
 use crate::trust::minisign::MinisignError;
@@ -15,6 +17,7 @@ use crate::trust::sums::SumsError;
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::ParsePathError;
+use crate::types::pattern::MatchError;
 use crate::types::sha512::Sha512;
 use crate::types::url::{ParseUrlError, SafeUrl};
 
@@ -100,6 +103,64 @@ pub enum ResolveError {
         #[source]
         source: SumsError,
     },
+    /// A page does not state the digest once.
+    #[error("the page {url} cannot be used")]
+    Page {
+        /// The page.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: MatchError,
+    },
+    /// A release API does not state the digest.
+    #[error("the release API {url} states no digest")]
+    Release {
+        /// What it was asked.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: GithubError,
+    },
+    /// The list of versions of a publisher cannot be used.
+    #[error("the versions of {component} cannot be read from {from}")]
+    Versions {
+        /// The component.
+        component: Name,
+        /// Where they should be.
+        from: String,
+        /// Why not.
+        #[source]
+        source: GithubError,
+    },
+    /// No version is allowed.
+    #[error(
+        "no version of {component} that {from} lists meets `{requirement}`; the newest is {newest}"
+    )]
+    NoVersion {
+        /// The component.
+        component: Name,
+        /// Where they are listed.
+        from: String,
+        /// What is asked for.
+        requirement: String,
+        /// The newest that there is.
+        newest: String,
+    },
+    /// The catalogue refuses a version, and the manifest does not accept that.
+    #[error("{component} {version} is not taken: {finding}")]
+    Refused {
+        /// The component.
+        component: Name,
+        /// The version.
+        version: String,
+        /// Id and reason.
+        finding: String,
+        /// The id alone.
+        id: String,
+    },
+    /// The manifest does not hold with the versions that were chosen.
+    #[error(transparent)]
+    Manifest(#[from] ManifestProblems),
     /// A checksum document is no text.
     #[error("the checksum file {url} is no UTF-8 text")]
     NotText {
@@ -197,7 +258,12 @@ impl ResolveError {
             Self::Disagree { .. } | Self::OtherSha512 { .. } => "E330",
             Self::Absent { .. } => "E706",
             Self::Document { source, .. } => id_of_document(source),
-            Self::Sums { .. } | Self::NotText { .. } => "E411",
+            Self::Sums { .. } | Self::NotText { .. } | Self::Page { .. } | Self::Release { .. } => {
+                "E411"
+            }
+            Self::Versions { .. } | Self::NoVersion { .. } => "E222",
+            Self::Refused { .. } => "E541",
+            Self::Manifest(problems) => problems.id(),
             Self::Key { .. } => "E412",
             Self::Signature { source, .. } if is_expired(source) => "E407",
             Self::Signature { .. } | Self::Minisign { .. } => "E413",
@@ -231,6 +297,24 @@ impl ResolveError {
             } => {
                 "if the document has another name for the file, write sha256 = { url = \"…\", name = \"that name\" }"
             }
+            Self::Page { .. } => {
+                "open the page, and put into `pattern` what stands directly around this digest and no other"
+            }
+            Self::Release { .. } => {
+                "compare repository, tag and asset name with the release page; assets from before June 2025 have no digest: take `release` out for these"
+            }
+            Self::Versions { .. } => {
+                "open that place in a browser, and compare it with `versions` in the manifest"
+            }
+            Self::NoVersion { .. } => {
+                "change `version` or `scheme`; pre-releases count only with prerelease = true"
+            }
+            Self::Refused { id, component, .. } => {
+                return Some(format!(
+                    "take another version (a locked one moves with `haversack lock MANIFEST --update {component}`), or state in the manifest accept = {{ \"{id}\" = \"why\" }}; no lock was written"
+                ));
+            }
+            Self::Manifest(problems) => return problems.hint(),
             Self::Sums { .. } | Self::NotText { .. } => {
                 "open the document in a browser and compare it with the URL in the manifest"
             }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Means, ResolveError};
-use crate::lock::LockedFile;
-use crate::manifest::{Key, Manifest, Source};
-use crate::sources::documents::Documents as _;
+use crate::lock::{LockedFile, Signed, Vouched};
+use crate::manifest::{Key, Manifest, SignedBy, Source};
+use crate::sources::documents::{DocumentError, Documents as _};
+use crate::sources::github;
 use crate::trust::openpgp::Keyring;
 use crate::trust::sums::{self, SumsError};
+use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
+use crate::types::pattern::{MAX_PAGE, Pattern};
 use crate::types::url::SafeUrl;
 
 /// Largest key file, in bytes.
@@ -66,23 +69,114 @@ fn fetch_key(key: &Key, means: &Means<'_>) -> Result<PinnedKey, ResolveError> {
     })
 }
 
-/// The digest that a checksum document states for `file_name`, as `find` reads it.
+/// What a checksum document states, and the document for the lock.
+pub(super) struct Checksum<D> {
+    pub(super) digest: D,
+    pub(super) document: LockedFile,
+    /// Who signed it, and the key file.
+    pub(super) signed: Option<(Signed, LockedFile)>,
+}
+
+/// Where a checksum document is, and what it must be.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'w> {
+    pub(super) source: &'w Source,
+    pub(super) file_name: &'w str,
+    pub(super) signed: Option<&'w SignedBy>,
+    pub(super) component: &'w Name,
+}
+
+/// The digest that a checksum document states, as `find` reads it, once its own signature holds.
 pub(super) fn checksum<D>(
-    source: &Source,
-    file_name: &str,
-    component: &Name,
+    asked: Asked<'_>,
     find: fn(&str, &str) -> Result<D, SumsError>,
+    keys: &Keys,
     means: &Means<'_>,
-) -> Result<(D, LockedFile), ResolveError> {
+) -> Result<Checksum<D>, ResolveError> {
+    let (file_name, component) = (asked.file_name, asked.component);
     let what = format!("the checksum file of {file_name}");
-    let (url, bytes) = document(source, &what, sums::MAX_DOCUMENT, means)?;
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| ResolveError::NotText { url: url.clone() })?;
-    let digest = find(text, file_name).map_err(|source| ResolveError::Sums {
+    let (url, bytes) = document(asked.source, &what, sums::MAX_DOCUMENT, means)?;
+    let mut signed = None;
+    let mut text = None;
+    // That the key is defined was checked with the manifest.
+    if let Some((by, key)) = asked.signed.and_then(|by| Some((by, keys.get(&by.key)?))) {
+        let refused = |url: &SafeUrl, source| ResolveError::Signature {
+            file: what.clone(),
+            url: url.clone(),
+            source,
+        };
+        let (signers, signature) = if let Some(place) = &by.detached {
+            let (signature, file) = signature(place, &what, component, means)?;
+            let good = key
+                .keyring
+                .verify_detached(&signature, bytes.as_slice(), means.now);
+            (
+                good.map_err(|source| refused(&file.url, source))?,
+                Some(file),
+            )
+        } else {
+            let good = key.keyring.verify_clear_signed(&bytes, means.now);
+            let good = good.map_err(|source| refused(&url, source))?;
+            text = Some(good.text);
+            (good.signers, None)
+        };
+        // The verifier never gives an empty list: this is for the type only.
+        let signer = signers.into_iter().find(|one| key.pinned.contains(one));
+        let by = signer.ok_or_else(|| ResolveError::Absent {
+            what: "a good signature".to_owned(),
+            url: url.clone(),
+        })?;
+        signed = Some((Signed { by, signature }, key.file.clone()));
+    }
+    let text = match text {
+        Some(text) => text,
+        None => String::from_utf8(bytes.clone())
+            .map_err(|_| ResolveError::NotText { url: url.clone() })?,
+    };
+    let digest = find(&text, file_name).map_err(|source| ResolveError::Sums {
         url: url.clone(),
         source,
     })?;
-    Ok((digest, keep_upstream(component, url, &bytes, means)?))
+    Ok(Checksum {
+        digest,
+        document: keep_upstream(component, url, &bytes, means)?,
+        signed,
+    })
+}
+
+/// The digest that stands on a page, the URL of the page, and the piece that states it.
+pub(super) fn page(
+    source: &Source,
+    pattern: &Pattern,
+    file_name: &str,
+    means: &Means<'_>,
+) -> Result<(Digest, Vouched), ResolveError> {
+    let what = format!("the page with the checksum of {file_name}");
+    let (url, bytes) = had(source, &what, means, |url| means.web.page(url, MAX_PAGE))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let found = pattern.only_digest(&text);
+    let (digest, excerpt) = found.map_err(|source| ResolveError::Page {
+        url: url.clone(),
+        source,
+    })?;
+    Ok((digest, Vouched::Page { url, excerpt }))
+}
+
+/// The digest that a release API states for an asset.
+pub(super) fn release(
+    url: &SafeUrl,
+    asset: &str,
+    means: &Means<'_>,
+) -> Result<(Digest, Vouched), ResolveError> {
+    let what = format!("the release with {asset}");
+    let source = Source::Url(url.clone());
+    let (url, bytes) = document(&source, &what, github::MAX_ANSWER, means)?;
+    let found = github::asset_digest(&bytes, asset);
+    let (digest, excerpt) = found.map_err(|source| ResolveError::Release {
+        url: url.clone(),
+        source,
+    })?;
+    Ok((digest, Vouched::Release { url, excerpt }))
 }
 
 /// A detached signature, not yet checked.
@@ -132,9 +226,41 @@ pub(super) fn document(
     limit: u64,
     means: &Means<'_>,
 ) -> Result<(SafeUrl, Vec<u8>), ResolveError> {
+    had(source, what, means, |url| means.web.get(url, limit))
+}
+
+/// A document at an absolute URL that must exist.
+pub(super) fn had_document(
+    url: SafeUrl,
+    what: &str,
+    means: &Means<'_>,
+    limit: u64,
+) -> Result<Vec<u8>, ResolveError> {
+    let (_, bytes) = document(&Source::Url(url), what, limit, means)?;
+    Ok(bytes)
+}
+
+/// A page for people at an absolute URL that must exist.
+pub(super) fn had_page(
+    url: SafeUrl,
+    what: &str,
+    means: &Means<'_>,
+    limit: u64,
+) -> Result<Vec<u8>, ResolveError> {
+    let source = Source::Url(url);
+    let (_, bytes) = had(&source, what, means, |url| means.web.page(url, limit))?;
+    Ok(bytes)
+}
+
+fn had(
+    source: &Source,
+    what: &str,
+    means: &Means<'_>,
+    get: impl FnOnce(&SafeUrl) -> Result<Option<Vec<u8>>, DocumentError>,
+) -> Result<(SafeUrl, Vec<u8>), ResolveError> {
     means.cancel.check()?;
     let url = means.url_of(source)?;
-    match means.web.get(&url, limit) {
+    match get(&url) {
         Ok(Some(bytes)) => Ok((url, bytes)),
         Ok(None) => Err(ResolveError::Absent {
             what: what.to_owned(),

@@ -14,6 +14,7 @@ mod error;
 mod evidence;
 mod proof;
 mod recheck;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ use crate::types::url::SafeUrl;
 pub use earlier::{Earlier, Update};
 pub use error::{Claim, ResolveError};
 pub use recheck::{RecheckError, recheck};
+pub use versions::{as_locked, choose_versions, locked_version};
 
 /// What resolving takes from its surroundings.
 #[derive(Debug, Clone)]
@@ -73,19 +75,8 @@ pub fn resolve(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Lock, ResolveError> {
-    let folder = std::path::absolute(folder).map_err(|source| ResolveError::Folder {
-        folder: folder.display().to_string(),
-        source,
-    })?;
-    let means = Means {
-        folder: &folder,
-        web,
-        store,
-        observer,
-        cancel,
-        now: options.now,
-        earlier: &options.earlier,
-    };
+    let folder = absolute(folder)?;
+    let means = Means::new(&folder, web, store, options, observer, cancel);
     observer.on(&Event::StepStarted {
         step: Step::Resolve,
         items: u64::try_from(manifest.artifacts.len()).unwrap_or(u64::MAX),
@@ -115,7 +106,33 @@ pub fn resolve(
     })
 }
 
-impl Means<'_> {
+fn absolute(folder: &Path) -> Result<PathBuf, ResolveError> {
+    std::path::absolute(folder).map_err(|source| ResolveError::Folder {
+        folder: folder.display().to_string(),
+        source,
+    })
+}
+
+impl<'m> Means<'m> {
+    const fn new(
+        folder: &'m Path,
+        web: &'m Web,
+        store: &'m Store,
+        options: &'m Options,
+        observer: &'m dyn Observer,
+        cancel: &'m Cancel,
+    ) -> Self {
+        Self {
+            folder,
+            web,
+            store,
+            observer,
+            cancel,
+            now: options.now,
+            earlier: &options.earlier,
+        }
+    }
+
     /// The absolute URL of a place.
     fn url_of(&self, source: &Source) -> Result<SafeUrl, ResolveError> {
         match source {
@@ -168,9 +185,12 @@ fn give_own_places(artifacts: &mut [Artifact]) -> Result<(), ResolveError> {
         let own = artifact.file.path.file_name().to_owned();
         let component = artifact.component.clone();
         for evidence in &mut artifact.evidence {
-            if let Some(document) = &mut evidence.document
-                && content.get(&document.path.case_folded()) == Some(&None)
-            {
+            let signed = evidence.signed.iter_mut();
+            let signatures = signed.flat_map(|signed| &mut signed.signature);
+            for document in evidence.document.iter_mut().chain(signatures) {
+                if content.get(&document.path.case_folded()) != Some(&None) {
+                    continue;
+                }
                 let name = document.path.file_name().to_owned();
                 let path = format!("evidence/upstream/{component}/{own}.{name}");
                 document.path = path
@@ -183,8 +203,9 @@ fn give_own_places(artifacts: &mut [Artifact]) -> Result<(), ResolveError> {
 }
 
 fn documents(artifact: &Artifact) -> impl Iterator<Item = &LockedFile> {
-    artifact
-        .evidence
-        .iter()
-        .filter_map(|evidence| evidence.document.as_ref())
+    artifact.evidence.iter().flat_map(|evidence| {
+        let signed = evidence.signed.iter();
+        let signatures = signed.flat_map(|signed| &signed.signature);
+        evidence.document.iter().chain(signatures)
+    })
 }

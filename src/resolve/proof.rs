@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::evidence::{self, Keys, PinnedKey};
+use super::evidence::{self, Asked, Keys, PinnedKey};
 use super::{Means, ResolveError};
 use crate::fs;
-use crate::lock::{Evidence, LockedFile, Vouched};
+use crate::lock::{Evidence, LockedFile, Signed, Vouched};
 use crate::manifest::{Artifact as Wish, Wanted};
 use crate::trust::{minisign, sums};
 use crate::types::minisign::MinisignKey;
@@ -15,6 +15,7 @@ use crate::types::sha512::Sha512;
 /// A piece of evidence that is still to be checked over the file.
 pub(super) struct Unchecked<'w> {
     document: Option<LockedFile>,
+    signed: Option<(Signed, LockedFile)>,
     kind: Kind<'w>,
 }
 
@@ -48,6 +49,7 @@ pub(super) fn gather<'w>(
                     evidence::signature(source, name, &wish.component, means)?;
                 Unchecked {
                     document: Some(document),
+                    signed: None,
                     kind: Kind::OpenPgp { signature, key },
                 }
             }
@@ -60,6 +62,7 @@ pub(super) fn gather<'w>(
                     evidence::signature(source, name, &wish.component, means)?;
                 Unchecked {
                     document: Some(document),
+                    signed: None,
                     kind: Kind::Minisign {
                         signature,
                         key,
@@ -69,24 +72,32 @@ pub(super) fn gather<'w>(
             }
             Wanted::Sha512(digest) => Unchecked {
                 document: None,
+                signed: None,
                 kind: Kind::Sha512(*digest),
             },
-            Wanted::Sha512File { source, file_name } => {
-                let (digest, document) = evidence::checksum(
+            Wanted::Sha512File {
+                source,
+                file_name,
+                signed,
+            } => {
+                let asked = Asked {
                     source,
                     file_name,
-                    &wish.component,
-                    sums::find_sha512,
-                    means,
-                )?;
+                    signed: signed.as_ref(),
+                    component: &wish.component,
+                };
+                let found = evidence::checksum(asked, sums::find_sha512, keys, means)?;
                 Unchecked {
-                    document: Some(document),
-                    kind: Kind::Sha512(digest),
+                    document: Some(found.document),
+                    signed: found.signed,
+                    kind: Kind::Sha512(found.digest),
                 }
             }
             Wanted::Literal(_)
             | Wanted::Catalogue(_)
             | Wanted::ChecksumFile { .. }
+            | Wanted::Page { .. }
+            | Wanted::Release { .. }
             | Wanted::FirstLock(_) => continue,
         });
     }
@@ -159,13 +170,15 @@ impl Unchecked<'_> {
 
     /// The entry of the lock for it, once it was checked.
     pub(super) fn into_evidence(self, vouched: Vouched) -> Evidence {
+        let (signed, key) = self.signed.unzip();
         Evidence {
             vouched,
             document: self.document,
             key: match self.kind {
                 Kind::OpenPgp { key, .. } => Some(key.file.clone()),
-                Kind::Minisign { .. } | Kind::Sha512(_) => None,
+                Kind::Minisign { .. } | Kind::Sha512(_) => key,
             },
+            signed,
         }
     }
 

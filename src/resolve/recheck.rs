@@ -11,10 +11,11 @@ use super::evidence::{MAX_KEY, MAX_SIGNATURE};
 use crate::event::{Cancel, Cancelled};
 use crate::fs::{self, PathError};
 use crate::lock::{Artifact, Evidence, Lock, LockedFile, Repository, Vouched};
-use crate::manifest::{self, Manifest, Origin, Source, Wanted};
+use crate::manifest::{self, Manifest, Origin, SignedBy, Source, Wanted};
 use crate::pool;
 use crate::sources::apt::{self, AptError};
-use crate::store::{Store, StoreError};
+use crate::sources::github;
+use crate::store::{Shelf, StoreError};
 use crate::trust::minisign::{self, MinisignError};
 use crate::trust::openpgp::{Keyring, OpenPgpError};
 use crate::trust::sums::{self, SumsError};
@@ -125,12 +126,13 @@ impl RecheckError {
 
 /// What is asked.
 struct Check<'c> {
-    store: &'c Store,
+    store: &'c dyn Shelf,
     now: Timestamp,
     cancel: &'c Cancel,
 }
 
-/// Checks every piece of evidence of `lock`, which answers `manifest`, from what is in the store.
+/// Checks every piece of evidence of `lock`, which answers `manifest`, from what is on the shelf: the store, or a
+/// bundle whose list was proven.
 ///
 /// What a manifest trusts without naming a key (`first-lock`, and repositories with
 /// `from = "system"`, whose keyring was this or another machine's) can be compared with itself only.
@@ -140,7 +142,7 @@ struct Check<'c> {
 pub fn recheck(
     lock: &Lock,
     manifest: &Manifest,
-    store: &Store,
+    store: &dyn Shelf,
     now: Timestamp,
     cancel: &Cancel,
 ) -> Result<(), RecheckError> {
@@ -174,9 +176,11 @@ impl Check<'_> {
         let same = artifact.component == wish.component
             && artifact.version == wish.version
             && artifact.stand_in == wish.stand_in
-            && artifact.expect == wish.expect;
+            && artifact.expect == wish.expect
+            && artifact.accepted == wish.accepted;
         if !same {
-            let what = "component, version, stand-in or expect are not those of the manifest";
+            let what =
+                "component, version, stand-in, expect or accept are not those of the manifest";
             return Err(unproven(item, what));
         }
         if !is_place(&wish.source, &artifact.file.url) {
@@ -211,10 +215,24 @@ impl Check<'_> {
         let stated = match wanted {
             Wanted::Literal(digest) | Wanted::Catalogue(digest) => *digest,
             Wanted::FirstLock(_) => return Ok(()),
-            Wanted::ChecksumFile { file_name, .. } => {
-                let document = document(evidence.document.as_ref(), item)?;
-                self.sums(document, file_name, sums::find, item)?
+            Wanted::ChecksumFile {
+                file_name, signed, ..
+            } => {
+                let text = self.sums_text(manifest, signed.as_ref(), evidence, item)?;
+                sums_of(&text, file_name, sums::find, evidence, item)?
             }
+            Wanted::Page { pattern, .. } => match &evidence.vouched {
+                Vouched::Page { excerpt, .. } => {
+                    let found = pattern.only_digest(excerpt);
+                    found.map_err(|error| unproven(item, error.to_string()))?.0
+                }
+                other => return Err(unproven(item, other.to_string())),
+            },
+            Wanted::Release { asset, .. } => match &evidence.vouched {
+                Vouched::Release { excerpt, .. } => github::excerpt_digest(excerpt, asset)
+                    .map_err(|error| unproven(item, error.to_string()))?,
+                other => return Err(unproven(item, other.to_string())),
+            },
             Wanted::OpenPgp { key, .. } => {
                 return self.signature(manifest, key, evidence, artifact);
             }
@@ -222,9 +240,11 @@ impl Check<'_> {
                 return self.minisign(key, comment.as_deref(), evidence, artifact);
             }
             Wanted::Sha512(digest) => return self.sha512(*digest, evidence, artifact),
-            Wanted::Sha512File { file_name, .. } => {
-                let document = document(evidence.document.as_ref(), item)?;
-                let stated = self.sums(document, file_name, sums::find_sha512, item)?;
+            Wanted::Sha512File {
+                file_name, signed, ..
+            } => {
+                let text = self.sums_text(manifest, signed.as_ref(), evidence, item)?;
+                let stated = sums_of(&text, file_name, sums::find_sha512, evidence, item)?;
                 return self.sha512(stated, evidence, artifact);
             }
         };
@@ -235,21 +255,67 @@ impl Check<'_> {
         Err(unproven(item, what))
     }
 
-    fn sums<D>(
+    /// The text of a checksum document, after its own signature was checked where it has one.
+    fn sums_text(
         &self,
-        document: &LockedFile,
-        file_name: &str,
-        find: fn(&str, &str) -> Result<D, SumsError>,
+        manifest: &Manifest,
+        wanted: Option<&SignedBy>,
+        evidence: &Evidence,
         item: &str,
-    ) -> Result<D, RecheckError> {
+    ) -> Result<String, RecheckError> {
+        let document = document(evidence.document.as_ref(), item)?;
         let bytes = self.read(document, sums::MAX_DOCUMENT)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| unproven(item, format!("{} is no UTF-8 text", document.url)))?;
-        find(&text, file_name).map_err(|source| RecheckError::Sums {
+        let text = |bytes| {
+            String::from_utf8(bytes)
+                .map_err(|_| unproven(item, format!("{} is no UTF-8 text", document.url)))
+        };
+        let (wanted, signed) = match (wanted, &evidence.signed) {
+            (None, None) => return text(bytes),
+            (Some(wanted), Some(signed)) => (wanted, signed),
+            _ => return Err(unproven(item, "its checksum file is signed, or it is not")),
+        };
+        let keyring = self.keyring(manifest, &wanted.key, &signed.by, evidence, item)?;
+        let refused = |url: &SafeUrl, source| RecheckError::Signature {
             item: item.to_owned(),
-            url: document.url.clone(),
-            source: Box::new(source),
-        })
+            url: url.clone(),
+            source,
+        };
+        match &signed.signature {
+            None => {
+                let good = keyring.verify_clear_signed(&bytes, self.now);
+                Ok(good.map_err(|source| refused(&document.url, source))?.text)
+            }
+            Some(file) => {
+                let signature = self.read(file, MAX_SIGNATURE)?;
+                let good = keyring.verify_detached(&signature, bytes.as_slice(), self.now);
+                good.map_err(|source| refused(&file.url, source))?;
+                text(bytes)
+            }
+        }
+    }
+
+    /// The pinned certificate that signed, out of the key file of the evidence.
+    fn keyring(
+        &self,
+        manifest: &Manifest,
+        key: &Name,
+        signer: &Fingerprint,
+        evidence: &Evidence,
+        item: &str,
+    ) -> Result<Keyring, RecheckError> {
+        if !pins(manifest, key).contains(signer) {
+            let what = format!("it is signed by {signer}, which the key `{key}` does not pin");
+            return Err(unproven(item, what));
+        }
+        let file = document(evidence.key.as_ref(), item)?;
+        let bytes = self.read(file, MAX_KEY)?;
+        Keyring::parse(&bytes)
+            .and_then(|keyring| keyring.only(std::slice::from_ref(signer)))
+            .map_err(|source| RecheckError::Signature {
+                item: item.to_owned(),
+                url: file.url.clone(),
+                source,
+            })
     }
 
     fn minisign(
@@ -262,7 +328,7 @@ impl Check<'_> {
         let item = artifact.file.path.as_str();
         let signature = document(evidence.document.as_ref(), item)?;
         let bytes = self.read(signature, minisign::MAX_SIGNATURE)?;
-        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        let file = self.open(artifact)?;
         let found = minisign::verify(key, &bytes, wanted, file);
         let comment = found.map_err(|source| RecheckError::Minisign {
             item: item.to_owned(),
@@ -286,7 +352,7 @@ impl Check<'_> {
         artifact: &Artifact,
     ) -> Result<(), RecheckError> {
         let item = artifact.file.path.as_str();
-        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        let file = self.open(artifact)?;
         let found = Sha512::of(file)
             .map_err(|error| unproven(item, format!("it cannot be read: {error}")))?;
         if found == stated && evidence.vouched == Vouched::Sha512(stated) {
@@ -304,14 +370,10 @@ impl Check<'_> {
         artifact: &Artifact,
     ) -> Result<(), RecheckError> {
         let item = artifact.file.path.as_str();
-        let pins = pins(manifest, key);
         let Vouched::OpenPgp(signer) = &evidence.vouched else {
             return Err(unproven(item, "it names no signer"));
         };
-        if !pins.contains(signer) {
-            let what = format!("it is signed by {signer}, which the key `{key}` does not pin");
-            return Err(unproven(item, what));
-        }
+        let keyring = self.keyring(manifest, key, signer, evidence, item)?;
         let signature = document(evidence.document.as_ref(), item)?;
         let refused = |source| RecheckError::Signature {
             item: item.to_owned(),
@@ -319,11 +381,7 @@ impl Check<'_> {
             source,
         };
         let bytes = self.read(signature, MAX_SIGNATURE)?;
-        let key = self.read(document(evidence.key.as_ref(), item)?, MAX_KEY)?;
-        let keyring = Keyring::parse(&key)
-            .and_then(|keyring| keyring.only(std::slice::from_ref(signer)))
-            .map_err(refused)?;
-        let file = fs::open(&self.store.path_of(&artifact.file.sha256))?;
+        let file = self.open(artifact)?;
         keyring
             .verify_detached(&bytes, file, self.now)
             .map_err(refused)?;
@@ -355,8 +413,15 @@ impl Check<'_> {
         Ok(())
     }
 
+    fn open(&self, artifact: &Artifact) -> Result<std::fs::File, RecheckError> {
+        let place = self.store.place(&artifact.file.sha256);
+        let place =
+            place.ok_or_else(|| unproven(artifact.file.path.as_str(), "it is not there"))?;
+        Ok(fs::open(&place)?)
+    }
+
     fn read(&self, file: &LockedFile, limit: u64) -> Result<Vec<u8>, RecheckError> {
-        let found = self.store.read(&file.sha256, limit)?;
+        let found = self.store.bytes(&file.sha256, limit)?;
         found.ok_or_else(|| unproven(file.path.as_str(), "it is not in the store, or too long"))
     }
 }
@@ -410,6 +475,8 @@ fn answers(wanted: &Wanted, evidence: &Evidence) -> bool {
         document.is_some_and(|document| is_place(source, &document.url))
     };
     match (wanted, &evidence.vouched) {
+        (Wanted::Page { source, .. }, Vouched::Page { url, .. }) => is_place(source, url),
+        (Wanted::Release { url: asked, .. }, Vouched::Release { url, .. }) => asked == url,
         (Wanted::Literal(_), Vouched::Manifest) | (Wanted::Catalogue(_), Vouched::Catalogue(_)) => {
             true
         }
@@ -427,7 +494,7 @@ fn answers(wanted: &Wanted, evidence: &Evidence) -> bool {
 
 /// Whether a URL of the lock is this place. A local path is absolute in the lock, and another one on
 /// another machine.
-fn is_place(source: &Source, url: &SafeUrl) -> bool {
+pub(super) fn is_place(source: &Source, url: &SafeUrl) -> bool {
     match source {
         Source::Url(wished) => wished == url,
         Source::Path(_) => url.local_path().is_some() && url.file_name() == source.file_name(),
@@ -439,6 +506,22 @@ fn document<'e>(
     item: &str,
 ) -> Result<&'e LockedFile, RecheckError> {
     document.ok_or_else(|| unproven(item, "a document of its evidence is not named"))
+}
+
+/// The digest that the text of a checksum document states.
+fn sums_of<D>(
+    text: &str,
+    file_name: &str,
+    find: fn(&str, &str) -> Result<D, SumsError>,
+    evidence: &Evidence,
+    item: &str,
+) -> Result<D, RecheckError> {
+    let url = document(evidence.document.as_ref(), item)?.url.clone();
+    find(text, file_name).map_err(|source| RecheckError::Sums {
+        item: item.to_owned(),
+        url,
+        source: Box::new(source),
+    })
 }
 
 fn unproven(item: &str, what: impl Into<String>) -> RecheckError {

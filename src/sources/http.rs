@@ -27,6 +27,17 @@ impl Web {
         Self { client, cancel }
     }
 
+    /// A page for people, which may be HTML; else as [`Documents::get`].
+    ///
+    /// # Errors
+    /// When it cannot be had, or is longer than `limit`.
+    pub fn page(&self, url: &SafeUrl, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
+        if url.local_path().is_some() {
+            return LocalDocuments.get(url, limit);
+        }
+        document(url, self.client.get_page(url, limit, &self.cancel))
+    }
+
     /// The client.
     #[must_use]
     pub const fn client(&self) -> &Client {
@@ -39,16 +50,21 @@ impl Documents for Web {
         if url.local_path().is_some() {
             return LocalDocuments.get(url, limit);
         }
-        self.client
-            .get(url, limit, &self.cancel)
-            .map_err(|error| match error {
-                NetError::TooLong { url, limit } => DocumentError::TooLong { url, limit },
-                error => DocumentError::Fetch {
-                    url: url.clone(),
-                    source: Box::new(error),
-                },
-            })
+        document(url, self.client.get(url, limit, &self.cancel))
     }
+}
+
+fn document(
+    url: &SafeUrl,
+    result: Result<Option<Vec<u8>>, NetError>,
+) -> Result<Option<Vec<u8>>, DocumentError> {
+    result.map_err(|error| match error {
+        NetError::TooLong { url, limit } => DocumentError::TooLong { url, limit },
+        error => DocumentError::Fetch {
+            url: url.clone(),
+            source: Box::new(error),
+        },
+    })
 }
 
 /// What a file must be, as far as it is known.

@@ -2,4 +2,5 @@
 
 pub mod apt;
 pub mod documents;
+pub mod github;
 pub mod http;

@@ -4,6 +4,10 @@
 //! hashed and synced, and a hit is hashed again before it is used: a name proves nothing. Two runs
 //! may share a store; whoever comes second finds the file there.
 
+mod shelf;
+
+pub use shelf::{Listed, Shelf};
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -112,13 +116,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn read(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.path_of(digest);
-        match fs::examine(&path)? {
-            Some(found) if found.len() <= limit => {}
-            _ => return Ok(None),
-        }
-        let bytes = fs::read(&path, limit)?;
-        Ok((Digest::of(&bytes) == *digest).then_some(bytes))
+        shelf::read(&self.path_of(digest), digest, limit)
     }
 
     /// Stores bytes and gives their digest.

@@ -7,6 +7,8 @@ pub mod fingerprint;
 pub mod minisign;
 pub mod name;
 pub mod path;
+pub mod pattern;
+pub mod scheme;
 pub mod secret;
 pub mod sha512;
 pub mod size;

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     let wish = Wish::read(&args.manifest)?;
     let path = lock_path(&args.manifest, args.lock.as_deref());
     let (lock, text) = read_or_make(&path, &wish, &workshop, context)?;
-    lock.agrees_with(&wish.manifest)?;
+    lock.agrees_with(wish.draft.outline())?;
+    let manifest = resolve::as_locked(&wish.draft, &lock)?;
     let fetched = fetch::fetch(
         &lock,
         &workshop.store,
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         context.cancel,
     )?;
     let (now, cancel) = (surroundings::now(), context.cancel);
-    resolve::recheck(&lock, &wish.manifest, &workshop.store, now, cancel)?;
+    resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
     let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
     let built = pack(
         &args.output,

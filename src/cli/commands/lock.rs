@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use haversack::event::Event;
 use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK, Vouched};
-use haversack::manifest::{MAX_MANIFEST, Manifest};
+use haversack::manifest::{Draft, MAX_MANIFEST};
 use haversack::net::{Client, ClientOptions};
 use haversack::pool;
 use haversack::resolve::{self, Earlier, Options, Update};
@@ -69,8 +69,9 @@ fn update(names: &[String], wish: &Wish, lock: Option<&Lock>) -> Result<Update, 
     if names.iter().any(|name| name == "all") {
         return Ok(Update::All);
     }
-    let components = wish.manifest.artifacts.iter().map(|one| &one.component);
-    let stated = wish.manifest.apt.iter().flat_map(|apt| &apt.repositories);
+    let outline = wish.draft.outline();
+    let components = outline.artifacts.iter().map(|one| &one.component);
+    let stated = outline.apt.iter().flat_map(|apt| &apt.repositories);
     let locked = lock.into_iter().flat_map(|lock| &lock.repositories);
     let known: BTreeSet<&Name> = components
         .chain(stated.map(|one| &one.name))
@@ -118,22 +119,22 @@ fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Fail
 
 /// A manifest as it was read.
 pub(crate) struct Wish {
-    pub(crate) manifest: Manifest,
+    pub(crate) draft: Draft,
     pub(crate) text: String,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl Wish {
     /// Reads and checks a manifest.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_text(path, MAX_MANIFEST)?;
-        let manifest = Manifest::parse(&text, &path.display().to_string())?;
+        let draft = Draft::parse(&text, &path.display().to_string())?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         Ok(Self {
-            manifest,
+            draft,
             text,
             folder: folder.to_owned(),
         })
@@ -162,23 +163,30 @@ impl Workshop {
         earlier: Earlier,
         context: &Context<'_>,
     ) -> Result<Lock, Failure> {
-        let web = Web::new(self.client.clone(), context.cancel.clone());
-        let options = Options {
-            system_root: PathBuf::from("/"),
-            now: surroundings::now(),
-            jobs: pool::cores(),
-            earlier,
-        };
+        let (web, options) = (self.web(context), options(earlier));
+        let (folder, store) = (&wish.folder, &self.store);
         let (observer, cancel) = (context.observer, context.cancel);
+        let draft = &wish.draft;
+        let manifest =
+            resolve::choose_versions(draft, folder, &web, store, &options, observer, cancel)?;
         Ok(resolve::resolve(
-            &wish.manifest,
-            &wish.folder,
-            &web,
-            &self.store,
-            &options,
-            observer,
-            cancel,
+            &manifest, folder, &web, store, &options, observer, cancel,
         )?)
+    }
+
+    /// Documents through the client.
+    pub(crate) fn web(&self, context: &Context<'_>) -> Web {
+        Web::new(self.client.clone(), context.cancel.clone())
+    }
+}
+
+/// What resolving takes from this machine.
+pub(crate) fn options(earlier: Earlier) -> Options {
+    Options {
+        system_root: PathBuf::from("/"),
+        now: surroundings::now(),
+        jobs: pool::cores(),
+        earlier,
     }
 }
 
@@ -256,6 +264,8 @@ fn vouchers<'a>(all: impl Iterator<Item = &'a Vouched>) -> String {
             Vouched::OpenPgp(fingerprint) => format!("OpenPGP {fingerprint}"),
             Vouched::Minisign { key, .. } => format!("minisign {}", key.id()),
             Vouched::Sha512(_) => "SHA-512".to_owned(),
+            Vouched::Page { .. } => "page".to_owned(),
+            Vouched::Release { .. } => "release API".to_owned(),
             Vouched::FirstLock(_) => "FIRST LOCK: nobody vouches".to_owned(),
         })
         .collect();

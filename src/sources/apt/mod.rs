@@ -23,11 +23,13 @@ mod solve;
 pub mod system;
 mod universe;
 pub mod version;
+mod versions;
 
 pub use deb822::SyntaxError;
 pub use error::AptError;
 pub use index::{MAX_LIST, MAX_PACKED};
 pub use recheck::recheck;
+pub use versions::{upstream_part, versions};
 
 use std::collections::BTreeMap;
 

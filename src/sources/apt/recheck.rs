@@ -11,7 +11,7 @@ use super::release::Release;
 use crate::event::Cancel;
 use crate::lock::{LockedFile, Package, Repository, Suite};
 use crate::pool;
-use crate::store::Store;
+use crate::store::Shelf;
 use crate::trust::openpgp::{
     ClearSigned, Keyring, MAX_CLEAR_SIGNED, MAX_KEYRING, MAX_SIGNATURE, OpenPgpError,
 };
@@ -28,7 +28,7 @@ use crate::types::fingerprint::Fingerprint;
 pub fn recheck(
     repository: &Repository,
     pinned: &[Fingerprint],
-    store: &Store,
+    store: &dyn Shelf,
     now: Timestamp,
     cancel: &Cancel,
 ) -> Result<(), AptError> {
@@ -64,7 +64,7 @@ pub fn recheck(
 fn keyring(
     repository: &Repository,
     pinned: &[Fingerprint],
-    store: &Store,
+    store: &dyn Shelf,
 ) -> Result<Keyring, AptError> {
     let refused = |source| AptError::Signature {
         repository: repository.name.to_string(),
@@ -90,7 +90,7 @@ fn lists_of<'l>(
     repository: &Repository,
     suite: &'l Suite,
     keyring: &Keyring,
-    store: &Store,
+    store: &dyn Shelf,
     now: Timestamp,
 ) -> Result<Vec<&'l LockedFile>, AptError> {
     let folder = format!("apt/{}/dists/{}", repository.name, suite.suite);
@@ -174,7 +174,7 @@ fn lists_of<'l>(
 fn vouched<'w>(
     list: &LockedFile,
     wanted: &BTreeMap<&'w str, &Package>,
-    store: &Store,
+    store: &dyn Shelf,
 ) -> Result<Vec<&'w str>, AptError> {
     let packed = read(list, MAX_PACKED, store)?;
     let text = unpack(list.path.file_name(), &packed).map_err(|source| AptError::Unpack {
@@ -203,8 +203,8 @@ fn vouched<'w>(
     Ok(found)
 }
 
-fn read(file: &LockedFile, limit: u64, store: &Store) -> Result<Vec<u8>, AptError> {
-    let found = store.read(&file.sha256, limit)?;
+fn read(file: &LockedFile, limit: u64, store: &dyn Shelf) -> Result<Vec<u8>, AptError> {
+    let found = store.bytes(&file.sha256, limit)?;
     found.ok_or_else(|| contradicts(file, "it is not in the store, or too long"))
 }
 

@@ -48,11 +48,17 @@ fn evidence(artifact: &Artifact) -> String {
     let wanted = artifact.evidence.iter().map(|wanted| match wanted {
         Wanted::Literal(digest) => format!("sha256:{digest}"),
         Wanted::Catalogue(digest) => format!("catalogue:{digest}"),
-        Wanted::ChecksumFile { source, file_name } => format!("sums:{file_name}@{source}"),
+        Wanted::ChecksumFile {
+            source, file_name, ..
+        } => format!("sums:{file_name}@{source}"),
         Wanted::OpenPgp { source, key } => format!("openpgp:{key}@{source}"),
         Wanted::Minisign { source, key, .. } => format!("minisign:{key}@{source}"),
         Wanted::Sha512(digest) => format!("sha512:{digest}"),
-        Wanted::Sha512File { source, file_name } => format!("sums512:{file_name}@{source}"),
+        Wanted::Sha512File {
+            source, file_name, ..
+        } => format!("sums512:{file_name}@{source}"),
+        Wanted::Page { source, .. } => format!("page:{source}"),
+        Wanted::Release { url, asset } => format!("release:{asset}@{url}"),
         Wanted::FirstLock(_) => "first-lock".to_owned(),
     });
     let mirrors = artifact.mirrors.iter().map(|one| format!("mirror:{one}"));
