@@ -95,6 +95,8 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Lock(args) => commands::lock::run(&args, context),
         #[cfg(feature = "connected")]
         Command::Build(args) => commands::build::run(&args, context),
+        #[cfg(feature = "connected")]
+        Command::Outdated(args) => commands::outdated::run(&args, context),
         Command::Keygen(args) => commands::keygen::run(&args, context),
         Command::Sign(args) => commands::sign::run(&args, context),
         Command::Verify(args) => commands::verify::run(&args, context),

@@ -10,11 +10,13 @@
 //! "minisign"` and `by = "sha512"`; then `by = "page"` and `by = "release"` with `url` and `excerpt`,
 //! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`.
 
+mod board;
 mod difference;
 mod model;
 mod read;
 mod write;
 
+pub use board::{Board, FileChange, PackageChange, Pair};
 pub use difference::Difference;
 pub use model::{
     Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,

@@ -51,6 +51,8 @@ pub struct Releases {
     /// Oldest major of `PostgreSQL` by range of versions.
     #[serde(rename = "minimum", default)]
     minima: Vec<Minimum>,
+    /// The publisher's document to read before an upgrade.
+    pub notes: Option<String>,
     /// What an upgrade must not do, or must heed.
     #[serde(rename = "upgrade", default)]
     pub upgrades: Vec<Upgrade>,
@@ -287,6 +289,13 @@ impl Releases {
     /// Every version with known digests, in no particular order.
     pub fn versions(&self) -> impl Iterator<Item = &semver::Version> + Clone {
         self.listed.iter().map(|release| &release.version)
+    }
+
+    /// The newest release that is known, with or without digests.
+    #[must_use]
+    pub fn newest(&self) -> Option<&semver::Version> {
+        let known = self.known.iter().map(|known| &known.version);
+        self.versions().chain(known).max()
     }
 
     /// The digest of the file of this name, when it belongs to a listed release.

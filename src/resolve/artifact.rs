@@ -33,7 +33,8 @@ pub(super) fn resolve(
     agree(wish, &stated)?;
     let unchecked = proof::gather(wish, keys, means)?;
     let expected = stated.first().map(|stated| &stated.claim);
-    let stored = if expected.is_some() && unchecked.is_empty() {
+    // What the first lock vouches for is looked at, also where a second opinion has told its digest.
+    let stored = if expected.is_some() && unchecked.is_empty() && !is_first_lock(wish) {
         size_only(wish, &places, expected, means)?
     } else {
         bring(wish, &places, expected, &unchecked, means)?
@@ -71,10 +72,14 @@ pub(super) fn resolve(
     Ok(resolved)
 }
 
+fn is_first_lock(wish: &Wish) -> bool {
+    let first_lock = |wanted: &Wanted| matches!(wanted, Wanted::FirstLock(_));
+    wish.evidence.iter().any(first_lock)
+}
+
 /// Where nobody vouches, the first lock does: the same version at the same place must not change.
 fn same_as_before(wish: &Wish, new: &Artifact, means: &Means<'_>) -> Result<(), ResolveError> {
-    let first_lock = |wanted: &Wanted| matches!(wanted, Wanted::FirstLock(_));
-    if !wish.evidence.iter().any(first_lock) {
+    if !is_first_lock(wish) {
         return Ok(());
     }
     match means.earlier.contradicting(new) {

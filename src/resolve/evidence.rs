@@ -121,8 +121,9 @@ pub(super) fn checksum<D>(
             (good.signers, None)
         };
         // The verifier never gives an empty list: this is for the type only.
-        let signer = signers.into_iter().find(|one| key.pinned.contains(one));
-        let by = signer.ok_or_else(|| ResolveError::Absent {
+        let mut good = signers.into_iter();
+        let pinned = good.find(|one| key.pinned.contains(one));
+        let by = pinned.ok_or_else(|| ResolveError::Absent {
             what: "a good signature".to_owned(),
             url: url.clone(),
         })?;

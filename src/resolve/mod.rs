@@ -12,6 +12,7 @@ mod artifact;
 mod earlier;
 mod error;
 mod evidence;
+mod outdated;
 mod proof;
 mod recheck;
 mod versions;
@@ -33,6 +34,7 @@ use crate::types::url::SafeUrl;
 
 pub use earlier::{Earlier, Update};
 pub use error::{Claim, ResolveError};
+pub use outdated::{Standing, State, outdated};
 pub use recheck::{RecheckError, recheck};
 pub use versions::{as_locked, choose_versions, locked_version};
 

@@ -455,7 +455,7 @@ fn as_stated<'m>(
 }
 
 /// Whether a locked repository is of this entry: the several of one system are called `name-…`.
-fn is_of(wish: &manifest::Repository, name: &Name) -> bool {
+pub(super) fn is_of(wish: &manifest::Repository, name: &Name) -> bool {
     let rest = name.as_str().strip_prefix(wish.name.as_str());
     match wish.origin {
         Origin::System => rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),

@@ -480,10 +480,7 @@ mod tests {
             ParsePatternError::Loose
         );
         assert_eq!(
-            refused(
-                &"{sha256} a".repeat(1).replace(" a", &" a".repeat(20)),
-                Sought::Sha256
-            ),
+            refused(&format!("{{sha256}}{}", " a".repeat(20)), Sought::Sha256),
             ParsePatternError::TooLong
         );
     }

@@ -9,5 +9,5 @@
 )]
 
 pub(crate) mod openpgp;
-mod own;
+pub(crate) mod own;
 mod real;

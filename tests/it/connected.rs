@@ -8,9 +8,11 @@
 )]
 
 mod archives;
+mod evidence;
 mod fetching;
 mod manifests;
 mod trusting;
+mod versions;
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

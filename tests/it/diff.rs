@@ -262,5 +262,9 @@ fn two_locks_are_compared_as_locks() {
     assert_eq!(diff(&lock, &lock, false).status.code(), Some(0));
     let shown = diff(&lock, &other, false);
     assert_eq!(shown.status.code(), Some(1));
-    assert!(said(&shown).contains("-> 99.1"), "{}", said(&shown));
+    assert!(
+        said(&shown).contains("-> sample 99.1 for"),
+        "{}",
+        said(&shown)
+    );
 }

@@ -14,10 +14,26 @@ pub(crate) struct LockArgs {
     /// Change nothing; exit 1 and say what differs when resolving now would give another lock.
     #[arg(long)]
     pub(crate) check: bool,
-    /// Let this component or package repository differ from the lock before although nobody vouches
-    /// for the change, or `all`; may be given several times. The rest is resolved anew without it.
+    /// Let this component take the newest version that the manifest allows (else the locked one stays),
+    /// and let it or this package repository differ from the lock before although nobody vouches for the
+    /// change; or `all`. May be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) update: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutdatedArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+    /// The lock file; beside the manifest, ending in `.lock`, when not given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Exit 1 when the manifest allows a newer version, support has ended, or the catalogue refuses a
+    /// locked version.
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use bundle::{InspectArgs, KeygenArgs, RepairArgs, SignArgs, TrustArgs, VerifyArgs};
 pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
-pub(crate) use connected::{BuildArgs, LockArgs, SourceArgs};
+pub(crate) use connected::{BuildArgs, LockArgs, OutdatedArgs, SourceArgs};
 pub(crate) use deployment::{
     AuditArgs, DiffArgs, ExplainArgs, LintCommand, LintNginxArgs, PlanArgs, PreflightArgs,
     StageArgs,
@@ -73,6 +73,15 @@ pub(crate) enum Command {
                             haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)"
     )]
     Lock(LockArgs),
+    /// Show how far the lock is behind what publishers have. Changes nothing.
+    #[cfg(feature = "connected")]
+    #[command(
+        after_help = "Examples:\n  haversack outdated mattermost.toml\n  haversack outdated mattermost.toml --strict --json   \
+                            (exit 1 when somebody should act)\n\nlocked: in the lock. allowed: the newest that the manifest allows. newest: \
+                            of all. A component whose manifest states one version without `versions` is compared with the \
+                            catalogue only."
+    )]
+    Outdated(OutdatedArgs),
     /// Fetch what the lock says and write the bundle.
     #[cfg(feature = "connected")]
     #[command(
@@ -146,7 +155,7 @@ pub(crate) enum Command {
     /// Show what differs between two staged trees, or two locks. Secrets are never shown.
     #[command(
         after_help = "Examples:\n  haversack diff staged.old staged       (exit 1 when they differ)\n  haversack diff \
-                            mattermost.lock.old mattermost.lock"
+                            mattermost.lock.old mattermost.lock   (for a change board: versions, sizes, digests, keys, evidence, what to read)"
     )]
     Diff(DiffArgs),
     /// Look whether this host is what its staged tree expects. Changes nothing.

@@ -1,5 +1,7 @@
 //! `haversack diff`: what differs between two staged trees, or two locks.
 
+mod board;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -18,14 +20,16 @@ pub(crate) fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Class, Failu
     let equal = if is_file(&args.old)? && is_file(&args.new)? {
         let (old, new) = (read_lock(&args.old)?, read_lock(&args.new)?);
         let found = old.differences(&new);
-        let mut text = String::new();
-        for one in &found {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{one}");
+        let board = old.board(&new);
+        let mut text = board::text(&board);
+        if text.is_empty() {
+            for one in &found {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{one}");
+            }
         }
-        context
-            .output
-            .result(&json!({ "differences": found }), &or_equal(text));
+        let value = json!({ "differences": found, "board": board });
+        context.output.result(&value, &or_equal(text));
         found.is_empty()
     } else {
         let found = stage::difference(&args.old, &args.new, context.cancel)?;

@@ -11,6 +11,8 @@ pub(crate) mod keygen;
 pub(crate) mod lint;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
+#[cfg(feature = "connected")]
+pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod receive;

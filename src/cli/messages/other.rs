@@ -34,6 +34,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Restore it from version control and lock again, or review every line of the new one.",
     ),
     m(
+        "W704",
+        "The catalogue says something against a release that is locked.",
+        "Read the reason; take another version when there is one.",
+    ),
+    m(
         "W901",
         "The clock of this machine is behind a bundle that was made earlier.",
         "Set the clock; nothing was decided by it.",

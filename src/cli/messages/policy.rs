@@ -83,4 +83,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "A rule refuses the deployment; nothing was staged.",
         "Follow the fix of each error; `haversack explain RULE` tells more.",
     ),
+    m(
+        "E541",
+        "The catalogue says that a release should not be used, and the manifest does not accept that.",
+        "Take another version, or write accept = { \"ID\" = \"why\" } for the artifact; no lock was written.",
+    ),
 ];

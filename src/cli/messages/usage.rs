@@ -44,6 +44,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Correct the source or the manifest.",
     ),
     m(
+        "E222",
+        "No version can be chosen: the publisher's list cannot be read, or has none that the manifest allows.",
+        "Compare `version`, `versions` and `scheme` in the manifest with the publisher's list.",
+    ),
+    m(
         "E240",
         "The deployment file has problems; each is shown with its place and its own id, E242 to E252.",
         "Correct each problem; nothing was written.",

@@ -17,16 +17,16 @@ use jiff::Timestamp;
 use super::openpgp::Gpg;
 
 /// A signed repository in a folder.
-struct Repository {
+pub(crate) struct Repository {
     folder: tempfile::TempDir,
-    gpg: Gpg,
+    pub(crate) gpg: Gpg,
 }
 
-const SIGNER: &str = "archive@example";
+pub(crate) const SIGNER: &str = "archive@example";
 
 impl Repository {
     /// Packages with these control fields; version and architecture are added where they are absent.
-    fn new(packages: &[&str]) -> Self {
+    pub(crate) fn new(packages: &[&str]) -> Self {
         let gpg = Gpg::new();
         gpg.key(SIGNER, "ed25519", "20260101T000000", "0");
         let repository = Self {
@@ -41,11 +41,11 @@ impl Repository {
         repository
     }
 
-    fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    fn add(&self, number: usize, control: &str) {
+    pub(crate) fn add(&self, number: usize, control: &str) {
         let build = self.root().join(format!("build/{number}/DEBIAN"));
         std::fs::create_dir_all(&build).unwrap();
         std::fs::create_dir_all(self.root().join("pool")).unwrap();
@@ -76,12 +76,12 @@ impl Repository {
         output.stdout
     }
 
-    fn packages(&self) -> Vec<u8> {
+    pub(crate) fn packages(&self) -> Vec<u8> {
         self.run("apt-ftparchive", &["packages", "pool"])
     }
 
     /// Writes the list in these packings, and signs an index over it.
-    fn publish(&self, list: &[u8], packings: &[&str]) {
+    pub(crate) fn publish(&self, list: &[u8], packings: &[&str]) {
         let dists = self.root().join("dists");
         let _ = std::fs::remove_dir_all(&dists);
         let folder = dists.join("stable/main/binary-amd64");

@@ -36,3 +36,36 @@ fn an_old_lock_stays_readable() {
         assert_eq!(error.id(), id, "{from}: {error}");
     }
 }
+
+/// What came after the first format 1: see the documentation of the lock.
+#[test]
+fn a_lock_with_signed_documents_pages_and_findings_stays_readable() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("tests/fixtures/locks/format-1-signed.lock");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lock = Lock::parse(&text, "format-1-signed.lock").unwrap();
+    assert_eq!(lock.to_toml(), text);
+    assert_eq!((lock.payload().count(), lock.evidence().count()), (1, 3));
+    for (from, to) in [
+        (
+            "signed-by = \"5833ABC70DBC595C2D12CE185B335FF8DBEB4966\"\n",
+            "",
+        ),
+        ("key = {", "kay = {"),
+        ("by = \"page\"", "by = \"release-page\""),
+        ("by = \"page\"", "by = \"manifest\""),
+        (
+            "by = \"release\"\nurl = \"https://api.github.com/repos/example/tool/releases/tags/v1.2.3\"\n",
+            "by = \"release\"\n",
+        ),
+        (
+            "by = \"checksum-file\"",
+            "by = \"catalogue\"\nas-of = \"2026-11-23\"",
+        ),
+        ("id = \"CVE-2025-62506\"\n", ""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = Lock::parse(&text.replacen(from, to, 1), "x.lock").unwrap_err();
+        assert_eq!(error.id(), "E210", "{from}: {error}");
+    }
+}
