@@ -413,7 +413,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn open(&self, artifact: &Artifact) -> Result<std::fs::File, RecheckError> {
+    fn open(&self, artifact: &Artifact) -> Result<fs::File, RecheckError> {
         let place = self.store.place(&artifact.file.sha256);
         let place =
             place.ok_or_else(|| unproven(artifact.file.path.as_str(), "it is not there"))?;
