@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::sums::Sums;
+use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
 use crate::types::target::Target;
@@ -18,21 +19,41 @@ use crate::types::url::SafeUrl;
 pub const BUNDLE_JSON: &str = "bundle.json";
 /// Longest `bundle.json`, in bytes.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// The format of `bundle.json` that this program knows.
-pub const FORMAT: u32 = 1;
+/// The highest format of `bundle.json` that this program knows. Format 2 differs from 1 in that it
+/// has `cut`; it is written only where a file is cut, so that all else stays readable for older
+/// readers, and there is one text for each content.
+pub const FORMAT: u32 = 2;
+/// Most parts of a cut file: `.000` to `.999`.
+pub const MAX_PARTS: usize = 1000;
 
 /// The content of `bundle.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
-    /// 1.
+    /// 2 when a file is cut, else 1.
     pub format: u32,
     /// What the bundle is for.
     pub target: Target,
     /// Every listed file but `bundle.json` itself.
     pub files: BTreeMap<RelPath, FileInfo>,
+    /// The files that are larger than a volume, by the path that they would have in the volume of
+    /// their first part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cut: BTreeMap<RelPath, CutFile>,
     /// The package repositories in it, sorted by name.
     pub repositories: Vec<RepositoryInfo>,
+}
+
+/// A file that lies in parts on several volumes: `<path>.000`, `<path>.001`, …
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutFile {
+    /// SHA-256 of the whole file.
+    pub sha256: Digest,
+    /// Its parts, in order; each is listed, with its own hash.
+    pub parts: Vec<RelPath>,
+    /// What the whole file is.
+    pub info: FileInfo,
 }
 
 /// Why a `bundle.json` is not accepted.
@@ -86,8 +107,10 @@ impl Contents {
         }
         let contents: Self = serde_json::from_slice(bytes)
             .map_err(|error| ContentsError::Malformed(error.to_string()))?;
-        if contents.format != FORMAT {
-            return Err(ContentsError::Malformed("`format` must be 1".to_owned()));
+        if contents.format != format_of(&contents.cut) {
+            return Err(ContentsError::Malformed(
+                "`format` must be 2 with `cut`, and 1 without".to_owned(),
+            ));
         }
         if contents.render()?.as_bytes() == bytes {
             Ok(contents)
@@ -101,7 +124,9 @@ impl Contents {
     #[must_use]
     pub fn stand_ins(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
-        for (path, info) in self.files.iter().filter(|(_, info)| info.stand_in) {
+        let whole = self.cut.iter().map(|(path, cut)| (path, &cut.info));
+        let all = self.files.iter().chain(whole);
+        for (path, info) in all.filter(|(_, info)| info.stand_in) {
             if info.components.is_empty() {
                 found.insert(path.to_string());
             }
@@ -121,7 +146,26 @@ impl Contents {
         Ok(text)
     }
 
-    /// Compares with the signed list: the same files, and together the bytes that its header counts.
+    /// The same as users of the files see it: each cut file whole, and no parts.
+    #[must_use]
+    pub fn joined(&self) -> Self {
+        let whole = self.files.iter();
+        let whole = whole.filter(|(_, info)| info.kind != FileKind::Part);
+        let cut = self.cut.iter().map(|(path, cut)| (path, &cut.info));
+        Self {
+            format: 1,
+            target: self.target,
+            files: whole
+                .chain(cut)
+                .map(|(path, info)| (path.clone(), info.clone()))
+                .collect(),
+            cut: BTreeMap::new(),
+            repositories: self.repositories.clone(),
+        }
+    }
+
+    /// Compares with the signed list: the same files, and together the bytes that its header counts;
+    /// and holds the cut files against their parts.
     /// `own_size` is the size of `bundle.json` itself.
     ///
     /// # Errors
@@ -148,6 +192,7 @@ impl Contents {
                 total.map_or_else(|| "more than 2^64".to_owned(), |total| total.to_string());
             return disagrees(format!("sizes of {total} bytes, and a header of {header}"));
         }
+        self.compare_cut()?;
         let known = |path: &RelPath| self.files.contains_key(path);
         let keyring = self
             .repositories
@@ -158,6 +203,62 @@ impl Contents {
             None => Ok(()),
         }
     }
+
+    /// Each cut file has its parts, numbered through, with its size; each part belongs to one.
+    fn compare_cut(&self) -> Result<(), ContentsError> {
+        let disagrees = |text: String| Err(ContentsError::Disagrees(text));
+        let parts = |(path, info): (&RelPath, &FileInfo)| {
+            (info.kind == FileKind::Part).then(|| (path.clone(), info.size))
+        };
+        let mut parts: BTreeMap<RelPath, u64> = self.files.iter().filter_map(parts).collect();
+        let listed: BTreeSet<String> = if self.cut.is_empty() {
+            BTreeSet::new()
+        } else {
+            self.files.keys().map(RelPath::case_folded).collect()
+        };
+        for (path, cut) in &self.cut {
+            if listed.contains(&path.case_folded()) {
+                return disagrees(format!("{path} is cut, and listed whole"));
+            }
+            if !(2..=MAX_PARTS).contains(&cut.parts.len()) || cut.info.kind == FileKind::Part {
+                return disagrees(format!("{path} is not cut into 2 to {MAX_PARTS} parts"));
+            }
+            let mut sum = 0_u64;
+            for (number, part) in cut.parts.iter().enumerate() {
+                if !is_part(path, number, part) {
+                    return disagrees(format!("{part} is not part {number} of {path}"));
+                }
+                let Some(size) = parts.remove(part) else {
+                    return disagrees(format!("the part {part} is no listed part"));
+                };
+                sum = sum.saturating_add(size);
+            }
+            if sum != cut.info.size {
+                return disagrees(format!(
+                    "{path} of {} bytes has parts of {sum}",
+                    cut.info.size
+                ));
+            }
+        }
+        parts.into_keys().next().map_or(Ok(()), |part| {
+            disagrees(format!("{part} is a part of nothing"))
+        })
+    }
+}
+
+/// The format of a content with these cut files.
+pub(crate) fn format_of(cut: &BTreeMap<RelPath, CutFile>) -> u32 {
+    if cut.is_empty() { 1 } else { 2 }
+}
+
+/// Whether `part` is the name of this part of a file: in any volume, the first in that of the file.
+fn is_part(path: &RelPath, number: usize, part: &RelPath) -> bool {
+    let rest = |path: &RelPath| {
+        let text = path.as_str();
+        text.split_once('/').map(|(_, rest)| rest.to_owned())
+    };
+    let named = rest(path).is_some_and(|name| rest(part) == Some(format!("{name}.{number:03}")));
+    named && part.first().starts_with('v') && (number > 0 || part.first() == path.first())
 }
 
 /// What one file is.
@@ -202,11 +303,13 @@ pub enum FileKind {
     AptIndex,
     /// A Debian package.
     AptPackage,
+    /// A part of a file that is larger than a volume.
+    Part,
     /// Blocks from which damaged payload is repaired, and the hashes of all blocks.
     Parity,
 }
 
-/// One package repository in the bundle, at `v1/apt/<name>/`.
+/// One package repository in the bundle, at `<volume>/apt/<name>/`, over all volumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepositoryInfo {
@@ -258,6 +361,7 @@ mod tests {
                 arch: Arch::Amd64,
             },
             files: BTreeMap::from([("README.txt".parse().unwrap(), info)]),
+            cut: BTreeMap::new(),
             repositories: Vec::new(),
         }
     }
@@ -280,8 +384,77 @@ mod tests {
         );
         assert_eq!(id(&text.replace("document", "other")), "E312");
         assert_eq!(id(&text.replace("\"size\": 3", "\"size\": 1e999")), "E312");
-        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 2")), "E520");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 2")), "E312");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 3")), "E520");
         assert_eq!(id(&"[".repeat(1 << 20)), "E312");
         assert_eq!(id(&format!("{{\"x\":{}", "[".repeat(1 << 20))), "E312");
+    }
+
+    const CUT: &str = r#"{
+  "format": 2,
+  "target": {
+    "distribution": "debian-12",
+    "arch": "amd64"
+  },
+  "files": {
+    "v1/files/app/a.tar.000": {
+      "size": 5,
+      "kind": "part"
+    },
+    "v2/files/app/a.tar.001": {
+      "size": 2,
+      "kind": "part"
+    }
+  },
+  "cut": {
+    "v1/files/app/a.tar": {
+      "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      "parts": [
+        "v1/files/app/a.tar.000",
+        "v2/files/app/a.tar.001"
+      ],
+      "info": {
+        "size": 7,
+        "kind": "artifact",
+        "components": [
+          "app"
+        ]
+      }
+    }
+  },
+  "repositories": []
+}
+"#;
+
+    #[test]
+    fn format_2_stays_readable_and_its_cut_files_must_be_made_of_their_parts() {
+        let contents = Contents::parse(CUT.as_bytes()).unwrap();
+        assert_eq!(contents.compare_cut(), Ok(()));
+        let joined: Vec<String> = contents
+            .joined()
+            .files
+            .keys()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(joined, ["v1/files/app/a.tar"]);
+        for (from, to) in [
+            ("\"size\": 7", "\"size\": 8"),
+            ("a.tar.001", "a.tar.002"),
+            ("v1/files/app/a.tar\":", "v2/files/app/a.tar\":"),
+            ("v2/files/app/a.tar.001\": {", "v2/files/app/a.tar.999\": {"),
+            ("\"kind\": \"part\"", "\"kind\": \"evidence\""),
+            (",\n        \"v2/files/app/a.tar.001\"", ""),
+            (
+                "\"v2/files/app/a.tar.001\"\n",
+                "\"v1/files/app/a.tar.000\"\n",
+            ),
+        ] {
+            let text = CUT.replacen(from, to, 9);
+            assert_ne!(text, CUT, "{from}");
+            let error = Contents::parse(text.as_bytes())
+                .and_then(|other| other.compare_cut())
+                .unwrap_err();
+            assert_eq!(error.id(), "E311", "{from}: {error}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The documents that each bundle carries for people: `README.txt`, `label.txt`, `verify.sh`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::bundle::request::PackRequest;
 use crate::types::name::Name;
@@ -103,6 +104,15 @@ fn readme(request: &PackRequest) -> String {
         }
     }
     text.push_str(CHECKS);
+    if let Some(size) = request.volume_size {
+        text.push_str(VOLUMES);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "Each volume, with these files, takes at most {} ({size}).",
+            ByteSize(size.bytes())
+        );
+    }
     text
 }
 
@@ -138,3 +148,17 @@ own, and compare it with the line `verify.sh` of a SHA256SUMS that you checked.\
 CHECK IT WITH HAVERSACK\n\
 \x20 haversack verify . --trust TRUST-DIRECTORY\n\
 also refuses bundles that are older than what this network had already.\n";
+
+const VOLUMES: &str = "\n\
+SEVERAL MEDIA\n\
+The payload is spread over the folders v1/, v2/, … (line \"# volumes\" of SHA256SUMS). Each medium carries\n\
+one of them and all small files. Copy all media into one folder and it is the whole bundle. One medium\n\
+alone is checked with the script: it names the volumes that are not here, and ends with 8. By hand:\n\
+\n\
+\x20 grep '  v2/' SHA256SUMS | sha256sum --strict --quiet -c\n\
+\n\
+A file named NAME.000, NAME.001, … is one that no volume could hold. The key \"cut\" of bundle.json names\n\
+its parts and the SHA-256 of the whole; `cat NAME.*` in that order is the file.\n\
+\n\
+\x20 haversack gather . --trust TRUST-DIRECTORY -o FOLDER\n\
+takes one medium after the other, and says which are still to come.\n";

@@ -6,6 +6,7 @@ use std::collections::btree_map;
 use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo};
 use crate::bundle::header::{Created, FieldError, Marking, Sequence};
 use crate::bundle::request::{Item, PackRequest, Source};
+use crate::bundle::volumes::VolumeSize;
 use crate::lock::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
 use crate::parity::shape::Amount;
 use crate::types::fingerprint::Fingerprint;
@@ -23,6 +24,8 @@ pub struct LockOptions {
     pub marking: Marking,
     /// How much parity it carries.
     pub parity: Option<Amount>,
+    /// How much a volume holds; none: everything is in one.
+    pub volume_size: Option<VolumeSize>,
 }
 
 /// Why a lock cannot become a bundle.
@@ -115,6 +118,7 @@ pub fn from_lock(
         marking: options.marking,
         target: lock.target,
         parity: options.parity,
+        volume_size: options.volume_size,
         items: items.0.into_values().collect(),
         repositories,
     })
@@ -371,6 +375,7 @@ mod tests {
             created: Created::from_epoch(1_700_000_000).unwrap(),
             marking: "UNCLASSIFIED".parse().unwrap(),
             parity: None,
+            volume_size: None,
         }
     }
 

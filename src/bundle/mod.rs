@@ -6,10 +6,12 @@ mod from_lock;
 pub mod header;
 mod pack;
 pub mod payload;
+mod planned;
 pub mod protect;
 mod request;
 mod sign;
 pub mod sums;
+pub mod volumes;
 
 pub use documents::VERIFY_SH;
 pub use from_lock::{FromLockError, LockOptions, from_lock};

@@ -255,10 +255,13 @@ fi
 # ---- 7. bundle.json says the same ---------------------------------------------------------------
 json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' "$t/json")
 case $json_format in
-    1) ;;
+    1 | 2) ;;
     '' | 0*) bad 3 "bundle.json is malformed" ;;
-    *) bad 5 "bundle.json has format $json_format, this script knows 1" ;;
+    *) bad 5 "bundle.json has format $json_format, this script knows 2" ;;
 esac
+fitting=1
+! grep -qx '  "cut": {' "$t/json" || fitting=2
+[ "$json_format" = "$fitting" ] || bad 3 "bundle.json: format 2 with cut files, and 1 without"
 awk '
     /^  "files": [{]$/ { inside = 1; next }
     /^  [}]/ { inside = 0 }
@@ -274,6 +277,50 @@ wrong=$(awk 'NR == FNR { size[$2] = $1; next } ($2 in size) && size[$2] != $1 { 
 [ -z "$wrong" ] || bad 3 "bundle.json states another size: $wrong"
 total=$(awk -v own="$(wc -c <"$t/json")" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
 [ "$total" = "$bytes" ] || bad 3 "bundle.json adds up to $total bytes, the header states $bytes"
+# Files that lie in parts: a line each of size, sha256, the path of the whole, and the parts.
+awk '
+    /^  "cut": [{]$/ { inside = 1; next }
+    /^  [}]/ { inside = 0 }
+    inside && /^    "[^"]*": [{]$/ { path = $1; gsub(/[":]/, "", path); parts = ""; digest = "-" }
+    inside && /^      "sha256": "[0-9a-f]*",$/ { digest = $2; gsub(/[",]/, "", digest) }
+    inside && /^        "v[^"]*",?$/ { part = $1; gsub(/[",]/, "", part); parts = parts " " part }
+    inside && /^        "size": [0-9]+,$/ { size = $2; sub(/,/, "", size); print size, digest, path parts }
+' "$t/json" >"$t/cut"
+# The parts of a file are numbered through, the first in the volume of its path; each part belongs to one file.
+wrong=$(awk '
+    NR == FNR { size[$2] = $1; listed[tolower($2)] = 1; next }
+    {
+        rest = $3
+        sub(/^v[0-9]+/, "", rest)
+        sum = 0
+        if (NF < 5 || NF > 1003 || tolower($3) in listed) { print $3; exit }
+        for (i = 4; i <= NF; i++) {
+            volume = $i
+            sub(/\/.*/, "", volume)
+            if (volume !~ /^v[0-9]+$/ || $i != volume rest sprintf(".%03d", i - 4)) { print $i; exit }
+            if (i == 4 && index($3, volume "/") != 1) { print $i; exit }
+            if (!($i in size) || $i in seen) { print $i; exit }
+            seen[$i] = 1
+            sum += size[$i]
+        }
+        if (sprintf("%.0f", sum) != $1) { print $3; exit }
+    }' "$t/described" "$t/cut")
+[ -z "$wrong" ] || bad 3 "bundle.json: not the parts of a file: $wrong"
+awk '
+    /^    "[^"]*": [{]$/ { path = $1; gsub(/[":]/, "", path) }
+    /^      "kind": "part",?$/ { print path }
+' "$t/json" | sort >"$t/parts"
+cut -d' ' -f4- "$t/cut" | tr ' ' '\n' | sed '/^$/d' | sort | cmp -s - "$t/parts" ||
+    bad 3 "bundle.json: parts of nothing, or that are no parts"
+while read -r size digest path parts; do
+    # shellcheck disable=SC2086 # paths of this grammar hold nothing that a shell would split or expand
+    for part in $parts; do
+        [ -f "$part" ] || continue 2
+    done
+    # shellcheck disable=SC2086
+    found=$(cat $parts | openssl dgst -sha256 -r | cut -c1-64)
+    [ "$found" = "$digest" ] || bad 3 "the parts of $path ($size bytes) make another file than bundle.json states"
+done <"$t/cut"
 
 # ---- what was found -----------------------------------------------------------------------------
 sed -n '2,5s/^# //p' "$t/list"

@@ -26,7 +26,7 @@ pub use error::{At, PathError};
 pub use file::File;
 pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
-pub use pass::{PassError, pass};
+pub use pass::{Hashed, PassError, pass};
 pub use root::{Found, Loose, Root};
 pub use walk::{Entry, Kind, walk};
 

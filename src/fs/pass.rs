@@ -21,6 +21,28 @@ pub enum PassError {
     Cancelled(#[from] Cancelled),
 }
 
+/// A reader that hashes what passes, for a whole of which each part is hashed too.
+#[derive(Debug)]
+pub struct Hashed<'a, R> {
+    from: R,
+    hasher: &'a mut Hasher,
+}
+
+impl<'a, R: Read> Hashed<'a, R> {
+    /// A reader of `from` that tells `hasher` what it reads.
+    pub const fn new(from: R, hasher: &'a mut Hasher) -> Self {
+        Self { from, hasher }
+    }
+}
+
+impl<R: Read> Read for Hashed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
 /// Reads `from` to its end, but at most one byte beyond `limit`, so that a source that is too long
 /// shows; hashes what was read, and writes it to `to`. After each piece `told` hears its length, and
 /// may end the pass. Gives the hasher, which knows digest and length. Memory: one buffer of

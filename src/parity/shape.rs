@@ -75,6 +75,19 @@ impl Shape {
     /// When there is nothing to protect, the amount is none that can be made, or the payload is too
     /// large.
     pub fn new(volumes: &[u64], amount: Amount) -> Result<Self, ShapeError> {
+        Self::spread(volumes, amount, 1)
+    }
+
+    /// As [`Shape::new`], with the parity in at least so many volumes, and never less than the spare
+    /// ones.
+    ///
+    /// # Errors
+    /// As [`Shape::new`].
+    pub fn spread(
+        volumes: &[u64],
+        amount: Amount,
+        parity_volumes: u64,
+    ) -> Result<Self, ShapeError> {
         let percent = u64::from(amount.percent.unwrap_or(0));
         let spare = u64::from(amount.spare_volumes);
         if percent > 100 || spare > 64 || (percent, spare) == (0, 0) {
@@ -104,7 +117,7 @@ impl Shape {
             .max()
             .unwrap_or(0);
         let scattered = all.div_ceil(groups).saturating_mul(percent).div_ceil(100);
-        let parity_volumes = spare.max(1);
+        let parity_volumes = spare.max(parity_volumes).max(1);
         let whole = largest.div_ceil(groups).saturating_mul(spare);
         let rows = scattered.max(whole).max(1).next_multiple_of(parity_volumes);
         Self::of(block, volumes, groups, rows, parity_volumes)

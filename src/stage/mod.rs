@@ -122,6 +122,9 @@ pub enum StageError {
     /// Bundle and plan do not fit together; every reason.
     #[error("the bundle does not fit the deployment:\n  - {}", .0.join("\n  - "))]
     Unfit(Vec<String>),
+    /// Volumes of the bundle are not here.
+    #[error("volumes of the bundle are not here: {}", .0.join(", "))]
+    Absent(Vec<String>),
     /// Generated files name hosts outside the deployment, and it does not acknowledge them.
     #[error("generated files name hosts outside the deployment:\n  - {}", listed(.0))]
     Egress(Vec<Egress>),
@@ -175,6 +178,7 @@ impl StageError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "E530",
+            Self::Absent(_) => "E801",
             Self::Egress(_) => "E532",
             Self::Occupied { .. } | Self::InBundle(_) => "E531",
             Self::Space { .. } => "E602",
@@ -193,6 +197,9 @@ impl StageError {
         let text = match self {
             Self::Unfit(_) => {
                 "add what is missing to the manifest and build again, or correct the deployment; nothing was staged"
+            }
+            Self::Absent(_) => {
+                "name the folders of all media at once; with one drive, take one medium after the other with haversack gather, and stage from its folder"
             }
             Self::Egress(_) => {
                 "correct the name in the deployment; or, when the way to it is arranged and allowed, add it to `egress` in [policy]; nothing was staged"

@@ -225,15 +225,12 @@ fn fit<'a>(
 ) -> Result<Vec<Fit<'a>>, StageError> {
     let plan = checked.plan();
     // Nothing is staged from parity.
-    let mut problems: Vec<String> = absent
-        .iter()
-        .filter(|volume| volume.starts_with('v'))
-        .map(|volume| {
-            format!(
-                "the volume {volume} of the bundle is not here; name the folder of its medium too"
-            )
-        })
-        .collect();
+    let absent = absent.iter().filter(|volume| volume.starts_with('v'));
+    let absent: Vec<String> = absent.cloned().collect();
+    if !absent.is_empty() {
+        return Err(StageError::Absent(absent));
+    }
+    let mut problems: Vec<String> = Vec::new();
     if !is_linux(plan) {
         problems.push(format!(
             "the method `{}` cannot be staged yet; `linux` can",
@@ -356,8 +353,7 @@ impl Work<'_> {
         self.progress.cancel.check()?;
         self.bundle.copy_out(path, target, 0o644, &self.progress)?;
         // What was copied is what is listed: `copy_out` compared them.
-        let listed = self.bundle.sums().entries().get(path).copied();
-        listed.ok_or_else(|| {
+        self.bundle.digest_of(path).ok_or_else(|| {
             StageError::Bundle(VerifyError::NoFile {
                 path: path.to_string(),
             })

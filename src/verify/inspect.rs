@@ -147,8 +147,13 @@ fn summarize(
             reason: refusal.to_string(),
         },
     };
+    let whole = |path: &RelPath| {
+        let cut = contents.cut.get(path).map(|cut| cut.sha256);
+        move || cut
+    };
+    let joined = contents.joined();
     let of_kind = |kind: FileKind| {
-        contents
+        joined
             .files
             .iter()
             .filter(move |(_, info)| info.kind == kind)
@@ -159,7 +164,7 @@ fn summarize(
             components: info.components.clone(),
             version: info.version.clone(),
             size: info.size,
-            sha256: sums.entries().get(path).copied(),
+            sha256: sums.entries().get(path).copied().or_else(whole(path)),
             stand_in: info.stand_in,
             url: info.url.clone(),
             vouched: info.vouched.clone(),
@@ -175,7 +180,7 @@ fn summarize(
         target: contents.target,
         trust,
         signatures: signatures.iter().map(|file| file.name.clone()).collect(),
-        components: components(contents),
+        components: components(&joined),
         stand_ins: stand_ins.collect(),
         artifacts,
         repositories: contents.repositories.clone(),

@@ -11,6 +11,7 @@
 pub(crate) mod authentic;
 pub(crate) mod damage;
 mod error;
+mod hashing;
 mod inspect;
 mod memory;
 mod problem;
@@ -26,20 +27,21 @@ pub use problem::Problem;
 pub use report::{Verdict, VerifyReport, Warning};
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, At, AtomicFile, File, PassError, PathError, pass};
-use crate::pool;
+use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
 use crate::trust::directory::Trust;
 use crate::trust::judge::Signer;
-use crate::types::digest::Digest;
+use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
 use crate::verify::authentic::{Authentic, authenticate, read, refused};
 use crate::verify::damage::{Good, Located, locate};
+pub(crate) use crate::verify::hashing::compare;
+use crate::verify::hashing::{content, hash_all};
 use crate::verify::structure::{Copy, Structure, examine};
 
 /// A bundle whose list is signed by whom this network trusts, whose files are exactly the listed ones
@@ -50,6 +52,9 @@ use crate::verify::structure::{Copy, Structure, examine};
 pub struct AuthenticBundle {
     authentic: Authentic,
     threshold: u8,
+    /// What `bundle.json` says.
+    physical: Contents,
+    /// The same with cut files whole.
     contents: Contents,
     copies: BTreeMap<RelPath, Vec<Copy>>,
     absent: Vec<String>,
@@ -81,7 +86,8 @@ pub fn open(
     Ok(AuthenticBundle {
         authentic,
         threshold: trust.policy().threshold.get(),
-        contents,
+        contents: contents.joined(),
+        physical: contents,
         copies,
         absent: absent.into_iter().collect(),
     })
@@ -198,7 +204,7 @@ impl AuthenticBundle {
             copies: self.copies.clone(),
             absent: self.absent.iter().cloned().collect(),
             problems: Vec::new(),
-            contents: Some(self.contents.clone()),
+            contents: Some(self.physical.clone()),
         };
         let progress = Progress {
             step: Step::Verify,
@@ -241,24 +247,22 @@ impl AuthenticBundle {
     /// # Errors
     /// When the file is not here, is longer than `limit`, cannot be read, or its bytes are wrong.
     pub fn read_file(&self, path: &RelPath, limit: u64) -> Result<Vec<u8>, VerifyError> {
-        let (root, expected, size) = self.locate(path)?;
-        if size > limit {
+        let size = self.contents.files.get(path).map(|info| info.size);
+        let size = size.or_else(|| self.locate(path).ok().map(|(_, _, size)| size));
+        if size.is_some_and(|size| size > limit) {
             return Err(VerifyError::Limit {
                 what: path.to_string(),
                 limit: "the reader",
             });
         }
         let mut bytes = Vec::new();
-        root.open_file(&path.to_path())?
-            .take(size.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .at("read", &root.path().join(path.to_path()))?;
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        compare(path, (expected, Some(size)), (Digest::of(&bytes), length))
-            .map_or(Ok(bytes), |problem| Err(content(problem)))
+        let here = PathBuf::from(path.as_str());
+        let told = &mut |_| Ok(());
+        self.read_pieces(path, Some((&mut bytes, &here)), told)?;
+        Ok(bytes)
     }
 
-    /// What each file is.
+    /// What each file is; a file that is cut stands there whole.
     #[must_use]
     pub const fn contents(&self) -> &Contents {
         &self.contents
@@ -268,6 +272,13 @@ impl AuthenticBundle {
     #[must_use]
     pub const fn sums(&self) -> &Sums {
         &self.authentic.sums
+    }
+
+    /// SHA-256 of a file: of a listed one, or of one that is cut, as it is whole.
+    #[must_use]
+    pub fn digest_of(&self, path: &RelPath) -> Option<Digest> {
+        let cut = self.physical.cut.get(path).map(|cut| cut.sha256);
+        cut.or_else(|| self.sums().entries().get(path).copied())
     }
 
     /// SHA-256 of the list.
@@ -330,23 +341,54 @@ impl AuthenticBundle {
         to: Option<(&mut dyn Write, &Path)>,
         progress: &Progress<'_>,
     ) -> Result<(), VerifyError> {
+        let size = self.contents.files.get(path).map_or(0, |info| info.size);
+        progress.item_started(path.as_str(), size);
+        self.read_pieces(path, to, &mut progress.of(path.as_str()))?;
+        progress.item_done(path.as_str(), false);
+        Ok(())
+    }
+
+    /// Reads a file, or all parts of one that is cut, holding each against the list, and the whole against
+    /// `bundle.json`.
+    fn read_pieces(
+        &self,
+        path: &RelPath,
+        mut to: Option<(&mut dyn Write, &Path)>,
+        told: &mut dyn FnMut(u64) -> Result<(), Cancelled>,
+    ) -> Result<(), VerifyError> {
+        let Some(cut) = self.physical.cut.get(path) else {
+            return self.read_piece(path, None, to, told);
+        };
+        let mut whole = Hasher::new();
+        for part in &cut.parts {
+            let to: Option<(&mut dyn Write, &Path)> = match &mut to {
+                Some((writer, path)) => Some((&mut **writer, *path)),
+                None => None,
+            };
+            self.read_piece(part, Some(&mut whole), to, told)?;
+        }
+        let found = whole.finish_counted();
+        compare(path, (cut.sha256, Some(cut.info.size)), found)
+            .map_or(Ok(()), |problem| Err(content(problem)))
+    }
+
+    fn read_piece(
+        &self,
+        path: &RelPath,
+        whole: Option<&mut Hasher>,
+        to: Option<(&mut dyn Write, &Path)>,
+        told: &mut dyn FnMut(u64) -> Result<(), Cancelled>,
+    ) -> Result<(), VerifyError> {
         let (root, expected, size) = self.locate(path)?;
         let full = root.path().join(path.to_path());
         let mut file = root.open_file(&path.to_path())?;
         fs::advise_sequential(&file);
-        progress.item_started(path.as_str(), size);
-        let found = pass(
-            (&mut file, &full),
-            to,
-            size,
-            &mut progress.of(path.as_str()),
-        )?
-        .finish_counted();
-        if let Some(problem) = compare(path, (expected, Some(size)), found) {
-            return Err(content(problem));
-        }
-        progress.item_done(path.as_str(), false);
-        Ok(())
+        let found = match whole {
+            Some(whole) => pass((&mut Hashed::new(file, whole), &full), to, size, told)?,
+            None => pass((&mut file, &full), to, size, told)?,
+        };
+        compare(path, (expected, Some(size)), found.finish_counted())
+            .map_or(Ok(()), |problem| Err(content(problem)))
     }
 }
 
@@ -357,173 +399,5 @@ pub(crate) fn check_platform(contents: &Contents, trust: &Trust) -> Result<(), V
         Ok(())
     } else {
         Err(refused("E521", "bundles for", platforms, &contents.target))
-    }
-}
-
-/// One copy to hash.
-struct Job<'a> {
-    path: &'a RelPath,
-    copy: Copy,
-    /// Which of the copies of its file it is.
-    number: usize,
-    expected: Digest,
-    size: Option<u64>,
-}
-
-fn hash_all(
-    authentic: &Authentic,
-    threshold: u8,
-    found: &Structure,
-    progress: &Progress<'_>,
-) -> Result<(VerifyReport, Good), VerifyError> {
-    let mut jobs: Vec<Job<'_>> = Vec::new();
-    for (path, copies) in &found.copies {
-        let Some(expected) = authentic.sums.entries().get(path) else {
-            continue;
-        };
-        let info = found
-            .contents
-            .as_ref()
-            .and_then(|known| known.files.get(path));
-        let size = info.map(|info| info.size);
-        // A file of the wrong size is known to be wrong, and is not read.
-        let right = copies
-            .iter()
-            .enumerate()
-            .filter(|(_, copy)| size.is_none_or(|size| size == copy.size));
-        jobs.extend(right.map(|(number, copy)| Job {
-            path,
-            copy: *copy,
-            number,
-            expected: *expected,
-            size,
-        }));
-    }
-    // Largest first: one file is one stream, and the last to finish should be a small one.
-    jobs.sort_by(|a, b| {
-        b.copy
-            .size
-            .cmp(&a.copy.size)
-            .then_with(|| a.path.cmp(b.path))
-    });
-    let bytes = jobs
-        .iter()
-        .fold(0_u64, |sum, job| sum.saturating_add(job.copy.size));
-    progress.started(u64::try_from(jobs.len()).unwrap_or(u64::MAX), bytes);
-    let results = pool::try_map(&jobs, pool::cores(), |job| {
-        hash_one(authentic, job, progress)
-    })?;
-    progress.done();
-
-    let mut problems = found.problems.clone();
-    let (mut files_good, mut bytes_good) = (0_u64, 0_u64);
-    let mut good = Good::new();
-    for (job, result) in jobs.iter().zip(results) {
-        match result {
-            None => {
-                good.entry(job.path.clone()).or_insert(job.number);
-                files_good = files_good.saturating_add(1);
-                bytes_good = bytes_good.saturating_add(job.copy.size);
-            }
-            Some(problem) if problems.contains(&problem) => {}
-            Some(problem) => problems.push(problem),
-        }
-    }
-    problems.sort_by(|a, b| a.path().cmp(b.path()).then_with(|| a.id().cmp(b.id())));
-    let report = VerifyReport {
-        report: 1,
-        verdict: report::verdict(&problems, found.absent.len()),
-        identity: authentic.identity,
-        header: authentic.sums.header().clone(),
-        target: found.contents.as_ref().map(|contents| contents.target),
-        stand_ins: found
-            .contents
-            .as_ref()
-            .map_or_else(Vec::new, Contents::stand_ins),
-        signers: authentic.judgement.signers.clone(),
-        threshold,
-        ignored_signatures: authentic.judgement.ignored.clone(),
-        standing: authentic.standing,
-        override_reason: authentic.override_reason.clone(),
-        files_good,
-        bytes_good,
-        absent_volumes: found.absent.iter().cloned().collect(),
-        problems,
-        damage: None,
-        warnings: authentic.warnings.clone(),
-    };
-    Ok((report, good))
-}
-
-/// What is wrong with one copy; a file that cannot be read is a problem among others.
-fn hash_one(
-    authentic: &Authentic,
-    job: &Job<'_>,
-    progress: &Progress<'_>,
-) -> Result<Option<Problem>, Cancelled> {
-    let Some(root) = authentic.roots.get(job.copy.root) else {
-        return Ok(None);
-    };
-    let name = job.path.as_str();
-    let unreadable = |error: &PathError| {
-        Some(Problem::Unreadable {
-            path: job.path.to_string(),
-            reason: error.source.to_string(),
-        })
-    };
-    progress.item_started(name, job.copy.size);
-    let mut file = match root.open_file(&job.path.to_path()) {
-        Ok(file) => file,
-        Err(error) => return Ok(unreadable(&error)),
-    };
-    fs::advise_sequential(&file);
-    let full = root.path().join(job.path.to_path());
-    let limit = job.size.unwrap_or(job.copy.size);
-    match pass((&mut file, &full), None, limit, &mut progress.of(name)) {
-        Ok(found) => {
-            progress.item_done(name, false);
-            Ok(compare(
-                job.path,
-                (job.expected, job.size),
-                found.finish_counted(),
-            ))
-        }
-        Err(PassError::Read(error) | PassError::Write(error)) => Ok(unreadable(&error)),
-        Err(PassError::Cancelled(cancelled)) => Err(cancelled),
-    }
-}
-
-/// What is wrong with a file of which digest and size were `found`.
-pub(crate) fn compare(
-    path: &RelPath,
-    (expected, size): (Digest, Option<u64>),
-    found: (Digest, u64),
-) -> Option<Problem> {
-    if found.0 == expected {
-        return None;
-    }
-    let path = path.to_string();
-    Some(match size {
-        Some(size) if found.1 < size => Problem::Truncated {
-            path,
-            expected: size,
-            found: found.1,
-        },
-        Some(size) if found.1 > size => Problem::Longer {
-            path,
-            expected: size,
-            found: found.1,
-        },
-        _ => Problem::Altered {
-            path,
-            expected,
-            found: found.0,
-        },
-    })
-}
-
-fn content(problem: Problem) -> VerifyError {
-    VerifyError::Content {
-        problems: vec![problem],
     }
 }

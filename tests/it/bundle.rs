@@ -10,6 +10,7 @@
 mod cases;
 mod corpus;
 mod parity;
+mod volumes;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

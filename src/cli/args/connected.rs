@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use haversack::bundle::volumes::VolumeSize;
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
@@ -70,6 +71,13 @@ pub(crate) struct BuildArgs {
     /// repaired on the isolated side (`haversack repair`).
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) parity: Option<u8>,
+    /// Spread the payload over volumes v1, v2, … that fit these media: fat32, cd, dvd, dvd-dl, bd25, bd50, bd100,
+    /// or a size such as 4G or 16GiB; 2 % of it stay free. `haversack carry` writes each to its medium.
+    #[arg(long, value_name = "MEDIUM|SIZE")]
+    pub(crate) volume_size: Option<VolumeSize>,
+    /// Parity for so many whole media, on media of their own: as many may be lost, whichever they are.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
+    pub(crate) spare_volume: u16,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

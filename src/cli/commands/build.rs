@@ -82,10 +82,11 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
         sequence,
         created,
         marking,
-        parity: args.parity.map(|percent| Amount {
-            percent: Some(percent),
-            spare_volumes: 0,
+        parity: (args.parity.is_some() || args.spare_volume > 0).then_some(Amount {
+            percent: args.parity,
+            spare_volumes: args.spare_volume,
         }),
+        volume_size: args.volume_size,
     })
 }
 

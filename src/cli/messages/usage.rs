@@ -154,6 +154,12 @@ pub(super) const MESSAGES: &[Message] = &[
         "Ask for 1 to 100 percent; a bundle without payload has none.",
     ),
     m(
+        "E287",
+        "The payload cannot be spread over volumes of that size: what every medium carries takes the whole of one, or there \
+         would be more than 999 volumes or 1000 parts of a file.",
+        "Choose a larger --volume-size.",
+    ),
+    m(
         "E291",
         "There is no bundle in that folder.",
         "Name the folder that holds SHA256SUMS.",

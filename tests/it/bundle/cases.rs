@@ -230,6 +230,14 @@ pub(super) fn cases() -> Vec<Case> {
             5,
             ANY,
             |w, b| {
+                w.redescribe(b, |text| text.replace("\"format\": 1", "\"format\": 3"));
+            },
+        ),
+        content(
+            "bundle.json of format 2 without cut files",
+            "E312",
+            ANY,
+            |w, b| {
                 w.redescribe(b, |text| text.replace("\"format\": 1", "\"format\": 2"));
             },
         ),

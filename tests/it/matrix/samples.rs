@@ -256,6 +256,7 @@ fn bundle(folder: &Path, distribution: Distribution) -> AuthenticBundle {
             arch: Arch::Amd64,
         },
         parity: None,
+        volume_size: None,
         items,
         repositories,
     };

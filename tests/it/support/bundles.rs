@@ -78,6 +78,7 @@ impl Sandbox {
                 arch: Arch::Amd64,
             },
             parity: None,
+            volume_size: None,
             items,
             repositories: Vec::new(),
         }

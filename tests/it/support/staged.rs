@@ -371,6 +371,7 @@ fn bundle(
             arch: Arch::Amd64,
         },
         parity: None,
+        volume_size: None,
         items,
         repositories: has_apt.then(base_repository).into_iter().collect(),
     };
