@@ -129,7 +129,20 @@ failures! {
     haversack::net::NetError,
     haversack::resolve::RecheckError,
     haversack::resolve::ResolveError,
-    haversack::fetch::FetchError,
+}
+
+#[cfg(feature = "connected")]
+impl From<haversack::fetch::FetchError> for Failure {
+    fn from(error: haversack::fetch::FetchError) -> Self {
+        // One file is named by the message; of several it has only the first.
+        let several = matches!(&error, haversack::fetch::FetchError::Files { failures, .. } if failures.len() > 1);
+        let details = if several || error.id() == "E711" {
+            error.details()
+        } else {
+            String::new()
+        };
+        Self::new(error.id(), &error, error.hint()).with_details(details)
+    }
 }
 
 impl From<haversack::event::Cancelled> for Failure {

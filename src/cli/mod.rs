@@ -8,6 +8,8 @@ mod failure;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod messages;
+#[cfg(feature = "connected")]
+mod network;
 mod output;
 mod progress;
 mod surroundings;

@@ -2,6 +2,29 @@
 //!
 //! A step (`lock`, `fetch`, `pack`, `verify`, `stage`) emits [`Event`]s to an [`Observer`]; only the
 //! command line turns them into bars, lines or JSON. Long loops look at [`Cancel`] per chunk.
+//!
+//! # JSON lines, version 1
+//!
+//! With `--progress json` standard error has one JSON object a line. The first is
+//! `{"event":"start","version":1}`. A reader skips objects whose `event` it does not know, and members
+//! that it does not know: both may be added within a version. What is there keeps its meaning.
+//!
+//! | `event` | members | means |
+//! |---|---|---|
+//! | `start` | `version` | the version of all lines that follow |
+//! | `step-started` | `step`, `items`, `bytes` | a step begins; totals to expect, 0 where unknown |
+//! | `item-started` | `step`, `item`, `bytes` | work on an item begins; its size, or null |
+//! | `bytes` | `step`, `item`, `count` | so many more bytes of the item are done |
+//! | `item-done` | `step`, `item`, `reused` | an item is done; whether it was there already |
+//! | `item-failed` | `step`, `item` | an item could not be done; the others go on |
+//! | `step-done` | `step` | a step is done; it is absent when the step failed |
+//! | `note` | `text` | something a person may want to know |
+//! | `warning` | `id`, `text` | something a person should know; `haversack explain ID` tells more |
+//!
+//! `step` is one of `resolve`, `fetch`, `pack`, `parity`, `verify`, `repair`, `stage`. The sum of `count` of
+//! an item never passes its size, and nothing is taken back: bytes that come a second time, after a
+//! download had to start over, are not told again. Items of a step may run at the same time. A
+//! command that is refused ends with one more line, an object with `error` and `exit` under `--json`.
 
 mod cancel;
 mod progress;
@@ -54,6 +77,9 @@ impl Step {
     }
 }
 
+/// The version of the JSON lines that events become.
+pub const JSON_VERSION: u32 = 1;
+
 /// Something that happened. Carries vocabulary only, never domain values.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -94,6 +120,14 @@ pub enum Event<'a> {
         item: &'a str,
         /// Whether it was already there (found in the store, or in place from an earlier run).
         reused: bool,
+    },
+    /// An item could not be done; the reason comes in the result of the step. Bytes of it that were
+    /// told of are not taken back.
+    ItemFailed {
+        /// Which step.
+        step: Step,
+        /// The item.
+        item: &'a str,
     },
     /// A step is done.
     StepDone {

@@ -4,12 +4,14 @@
 //! once, largest first, each from its URL and then its mirrors. After its digest was found right, an
 //! artifact is surveyed: kind, expected content, architecture ([`crate::archive`]). One failure does
 //! not stop the others, so that one run tells everything that is wrong, and what came is kept.
+//! At the end of the step, what was fetched is synced to the disk.
 
 mod keyring;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -29,6 +31,24 @@ use crate::types::url::SafeUrl;
 
 pub use keyring::KeyringError;
 
+/// How to fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchOptions {
+    /// How many files are worked on at once.
+    pub jobs: NonZeroUsize,
+    /// What to do with the other files when one fails.
+    pub after_failure: AfterFailure,
+}
+
+/// What to do with the other files when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// Fetch all that can be had.
+    GoOn,
+    /// Begin no new file.
+    Stop,
+}
+
 /// What was brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct FetchReport {
@@ -40,6 +60,9 @@ pub struct FetchReport {
     pub fetched_files: u64,
     /// Their bytes.
     pub fetched_bytes: u64,
+    /// Bytes that came over the network: less where an earlier run had begun, more where something
+    /// had to come twice.
+    pub received_bytes: u64,
     /// Artifacts that were looked into.
     pub surveyed: u64,
 }
@@ -73,7 +96,7 @@ pub enum FileError {
 #[derive(Debug)]
 pub struct Failure {
     /// The file.
-    pub path: RelPath,
+    pub file: LockedFile,
     /// Why.
     pub error: FileError,
 }
@@ -83,7 +106,7 @@ pub struct Failure {
 #[non_exhaustive]
 pub enum FetchError {
     /// Some files failed; the others are in the store.
-    #[error("{} of {files} files failed: {}", .failures.len(), listed(.failures))]
+    #[error("{} of {files} files {}", .failures.len(), listed(.failures))]
     Files {
         /// How many there are.
         files: u64,
@@ -121,8 +144,25 @@ impl fmt::Display for Failure {
             FileError::Source(SourceError::Fetch { .. }) | FileError::Size { .. } => {
                 self.error.fmt(f)
             }
-            error => write!(f, "{}: {error}", self.path),
+            error => write!(f, "{}: {error}", self.file.path),
         }
+    }
+}
+
+impl Failure {
+    fn line(&self) -> String {
+        let LockedFile {
+            path,
+            url,
+            size,
+            sha256,
+        } = &self.file;
+        let id = self.error.id();
+        format!("{id}  {path}  {size} bytes  sha256 {sha256}  {url}\n")
+    }
+
+    fn is_offline(&self) -> bool {
+        matches!(&self.error, FileError::Source(error) if error.is_offline())
     }
 }
 
@@ -167,6 +207,16 @@ impl FetchError {
         }
     }
 
+    /// Every file that failed, in a line each: id, path, size, digest and URL, so that somebody can
+    /// bring it. Empty when the message names all of them.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match self {
+            Self::Files { failures, .. } => failures.iter().map(Failure::line).collect(),
+            _ => String::new(),
+        }
+    }
+
     /// The next step.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -185,6 +235,9 @@ impl FetchError {
 }
 
 fn listed(failures: &[Failure]) -> String {
+    if failures.iter().all(Failure::is_offline) {
+        return "are not here, and the network is not to be used".to_owned();
+    }
     /// How many are told in one message; the rest is in the value.
     const SHOWN: usize = 10;
     let lines: Vec<String> = failures
@@ -198,7 +251,7 @@ fn listed(failures: &[Failure]) -> String {
     } else {
         String::new()
     };
-    format!("{}{rest}", lines.join("; "))
+    format!("failed: {}{rest}", lines.join("; "))
 }
 
 /// One file to bring, however often the lock names it.
@@ -210,7 +263,7 @@ struct Job<'l> {
     artifacts: Vec<&'l Artifact>,
 }
 
-/// Brings every file of a lock into the store, `jobs` at once.
+/// Brings every file of a lock into the store.
 ///
 /// # Errors
 /// When the disk would not hold them, files cannot be had, have other bytes than the lock states, or
@@ -219,10 +272,11 @@ pub fn fetch(
     lock: &Lock,
     store: &Store,
     client: &Client,
-    jobs: NonZeroUsize,
+    options: FetchOptions,
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<FetchReport, FetchError> {
+    let received_before = client.received();
     let work = work(lock);
     check_space(&work, store)?;
     let files = u64::try_from(work.len()).unwrap_or(u64::MAX);
@@ -236,22 +290,37 @@ pub fn fetch(
         bytes,
     });
     let arch = lock.target.arch;
+    let stop = AtomicBool::new(false);
     // A failure is a result here, for the others go on; only a request to stop ends the work.
-    let results = pool::try_map(&work, jobs, |job| {
+    let results = pool::try_map(&work, options.jobs, |job| {
         cancel.check()?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let result = one(job, arch, store, client, observer, cancel);
         cancel.check()?;
-        Ok::<_, Cancelled>(result)
+        if !matches!(&result, Ok(done) if done.surveys.iter().all(Result::is_ok)) {
+            let (step, item) = (Step::Fetch, job.file.path.as_str());
+            observer.on(&Event::ItemFailed { step, item });
+            stop.store(
+                options.after_failure == AfterFailure::Stop,
+                Ordering::Relaxed,
+            );
+        }
+        Ok::<_, Cancelled>(Some(result))
     })?;
+    store.sync()?;
     let mut report = FetchReport {
         files,
         bytes,
+        received_bytes: client.received().saturating_sub(received_before),
         ..FetchReport::default()
     };
     let mut failures = Vec::new();
     for (job, result) in work.iter().zip(results) {
         match result {
-            Ok(done) => {
+            None => {}
+            Some(Ok(done)) => {
                 if done.fetched {
                     report.fetched_files = report.fetched_files.saturating_add(1);
                     report.fetched_bytes = report.fetched_bytes.saturating_add(job.file.size);
@@ -263,14 +332,14 @@ pub fn fetch(
                     }
                 }
             }
-            Err(error) => failures.push(Failure {
-                path: job.file.path.clone(),
+            Some(Err(error)) => failures.push(Failure {
+                file: job.file.clone(),
                 error,
             }),
         }
     }
     if !failures.is_empty() {
-        failures.sort_by(|a, b| a.path.cmp(&b.path));
+        failures.sort_by(|a, b| a.file.path.cmp(&b.file.path));
         return Err(FetchError::Files { files, failures });
     }
     observer.on(&Event::StepDone { step: Step::Fetch });
@@ -358,7 +427,7 @@ fn one(
     for artifact in &job.artifacts {
         surveys.push(
             look_into(artifact, arch, store, cancel).map_err(|error| Failure {
-                path: artifact.file.path.clone(),
+                file: artifact.file.clone(),
                 error,
             }),
         );

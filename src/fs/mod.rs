@@ -237,6 +237,33 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
     sync_parent(to)
 }
 
+/// Renames within one file system, syncing nothing, for callers that sync once for many files.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), PathError> {
+    fs::rename(from, to).at("rename", from)
+}
+
+/// The content of a text file of at most `limit` bytes that nobody but its owner may read or write
+/// (mode 0600 or less), following symbolic links (for files that a user names).
+///
+/// # Errors
+/// When others may read or write it, or it cannot be read, is longer, or is not UTF-8.
+pub fn read_private(path: &Path, limit: u64) -> Result<String, PathError> {
+    let file = File::open(path).at("open", path)?;
+    let mode = file.metadata().at("examine", path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let text = format!("others may read or write it (mode {:04o})", mode & 0o7777);
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text)).at("trust", path);
+    }
+    let bytes = read_limited(file, limit).at("read", path)?;
+    // What is not UTF-8 is not repeated: it is secret.
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+        .at("read", path)
+}
+
 /// Exchanges what stands at two paths of one file system in one step (`renameat2(2)` with
 /// `RENAME_EXCHANGE`) and syncs both folders.
 ///

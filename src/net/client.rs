@@ -1,57 +1,100 @@
 //! The client: one connection pool, one set of rules.
 
-use std::time::Duration;
+use std::io::Read;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::blocking::{RequestBuilder, Response};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE,
+    HeaderMap, HeaderName, RETRY_AFTER,
+};
 use reqwest::redirect;
 
-use std::io::Read;
-
+use super::credentials::Credentials;
 use super::error::NetError;
-use super::retry::{Attempts, Progress};
+use super::retry::{Attempts, Progress, retry_after};
+use super::throttle::{Slot, Slots, Throttle};
 use crate::event::Cancel;
+use crate::types::size::ByteSize;
 use crate::types::url::SafeUrl;
 
 /// Most redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 10;
 
+/// Whether the network may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Requests are sent.
+    #[default]
+    Network,
+    /// No request is sent; each is an error.
+    Offline,
+}
+
 /// How the client behaves.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
+    /// Whether the network may be used.
+    pub access: Access,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long the server may be silent, before an answer and between pieces of a body.
     pub idle_timeout: Duration,
-    /// Least bytes a second, averaged over [`ClientOptions::idle_timeout`].
+    /// Least bytes a second, averaged over [`ClientOptions::idle_timeout`]; 0 for any. Time that
+    /// [`ClientOptions::rate`] takes does not count.
     pub min_rate: u64,
+    /// Most bytes a second of all downloads together.
+    pub rate: Option<NonZeroU64>,
+    /// Most requests that are under way to one host.
+    pub per_host: NonZeroUsize,
     /// How often to try a URL without any progress before the next mirror.
     pub attempts: u32,
     /// The wait after the first failure; doubled after each further one, with jitter.
     pub backoff: Duration,
+    /// The longest wait that a server may ask for; when it asks for more, the next mirror is tried.
+    pub max_retry_after: Duration,
+    /// What the clock says, for servers that state until when to wait but not what time they think it
+    /// is. `None` reads such a date over.
+    pub clock: Option<fn() -> Timestamp>,
     /// PEM files with certificates to trust beside those of the system.
     pub extra_roots: Vec<Vec<u8>>,
+    /// What to show to which host.
+    pub credentials: Credentials,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
+        const EIGHT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
         Self {
+            access: Access::Network,
             connect_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(30),
             min_rate: 1024,
+            rate: None,
+            per_host: EIGHT,
             attempts: 4,
             backoff: Duration::from_millis(500),
+            max_retry_after: Duration::from_mins(2),
+            clock: None,
             extra_roots: Vec::new(),
+            credentials: Credentials::default(),
         }
     }
 }
 
-/// An HTTP client. Clones share its connections; it may be used from many threads.
+/// An HTTP client. Clones share its connections and limits; it may be used from many threads.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::blocking::Client,
-    pub(super) options: ClientOptions,
+    pub(super) options: Arc<ClientOptions>,
+    pub(super) throttle: Arc<Throttle>,
+    slots: Arc<Slots>,
+    received: Arc<AtomicU64>,
 }
 
 /// What to do with a web page.
@@ -66,6 +109,8 @@ enum Pages {
 pub(super) enum RefusedRedirect {
     #[error("from https to {0}")]
     Downgrade(String),
+    #[error("to {0}")]
+    Scheme(String),
     #[error("more than {MAX_REDIRECTS} times")]
     TooMany,
     #[error("to a URL with a user name or password")]
@@ -99,7 +144,19 @@ impl Client {
             builder = builder.tls_certs_merge(roots);
         }
         let http = builder.build().map_err(NetError::Setup)?;
-        Ok(Self { http, options })
+        Ok(Self {
+            http,
+            throttle: Arc::new(Throttle::new(options.rate)),
+            slots: Arc::new(Slots::new(options.per_host)),
+            received: Arc::default(),
+            options: Arc::new(options),
+        })
+    }
+
+    /// Bytes of bodies that came so far, those that came again counted again.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// The whole of a small document; `None` when the server says that it does not exist.
@@ -137,11 +194,11 @@ impl Client {
     ) -> Result<Option<Vec<u8>>, NetError> {
         let mut attempts = Attempts::new(&self.options);
         loop {
-            cancel.check()?;
-            match self.get_once(url, limit, pages) {
+            let result = self.get_once(url, limit, pages, cancel);
+            match result {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(NetError::Missing { .. }) => return Ok(None),
-                Err(error) => attempts.again(error, Progress::None, cancel)?,
+                Err(error) => attempts.again(error, Progress::None, &mut |_, _| {}, cancel)?,
             }
         }
     }
@@ -153,18 +210,28 @@ impl Client {
     pub fn size(&self, url: &SafeUrl, cancel: &Cancel) -> Result<Option<u64>, NetError> {
         let mut attempts = Attempts::new(&self.options);
         loop {
-            cancel.check()?;
-            match send(url, self.http.head(url.as_str())) {
+            let result = {
+                let _slot = self.slot(url, cancel)?;
+                self.send(url, self.request(url, self.http.head(url.as_str()))?)
+            };
+            match result {
                 Ok(answer) => return Ok(content_length(answer.headers())),
                 // Some servers do not answer HEAD.
                 Err(NetError::Refused { .. }) => return Ok(None),
-                Err(error) => attempts.again(error, Progress::None, cancel)?,
+                Err(error) => attempts.again(error, Progress::None, &mut |_, _| {}, cancel)?,
             }
         }
     }
 
-    fn get_once(&self, url: &SafeUrl, limit: u64, pages: Pages) -> Result<Vec<u8>, NetError> {
-        let answer = send(url, self.http.get(url.as_str()))?;
+    fn get_once(
+        &self,
+        url: &SafeUrl,
+        limit: u64,
+        pages: Pages,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, NetError> {
+        let _slot = self.slot(url, cancel)?;
+        let mut answer = self.ask(url, |request| request)?;
         let too_long = || NetError::TooLong {
             url: url.clone(),
             limit,
@@ -173,16 +240,26 @@ impl Client {
         if announced.is_some_and(|length| length > limit) {
             return Err(too_long());
         }
+        refuse_encoded(url, answer.headers())?;
         if pages == Pages::Refuse {
             refuse_html(url, answer.headers(), &[])?;
         }
         let mut bytes = Vec::new();
-        answer
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|source| NetError::of_body(url, 0, self.options.min_rate, source))?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
-            return Err(too_long());
+        let mut meter = self.meter(0);
+        let mut buffer = vec![0; self.throttle.piece()];
+        loop {
+            let at = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            if at > limit {
+                return Err(too_long());
+            }
+            let count = answer
+                .read(&mut buffer)
+                .map_err(|source| NetError::of_body(url, at, self.options.min_rate, source))?;
+            if count == 0 {
+                break;
+            }
+            bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            meter.pass(url, count, cancel)?;
         }
         if pages == Pages::Refuse {
             refuse_html(url, &HeaderMap::new(), &bytes)?;
@@ -190,35 +267,129 @@ impl Client {
         Ok(bytes)
     }
 
-    pub(super) fn request(&self, url: &SafeUrl) -> RequestBuilder {
-        self.http.get(url.as_str())
+    /// A place among the requests to a host, held until its body was read.
+    pub(super) fn slot(&self, url: &SafeUrl, cancel: &Cancel) -> Result<Slot<'_>, NetError> {
+        let host = url.authority().unwrap_or_default();
+        Ok(self.slots.take(host, cancel)?)
+    }
+
+    /// What measures and slows a body of which `at` bytes are here already.
+    pub(super) fn meter(&self, at: u64) -> Meter<'_> {
+        Meter {
+            client: self,
+            at,
+            since: Instant::now(),
+            since_at: at,
+            paused: Duration::ZERO,
+        }
+    }
+
+    /// Sends a GET request, changed as `with` says.
+    pub(super) fn ask(
+        &self,
+        url: &SafeUrl,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, NetError> {
+        let request = self.request(url, self.http.get(url.as_str()))?;
+        self.send(url, with(request))
+    }
+
+    /// What all requests have in common.
+    fn request(&self, url: &SafeUrl, request: RequestBuilder) -> Result<RequestBuilder, NetError> {
+        if self.options.access == Access::Offline {
+            return Err(NetError::Offline { url: url.clone() });
+        }
+        // A digest is of the file as it is, not of a packed form of it.
+        let request = request.header(ACCEPT_ENCODING, "identity");
+        Ok(match self.options.credentials.of(url) {
+            // The value is marked as sensitive; reqwest drops it when a redirect leaves the host.
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        })
+    }
+
+    /// Sends a request; an answer that is no success is an error.
+    fn send(&self, url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
+        let answer = request
+            .send()
+            .map_err(|error| NetError::of_request(url, error))?;
+        let status = answer.status();
+        if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(answer);
+        }
+        let code = status.as_u16();
+        let withheld = self.options.credentials.know(url) && url.as_str().starts_with("http:");
+        let url = url.clone();
+        Err(match status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => NetError::Missing { url, status: code },
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                self.server(url, &answer)
+            }
+            _ if status.is_server_error() => self.server(url, &answer),
+            StatusCode::UNAUTHORIZED if withheld => NetError::Withheld { url, status: code },
+            _ => NetError::Refused { url, status: code },
+        })
+    }
+
+    fn server(&self, url: SafeUrl, answer: &Response) -> NetError {
+        let headers = answer.headers();
+        let now = self.options.clock.map(|clock| clock());
+        NetError::Server {
+            url,
+            status: answer.status().as_u16(),
+            retry_after: header(headers, &RETRY_AFTER)
+                .and_then(|text| retry_after(text, header(headers, &DATE), now)),
+        }
     }
 }
 
-/// Sends a request; an answer that is no success is an error.
-pub(super) fn send(url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
-    let answer = request
-        .send()
-        .map_err(|error| NetError::of_request(url, error))?;
-    let status = answer.status();
-    if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
-        return Ok(answer);
-    }
-    let url = url.clone();
-    let code = status.as_u16();
-    Err(match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => NetError::Missing { url, status: code },
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => server(url, &answer),
-        _ if status.is_server_error() => server(url, &answer),
-        _ => NetError::Refused { url, status: code },
-    })
+/// Measures the rate of a body over windows of the idle timeout, and keeps the rate limit.
+pub(super) struct Meter<'c> {
+    client: &'c Client,
+    at: u64,
+    since: Instant,
+    since_at: u64,
+    paused: Duration,
 }
 
-fn server(url: SafeUrl, answer: &Response) -> NetError {
-    NetError::Server {
-        url,
-        status: answer.status().as_u16(),
-        retry_after: header(answer.headers(), &RETRY_AFTER).and_then(|text| text.parse().ok()),
+impl Meter<'_> {
+    /// Counts bytes that came, and waits where the rate limit says so.
+    pub(super) fn pass(
+        &mut self,
+        url: &SafeUrl,
+        count: usize,
+        cancel: &Cancel,
+    ) -> Result<(), NetError> {
+        let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
+        self.at = self.at.saturating_add(count_64);
+        self.client.received.fetch_add(count_64, Ordering::Relaxed);
+        cancel.check()?;
+        let waited = self.client.throttle.take(count, cancel)?;
+        self.paused = self.paused.saturating_add(waited);
+        if self.is_slow(Instant::now()) {
+            return Err(NetError::Slow {
+                url: url.clone(),
+                rate: ByteSize(self.client.options.min_rate),
+                at: self.at,
+            });
+        }
+        Ok(())
+    }
+
+    fn is_slow(&mut self, now: Instant) -> bool {
+        let options = &self.client.options;
+        let passed = now
+            .saturating_duration_since(self.since)
+            .saturating_sub(self.paused);
+        if passed < options.idle_timeout {
+            return false;
+        }
+        let least = options.min_rate.saturating_mul(passed.as_secs().max(1));
+        let slow = self.at.saturating_sub(self.since_at) < least;
+        self.since = now;
+        self.since_at = self.at;
+        self.paused = Duration::ZERO;
+        slow
     }
 }
 
@@ -228,6 +399,36 @@ pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'
 
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     header(headers, &CONTENT_LENGTH)?.parse().ok()
+}
+
+/// Refuses a body that the server packed although nobody asked for it: its bytes are not the file's.
+/// Some servers call a `.gz` file itself gzip-encoded and send it as it is; that is let pass, for the
+/// digest decides.
+pub(super) fn refuse_encoded(url: &SafeUrl, headers: &HeaderMap) -> Result<(), NetError> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else {
+        return Ok(());
+    };
+    let encoding = String::from_utf8_lossy(encoding.as_bytes()).to_ascii_lowercase();
+    let name = url.file_name().to_ascii_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let own = match encoding.trim() {
+        "identity" | "" => true,
+        "gzip" | "x-gzip" => ends(&[".gz", ".tgz"]),
+        "zstd" => ends(&[".zst"]),
+        "br" => ends(&[".br"]),
+        _ => false,
+    };
+    if own {
+        return Ok(());
+    }
+    Err(NetError::Encoded {
+        url: url.clone(),
+        encoding: encoding
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(20)
+            .collect(),
+    })
 }
 
 /// Refuses a web page, unless one was asked for.
@@ -253,22 +454,67 @@ pub(super) fn refuse_html(
 
 fn judge_redirect(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let to = attempt.url();
+    let shown = || format!("{}://{}", to.scheme(), to.host_str().unwrap_or_default());
     let from_https = attempt.previous().iter().any(|url| url.scheme() == "https");
     let refused = if attempt.previous().len() > MAX_REDIRECTS {
         Some(RefusedRedirect::TooMany)
     } else if !to.username().is_empty() || to.password().is_some() {
         Some(RefusedRedirect::Credentials)
     } else if from_https && to.scheme() != "https" {
-        let host = to.host_str().unwrap_or_default();
-        Some(RefusedRedirect::Downgrade(format!(
-            "{}://{host}",
-            to.scheme()
-        )))
+        Some(RefusedRedirect::Downgrade(shown()))
+    } else if !matches!(to.scheme(), "http" | "https") {
+        Some(RefusedRedirect::Scheme(shown()))
     } else {
         None
     };
     match refused {
         Some(refused) => attempt.error(refused),
         None => attempt.follow(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_bodies_are_refused_but_for_files_that_are_packed_themselves() {
+        for (name, encoding, fits) in [
+            ("a.tar.gz", "x-gzip", true),
+            ("a.tgz", "gzip", true),
+            ("a.deb", "identity", true),
+            ("a.deb", "gzip", false),
+            ("a.tar.gz", "br", false),
+            ("a.gz", "gzip, gzip", false),
+            ("a.bin", "deflate", false),
+        ] {
+            let url: SafeUrl = format!("https://host/{name}").parse().unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
+            let result = refuse_encoded(&url, &headers);
+            assert_eq!(result.is_ok(), fits, "{name} {encoding}");
+        }
+    }
+
+    #[test]
+    fn time_that_the_rate_limit_takes_does_not_make_a_body_slow() {
+        let client = Client::new(ClientOptions {
+            idle_timeout: Duration::from_secs(10),
+            min_rate: 100,
+            ..ClientOptions::default()
+        })
+        .unwrap();
+        let mut meter = client.meter(0);
+        let start = meter.since;
+        let after = |seconds| start + Duration::from_secs(seconds);
+        meter.at = 500;
+        assert!(!meter.is_slow(after(9)));
+        meter.paused = Duration::from_secs(5);
+        assert!(!meter.is_slow(after(14)));
+        assert!(meter.is_slow(after(15)));
+        // A new window begins.
+        meter.at = 1500;
+        assert!(!meter.is_slow(after(25)));
+        assert!(meter.is_slow(after(36)));
     }
 }

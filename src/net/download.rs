@@ -2,19 +2,18 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 
-use super::client::{Client, content_length, header, refuse_html, send};
+use super::client::{Client, content_length, header, refuse_encoded, refuse_html};
 use super::error::NetError;
 use super::retry::{Attempts, Progress};
 use crate::event::Cancel;
 use crate::fs::{self, At, PartFile, PathError};
 use crate::types::digest::{Digest, Hasher};
-use crate::types::size::ByteSize;
 use crate::types::url::SafeUrl;
 
 /// What is known about a file before it is fetched.
@@ -35,6 +34,16 @@ pub enum Resume {
     Restart,
 }
 
+/// What a download tells while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Heard<'h> {
+    /// The part has this many bytes more than were told of before. Bytes that come again after a fresh
+    /// start are not told again.
+    Bytes(u64),
+    /// An attempt failed; the next begins after this wait.
+    Again(&'h NetError, Duration),
+}
+
 /// What came. While it lives, no other thread or process takes the part for its own.
 #[derive(Debug)]
 pub struct Downloaded {
@@ -42,16 +51,17 @@ pub struct Downloaded {
     pub sha256: Digest,
     /// Its size.
     pub size: u64,
-    /// Bytes that were there from an earlier run.
-    pub resumed_at: u64,
+    /// Whether it was put together from several answers, or begun by an earlier run: when the digest
+    /// is not the right one, a fresh start may give it.
+    pub joined: bool,
     /// The part, locked.
     _held: PartFile,
 }
 
 impl Client {
-    /// Fetches `url` into `part` and syncs it. The caller compares the digest, then moves or removes
-    /// the part. `progress` is told how many bytes are new. After a failure the part stays, to be
-    /// continued.
+    /// Fetches `url` into `part`. The caller compares the digest, then moves or removes the part. What
+    /// happens on the way is `told`. After a failure the part stays, to be continued, also from
+    /// another URL.
     ///
     /// # Errors
     /// When it cannot be had after some attempts, is not what is expected in kind or size, or cannot
@@ -62,21 +72,24 @@ impl Client {
         part: &Path,
         resume: Resume,
         expected: Expected,
-        progress: &mut dyn FnMut(u64),
+        told: &mut dyn FnMut(Heard<'_>),
         cancel: &Cancel,
     ) -> Result<Downloaded, NetError> {
+        // Who works on the part holds a request to the host; who waits for the part must not.
         let mut part = Part::open(part, resume, expected, cancel)?;
-        let resumed_at = part.len();
-        let mut told = resumed_at;
-        if resumed_at > 0 {
-            progress(resumed_at);
+        let mut most = 0;
+        if part.len() > 0 {
+            most = part.len();
+            told(Heard::Bytes(most));
         }
         let mut attempts = Attempts::new(&self.options);
         while expected.size.is_none_or(|size| part.len() != size) {
             let before = part.len();
             let mut tell = |at: u64| {
-                progress(at.saturating_sub(told));
-                told = told.max(at);
+                if at > most {
+                    told(Heard::Bytes(at.saturating_sub(most)));
+                    most = at;
+                }
             };
             match self.attempt(url, &mut part, expected, &mut tell, cancel) {
                 Ok(()) => break,
@@ -86,11 +99,12 @@ impl Client {
                     } else {
                         Progress::None
                     };
-                    attempts.again(error, progress, cancel)?;
+                    let mut again = |error: &NetError, wait| told(Heard::Again(error, wait));
+                    attempts.again(error, progress, &mut again, cancel)?;
                 }
             }
         }
-        part.finish(resumed_at)
+        Ok(part.finish())
     }
 
     fn attempt(
@@ -101,15 +115,16 @@ impl Client {
         tell: &mut dyn FnMut(u64),
         cancel: &Cancel,
     ) -> Result<(), NetError> {
+        let _slot = self.slot(url, cancel)?;
         if !part.may_continue() {
             part.restart()?;
         }
-        let mut answer = self.ask(url, part)?;
+        let mut answer = self.ask_rest(url, part)?;
         if part.len() > 0 && !continues(&answer, part.len(), expected.size) {
             // Ignored, wrong or refused range: never append, start over.
             part.restart()?;
             if answer.status() != StatusCode::OK {
-                answer = self.ask(url, part)?;
+                answer = self.ask_rest(url, part)?;
             }
         }
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE
@@ -121,6 +136,7 @@ impl Client {
                 status: answer.status().as_u16(),
             });
         }
+        refuse_encoded(url, answer.headers())?;
         if part.len() == 0 {
             refuse_html(url, answer.headers(), &[])?;
         }
@@ -140,18 +156,21 @@ impl Client {
         }
         let etag = header(answer.headers(), &ETAG).filter(|tag| tag.starts_with('"'));
         part.etag = etag.map(ToOwned::to_owned);
+        part.joined |= part.len() > 0;
         self.copy(url, answer, part, expected, tell, cancel)
     }
 
-    fn ask(&self, url: &SafeUrl, part: &Part) -> Result<Response, NetError> {
-        let mut request = self.request(url);
-        if part.len() > 0 {
-            request = request.header(RANGE, format!("bytes={}-", part.len()));
-            if let Some(etag) = &part.etag {
-                request = request.header(IF_RANGE, etag);
+    fn ask_rest(&self, url: &SafeUrl, part: &Part) -> Result<Response, NetError> {
+        self.ask(url, |request| {
+            if part.len() == 0 {
+                return request;
             }
-        }
-        send(url, request)
+            let request = request.header(RANGE, format!("bytes={}-", part.len()));
+            match &part.etag {
+                Some(etag) => request.header(IF_RANGE, etag),
+                None => request,
+            }
+        })
     }
 
     fn copy(
@@ -164,10 +183,9 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<(), NetError> {
         let limit = expected.size.unwrap_or(expected.limit);
-        let mut buffer = vec![0; fs::CHUNK];
-        let mut window = Window::new(part.len());
+        let mut buffer = vec![0; self.throttle.piece()];
+        let mut meter = self.meter(part.len());
         loop {
-            cancel.check()?;
             let count = answer.read(&mut buffer).map_err(|source| {
                 NetError::of_body(url, part.len(), self.options.min_rate, source)
             })?;
@@ -178,21 +196,13 @@ impl Client {
             if part.len() == 0 {
                 refuse_html(url, &reqwest::header::HeaderMap::new(), chunk)?;
             }
-            let after = part
-                .len()
-                .saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            if after > limit {
+            let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
+            if part.len().saturating_add(count_64) > limit {
                 return Err(too_long(url, limit));
             }
             part.write(chunk)?;
             tell(part.len());
-            if window.is_slow(part.len(), Instant::now(), &self.options) {
-                return Err(NetError::Slow {
-                    url: url.clone(),
-                    rate: ByteSize(self.options.min_rate),
-                    at: part.len(),
-                });
-            }
+            meter.pass(url, count, cancel)?;
         }
         if expected.size.is_some_and(|size| part.len() < size) {
             return Err(NetError::Broken {
@@ -244,32 +254,6 @@ fn range_fits(range: &str, have: u64, size: Option<u64>) -> bool {
     first == have && last >= first && complete && fits
 }
 
-/// Measures the rate over windows of the idle timeout.
-struct Window {
-    since: Instant,
-    at: u64,
-}
-
-impl Window {
-    fn new(at: u64) -> Self {
-        Self {
-            since: Instant::now(),
-            at,
-        }
-    }
-
-    fn is_slow(&mut self, at: u64, now: Instant, options: &super::client::ClientOptions) -> bool {
-        let passed = now.saturating_duration_since(self.since);
-        if passed < options.idle_timeout {
-            return false;
-        }
-        let least = options.min_rate.saturating_mul(passed.as_secs());
-        let slow = at.saturating_sub(self.at) < least;
-        *self = Self { since: now, at };
-        slow
-    }
-}
-
 /// Opens a part that nobody else writes to, waiting until whoever does is done.
 fn open_alone(path: &Path, cancel: &Cancel) -> Result<PartFile, NetError> {
     const LOOK: Duration = Duration::from_millis(50);
@@ -289,6 +273,8 @@ struct Part {
     /// Strong validator of the answer that the bytes are from, of this run only.
     etag: Option<String>,
     resume: Resume,
+    /// Whether its bytes are from more than one answer.
+    joined: bool,
 }
 
 impl Part {
@@ -303,6 +289,7 @@ impl Part {
             hasher: Hasher::new(),
             etag: None,
             resume,
+            joined: false,
         };
         let most = expected.size.unwrap_or(expected.limit);
         if resume == Resume::Restart || part.file.size()? > most {
@@ -311,6 +298,7 @@ impl Part {
         }
         let mut told = |_| cancel.check();
         part.hasher = fs::pass((&mut part.file, path), None, most, &mut told)?;
+        part.joined = part.len() > 0;
         Ok(part)
     }
 
@@ -327,6 +315,7 @@ impl Part {
     fn restart(&mut self) -> Result<(), PathError> {
         self.hasher = Hasher::new();
         self.etag = None;
+        self.joined = false;
         self.file.restart()
     }
 
@@ -337,15 +326,14 @@ impl Part {
         Ok(())
     }
 
-    fn finish(self, resumed_at: u64) -> Result<Downloaded, NetError> {
-        self.file.sync()?;
+    fn finish(self) -> Downloaded {
         let size = self.len();
-        Ok(Downloaded {
+        Downloaded {
             sha256: self.hasher.finish(),
             size,
-            resumed_at,
+            joined: self.joined,
             _held: self.file,
-        })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use crate::event::Cancelled;
 use crate::fs::{PassError, PathError};
@@ -35,15 +36,31 @@ pub enum NetError {
         /// The answer.
         status: u16,
     },
+    /// It wants a password, and there is one, but not for a connection that anybody can read.
+    #[error(
+        "{url} was refused with status {status}; the credentials for it were not sent, for it is not https"
+    )]
+    Withheld {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The answer.
+        status: u16,
+    },
+    /// The network must not be used.
+    #[error("{url} is not in the store, and the network is not to be used")]
+    Offline {
+        /// What was asked for.
+        url: SafeUrl,
+    },
     /// The server fails or asks to wait (5xx, 408, 429).
-    #[error("the server of {url} fails with status {status}")]
+    #[error("the server of {url} fails with status {status}{}", asking(*retry_after))]
     Server {
         /// What was asked for.
         url: SafeUrl,
         /// The answer.
         status: u16,
-        /// How many seconds it asks to wait.
-        retry_after: Option<u64>,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
     },
     /// No connection, or no answer in time.
     #[error("no answer for {url}")]
@@ -76,6 +93,14 @@ pub enum NetError {
     Html {
         /// What was asked for.
         url: SafeUrl,
+    },
+    /// The server packed the file, so that other bytes came than asked for.
+    #[error("{url} came packed as {encoding}, which nobody asked for")]
+    Encoded {
+        /// What was asked for.
+        url: SafeUrl,
+        /// How it is packed.
+        encoding: String,
     },
     /// The body is longer than it may be.
     #[error("{url} is longer than {} bytes", limit)]
@@ -124,6 +149,13 @@ pub enum NetError {
     Cancelled(#[from] Cancelled),
 }
 
+fn asking(retry_after: Option<Duration>) -> String {
+    match retry_after.map(|wait| wait.as_secs()) {
+        None | Some(0) => String::new(),
+        Some(seconds) => format!(" and asks to wait {seconds} s"),
+    }
+}
+
 impl From<PassError> for NetError {
     fn from(error: PassError) -> Self {
         match error {
@@ -134,19 +166,20 @@ impl From<PassError> for NetError {
 }
 
 impl NetError {
-    /// The stable id (`E701` truncated … `E709` refused; `E601` and `E602` for the disk).
+    /// The stable id (`E701` truncated … `E711` offline; `E601` and `E602` for the disk).
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
             Self::Broken { .. } => "E701",
-            Self::Html { .. } => "E702",
+            Self::Html { .. } | Self::Encoded { .. } => "E702",
             Self::Redirect { .. } | Self::Tls { .. } => "E703",
             Self::TooLong { .. } | Self::Slow { .. } => "E704",
             Self::OtherSize { .. } => "E705",
             Self::Missing { .. } => "E706",
             Self::Unreachable { .. } => "E707",
             Self::Server { .. } => "E708",
-            Self::Refused { .. } => "E709",
+            Self::Refused { .. } | Self::Withheld { .. } => "E709",
+            Self::Offline { .. } => "E711",
             Self::Setup(_) | Self::Certificates(_) => "E609",
             Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => "E602",
             Self::Io(_) => "E601",
@@ -165,7 +198,16 @@ impl NetError {
                 status: 401 | 403 | 407,
                 ..
             } => {
-                "the server wants authorisation, or a proxy forbids the address: ask who runs the proxy, or add a mirror"
+                "the server wants authorisation, or a proxy forbids the address: give credentials with --netrc FILE or --token-file FILE, ask who runs the proxy, or add a mirror"
+            }
+            Self::Withheld { .. } => {
+                "change the URL to https: passwords and tokens are never sent otherwise"
+            }
+            Self::Offline { .. } => {
+                "bring the file and name its folder with --from DIR (its name does not matter, its digest does), or run without --offline where there is a network"
+            }
+            Self::Encoded { .. } => {
+                "a proxy or mirror changes files on the way: ask who runs it, or add a mirror to the manifest"
             }
             Self::Refused { .. } => "check the URL in the manifest, or add a mirror",
             Self::Html { .. } => {
@@ -175,10 +217,16 @@ impl NetError {
                 "use an upstream or mirror that stays on https; there is no switch to allow this"
             }
             Self::Tls { .. } => {
-                "check the clock of this machine; behind an inspecting proxy, set SSL_CERT_FILE to a bundle that holds its certificate"
+                "check the clock of this machine; behind an inspecting proxy, give its certificate with --ca-file FILE"
             }
             Self::Unreachable { .. } => {
                 "check the network, name resolution and the proxy variables (HTTPS_PROXY, NO_PROXY), then run the same command again: what was fetched is kept"
+            }
+            Self::Server {
+                retry_after: Some(_),
+                ..
+            } => {
+                "the server limits how much it serves: run the same command again after that time, lower --per-host, or add a mirror; what was fetched is kept"
             }
             Self::Broken { .. } | Self::Server { .. } | Self::Slow { .. } => {
                 "run the same command again: it goes on where this stopped; or add a mirror to the manifest"

@@ -1,16 +1,19 @@
 //! How often to try again, and how long to wait.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::{rfc2822, strtime};
+use jiff::tz::TimeZone;
 
 use super::client::ClientOptions;
 use super::error::NetError;
-use crate::event::{Cancel, Cancelled};
+use super::throttle::sleep;
+use crate::event::Cancel;
 
-/// Longest wait between two attempts.
+/// Longest wait between two attempts by our own reckoning.
 const MAX_WAIT: Duration = Duration::from_mins(1);
-/// How often a waiting thread looks whether it was asked to stop.
-const LOOK: Duration = Duration::from_millis(50);
 /// Most attempts for one file, with progress or not.
 const MAX_TOTAL: u32 = 50;
 
@@ -31,11 +34,13 @@ impl<'o> Attempts<'o> {
         }
     }
 
-    /// Waits before the next attempt, or gives the error back when there is none.
+    /// Waits before the next attempt, or gives the error back when there is none. `told` hears of the
+    /// failure and of how long the wait will be.
     pub(super) fn again(
         &mut self,
         error: NetError,
         progress: Progress,
+        told: &mut dyn FnMut(&NetError, Duration),
         cancel: &Cancel,
     ) -> Result<(), NetError> {
         self.total = self.total.saturating_add(1);
@@ -43,21 +48,21 @@ impl<'o> Attempts<'o> {
             Progress::Some => 1,
             Progress::None => self.fruitless.saturating_add(1),
         };
+        let asked = match &error {
+            NetError::Server { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
         if !error.is_transient()
             || self.fruitless >= self.options.attempts
             || self.total >= MAX_TOTAL
+            || asked > self.options.max_retry_after
         {
             return Err(error);
         }
-        let asked = match &error {
-            NetError::Server {
-                retry_after: Some(seconds),
-                ..
-            } => Duration::from_secs(*seconds),
-            _ => Duration::ZERO,
-        };
-        let wait = wait(self.options.backoff, self.fruitless, jitter()).max(asked);
-        sleep(wait.min(MAX_WAIT), cancel)?;
+        let wait = wait(self.options.backoff, self.fruitless, jitter()).min(MAX_WAIT);
+        let wait = wait.max(asked);
+        told(&error, wait);
+        sleep(wait, cancel)?;
         Ok(())
     }
 }
@@ -83,16 +88,35 @@ fn jitter() -> u8 {
     byte.first().copied().unwrap_or(128)
 }
 
-fn sleep(time: Duration, cancel: &Cancel) -> Result<(), Cancelled> {
-    let end = Instant::now() + time;
-    loop {
-        cancel.check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(LOOK));
+/// How long a server asks to wait (`Retry-After`, RFC 9110 §10.2.3): seconds, or until a date, which
+/// is reckoned from the server's own `Date` where it states one, else from `now`. `None` when it is
+/// neither.
+pub(super) fn retry_after(
+    text: &str,
+    date: Option<&str>,
+    now: Option<Timestamp>,
+) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number can hold are as many as it can.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
+    let until = http_date(text)?;
+    let from = date.and_then(http_date).or(now)?;
+    let seconds = until.as_second().saturating_sub(from.as_second());
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// A date in one of the three forms of RFC 9110 §5.6.7.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(zoned) = rfc2822::parse(text) {
+        return Some(zoned.timestamp());
+    }
+    ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+        .iter()
+        .find_map(|form| strtime::parse(form, text).ok()?.to_datetime().ok())
+        .and_then(|date: DateTime| TimeZone::UTC.to_timestamp(date).ok())
 }
 
 #[cfg(test)]
@@ -116,5 +140,57 @@ mod tests {
                 "{fruitless} {jitter}"
             );
         }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_one_of_three_dates() {
+        let now: Timestamp = "1994-11-06T08:49:07Z".parse().unwrap();
+        let own = Some("Sun, 06 Nov 1994 08:49:00 GMT");
+        for (text, date, seconds) in [
+            ("120", None, Some(120)),
+            (" 0 ", None, Some(0)),
+            ("99999999999999999999999", None, Some(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None, Some(30)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", own, Some(37)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some("garbage"), Some(30)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None, Some(30)),
+            ("Sun Nov  6 08:49:37 1994", None, Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None, Some(0)),
+            ("-5", None, None),
+            ("1.5", None, None),
+            ("soon", None, None),
+            ("", None, None),
+        ] {
+            let found = retry_after(text, date, Some(now));
+            assert_eq!(found, seconds.map(Duration::from_secs), "{text}");
+        }
+        assert_eq!(
+            retry_after("Sun, 06 Nov 1994 08:49:37 GMT", None, None),
+            None
+        );
+    }
+
+    #[test]
+    fn a_server_that_asks_for_too_long_is_not_asked_again() {
+        let options = ClientOptions {
+            max_retry_after: Duration::from_secs(10),
+            backoff: Duration::ZERO,
+            ..ClientOptions::default()
+        };
+        let busy = |seconds| NetError::Server {
+            url: "https://a.example/x".parse().unwrap(),
+            status: 429,
+            retry_after: Some(Duration::from_secs(seconds)),
+        };
+        let mut waits = Vec::new();
+        let mut told = |_: &NetError, wait: Duration| waits.push(wait);
+        let stop = Cancel::new();
+        stop.request();
+        let mut attempts = Attempts::new(&options);
+        let long = attempts.again(busy(11), Progress::None, &mut told, &stop);
+        assert!(matches!(long, Err(NetError::Server { .. })));
+        let short = attempts.again(busy(10), Progress::None, &mut told, &stop);
+        assert!(matches!(short, Err(NetError::Cancelled(_))));
+        assert_eq!(waits, [Duration::from_secs(10)]);
     }
 }

@@ -1,10 +1,11 @@
 //! Single files over HTTP and from local paths, into the store.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::event::{Cancel, Cancelled, Event, Observer, Step};
 use crate::fs::{self, PassError, PathError};
-use crate::net::{Client, Expected, NetError, Resume};
+use crate::net::{Client, Expected, Heard, NetError, Resume};
 use crate::sources::documents::{DocumentError, Documents, LocalDocuments};
 use crate::store::{Store, StoreError};
 use crate::types::digest::Digest;
@@ -155,6 +156,17 @@ impl SourceError {
         }
     }
 
+    /// Whether all that stood in the way is that the network was not to be used.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        match self {
+            Self::Fetch { tried, .. } => tried
+                .iter()
+                .all(|error| matches!(error, NetError::Offline { .. })),
+            _ => false,
+        }
+    }
+
     /// The next step.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -248,10 +260,12 @@ fn fetch(
 ) -> Result<Stored, SourceError> {
     let mut tried = Vec::new();
     let mut other_bytes = None;
-    for url in places {
+    let mut absent = None;
+    let mut ledger = Ledger::new(wanted, observer);
+    for (number, url) in places.iter().enumerate() {
         let result = match url.local_path() {
             Some(path) => local(store, url, Path::new(path), wanted, observer, cancel),
-            None => remote(client, store, url, wanted, observer, cancel),
+            None => remote(client, store, url, wanted, &mut ledger, cancel),
         };
         match result {
             Ok(stored) => return Ok(stored),
@@ -262,17 +276,60 @@ fn fetch(
             Err(error @ SourceError::OtherBytes { .. }) => {
                 other_bytes.get_or_insert(error);
             }
+            Err(error @ SourceError::Absent { .. }) => {
+                absent.get_or_insert(error);
+            }
             Err(error) => return Err(error),
         }
-        if places.len() > 1 {
+        if number.saturating_add(1) < places.len() {
             let text = format!("{url} failed; trying the next place for {}", wanted.item);
             observer.on(&Event::Note { text: &text });
         }
     }
-    Err(other_bytes.unwrap_or(SourceError::Fetch {
+    let nowhere = SourceError::Fetch {
         item: wanted.item.to_owned(),
         tried,
-    }))
+    };
+    Err(match (other_bytes, absent, &nowhere) {
+        (Some(other), ..) => other,
+        (None, Some(absent), SourceError::Fetch { tried, .. }) if tried.is_empty() => absent,
+        _ => nowhere,
+    })
+}
+
+/// What was told of one file, over all its places and fresh starts.
+struct Ledger<'o> {
+    step: Step,
+    item: &'o str,
+    observer: &'o dyn Observer,
+    /// Bytes that events have told of: what comes a second time is not told again.
+    told: u64,
+}
+
+impl<'o> Ledger<'o> {
+    fn new(wanted: &Wanted<'o>, observer: &'o dyn Observer) -> Self {
+        Self {
+            step: wanted.step,
+            item: wanted.item,
+            observer,
+            told: 0,
+        }
+    }
+
+    /// The file is `at` bytes long now.
+    fn reached(&mut self, at: u64) {
+        let count = at.saturating_sub(self.told);
+        if count > 0 {
+            self.told = at;
+            let (step, item) = (self.step, self.item);
+            self.observer.on(&Event::Bytes { step, item, count });
+        }
+    }
+
+    fn again(&self, error: &NetError, wait: Duration) {
+        let text = format!("{error}; trying again in {:.1} s", wait.as_secs_f64());
+        self.observer.on(&Event::Note { text: &text });
+    }
 }
 
 /// Whether another place cannot help.
@@ -331,7 +388,7 @@ fn remote(
     store: &Store,
     url: &SafeUrl,
     wanted: &Wanted<'_>,
-    observer: &dyn Observer,
+    ledger: &mut Ledger<'_>,
     cancel: &Cancel,
 ) -> Result<Stored, SourceError> {
     let parts = store.parts()?;
@@ -345,28 +402,21 @@ fn remote(
         ),
     };
     let part = parts.join(name);
-    // Bytes that events have told of: what comes a second time, after a fresh start, is not told again.
-    let mut told: u64 = 0;
     loop {
         let mut at: u64 = 0;
-        let mut progress = |count: u64| {
-            at = at.saturating_add(count);
-            let count = at.saturating_sub(told);
-            if count > 0 {
-                told = at;
-                observer.on(&Event::Bytes {
-                    step: wanted.step,
-                    item: wanted.item,
-                    count,
-                });
+        let mut told = |heard: Heard<'_>| match heard {
+            Heard::Bytes(count) => {
+                at = at.saturating_add(count);
+                ledger.reached(at);
             }
+            Heard::Again(error, wait) => ledger.again(error, wait),
         };
         let expected = Expected {
             size: wanted.size,
             limit: MAX_FILE,
         };
         let came = client
-            .download(url, &part, resume, expected, &mut progress, cancel)
+            .download(url, &part, resume, expected, &mut told, cancel)
             .map_err(|error| match error {
                 NetError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
                 error => SourceError::Fetch {
@@ -376,8 +426,8 @@ fn remote(
             })?;
         match wanted.sha256 {
             Some(expected) if expected != came.sha256 => {
-                if came.resumed_at > 0 {
-                    // The part may have been of something else: once more from the beginning.
+                if came.joined {
+                    // A piece may have been of something else: once more from the beginning.
                     resume = Resume::Restart;
                     continue;
                 }

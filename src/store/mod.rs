@@ -1,8 +1,14 @@
 //! The store: files by digest, on the connected side.
 //!
 //! `sha256/ab/abcdef…` holds each file once. A file gets its final name only after its bytes were
-//! hashed and synced, and a hit is hashed again before it is used: a name proves nothing. Two runs
-//! may share a store; whoever comes second finds the file there.
+//! hashed, and a hit is hashed again before it is used: a name proves nothing. Downloads are synced
+//! together at the end of a step ([`Store::sync`]), not one by one: what a power loss spoils before
+//! that is found damaged at its next use, and fetched anew. Two runs may share a store; whoever comes
+//! second finds the file there.
+//!
+//! A store may draw on folders of files that somebody brought ([`Store::drawing_on`]).
+
+mod brought;
 
 mod shelf;
 
@@ -10,10 +16,12 @@ pub use shelf::{Listed, Shelf};
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::event::{Cancel, Cancelled};
 use crate::fs::{self, At, AtomicFile, PassError, PathError};
 use crate::types::digest::Digest;
+use brought::Brought;
 
 /// Permission bits of stored files: they never change.
 const FILE_MODE: u32 = 0o444;
@@ -22,6 +30,7 @@ const FILE_MODE: u32 = 0o444;
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    brought: Option<Arc<Brought>>,
 }
 
 /// Why the store could not take or give a file.
@@ -67,7 +76,17 @@ impl Store {
         fs::create_dir_all(&root.join("sha256"), 0o755)?;
         Ok(Self {
             root: root.to_owned(),
+            brought: None,
         })
+    }
+
+    /// The store, taking what it lacks from these folders. Files are known by their digest; names, and
+    /// what else lies there, do not matter. They are read when something is first missing, and only
+    /// read.
+    #[must_use]
+    pub fn drawing_on(self, folders: &[PathBuf]) -> Self {
+        let brought = (!folders.is_empty()).then(|| Arc::new(Brought::new(folders)));
+        Self { brought, ..self }
     }
 
     /// The folder of the store.
@@ -86,7 +105,8 @@ impl Store {
     }
 
     /// Path and size of the file of this digest, after hashing it again. A file that no longer has
-    /// its digest is removed, so that it is fetched anew.
+    /// its digest is removed, so that it is fetched anew. A file that is missing is copied from the
+    /// folders that the store draws on.
     ///
     /// # Errors
     /// When it cannot be read, or the work was asked to stop.
@@ -96,17 +116,32 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Option<(PathBuf, u64)>, StoreError> {
         let path = self.path_of(digest);
-        if fs::examine(&path)?.is_none() {
-            return Ok(None);
-        }
-        let mut file = fs::open(&path)?;
-        let passed = fs::pass((&mut file, &path), None, u64::MAX, &mut |_| cancel.check())?;
-        let (found, size) = passed.finish_counted();
-        if found == *digest {
-            Ok(Some((path, size)))
-        } else {
+        if fs::examine(&path)?.is_some() {
+            let mut file = fs::open(&path)?;
+            let passed = fs::pass((&mut file, &path), None, u64::MAX, &mut |_| cancel.check())?;
+            let (found, size) = passed.finish_counted();
+            if found == *digest {
+                return Ok(Some((path, size)));
+            }
             fs::remove_file(&path)?;
-            Ok(None)
+        }
+        self.draw(digest, cancel)
+    }
+
+    /// Copies the file of this digest from the folders that the store draws on.
+    fn draw(&self, digest: &Digest, cancel: &Cancel) -> Result<Option<(PathBuf, u64)>, StoreError> {
+        let Some(brought) = &self.brought else {
+            return Ok(None);
+        };
+        let Some((from, size)) = brought.find(digest, cancel)? else {
+            return Ok(None);
+        };
+        let mut file = fs::open(&from)?;
+        match self.put_stream(&mut file, digest, size, cancel) {
+            Ok(path) => Ok(Some((path, size))),
+            // It was changed since it was hashed: as good as absent.
+            Err(StoreError::Mismatch { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,8 +198,9 @@ impl Store {
         Ok(path)
     }
 
-    /// Moves a finished file, whose digest the caller has just computed while writing and syncing
-    /// it, into the store. It must lie on the same file system, best in [`Store::parts`].
+    /// Moves a finished file, whose digest the caller has just computed while writing it, into the
+    /// store. It must lie on the same file system, best in [`Store::parts`]. [`Store::sync`] makes it
+    /// survive a power loss.
     ///
     /// # Errors
     /// When it cannot be moved.
@@ -174,8 +210,16 @@ impl Store {
             fs::create_dir_all(folder, 0o755)?;
         }
         fs::set_mode(file, FILE_MODE)?;
-        fs::rename(file, &path)?;
+        fs::rename_unsynced(file, &path)?;
         Ok(path)
+    }
+
+    /// Makes everything that was adopted so far survive a power loss.
+    ///
+    /// # Errors
+    /// When the file system tells of an error.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        Ok(fs::sync_file_system(&self.root)?)
     }
 
     /// A folder on the store's file system for downloads that are under way.

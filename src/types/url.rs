@@ -40,6 +40,14 @@ impl SafeUrl {
         path.rsplit('/').next().unwrap_or(path)
     }
 
+    /// Host, and port where one is written; nothing of a `file:` URL.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let (_, rest) = self.0.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        (!authority.is_empty()).then_some(authority)
+    }
+
     /// The path of a `file:` URL.
     #[must_use]
     pub fn local_path(&self) -> Option<&str> {
@@ -164,11 +172,13 @@ mod tests {
     fn splits_and_joins() {
         let url: SafeUrl = "https://example.org/a/b.tar.gz?src=dl".parse().unwrap();
         assert_eq!(url.file_name(), "b.tar.gz");
+        assert_eq!(url.authority(), Some("example.org"));
         let base: SafeUrl = "file:///srv/mirror/".parse().unwrap();
         assert_eq!(
             base.join("/dists/x").unwrap().local_path(),
             Some("/srv/mirror/dists/x")
         );
+        assert_eq!(base.authority(), None);
         for bad in [
             "",
             "ftp://a/b",

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use haversack::event::{Cancel, Event, Observer, Silent};
-use haversack::fetch::{FetchError, FetchReport, fetch};
+use haversack::fetch::{AfterFailure, FetchError, FetchOptions, FetchReport, fetch};
 use haversack::lock::{Difference, Lock, Vouched};
 use haversack::manifest::Manifest;
 use haversack::net::{Client, ClientOptions};
@@ -41,6 +41,10 @@ const RELEASE_KEY: &str = "5833ABC70DBC595C2D12CE185B335FF8DBEB4966";
 const TOOL_SHA256: &str = "cd289a70d254f008c010c30340cfcdc5141568fd3d7a9798f321dbcd4178a1a1";
 const NAME: &str = "tool-1.2.3-linux-amd64.tar.gz";
 const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const BOTH: FetchOptions = FetchOptions {
+    jobs: TWO,
+    after_failure: AfterFailure::GoOn,
+};
 
 /// A store, a client with little patience, and a folder for the manifest.
 struct Bench {
@@ -118,7 +122,7 @@ impl Bench {
             lock,
             &self.store,
             &self.client,
-            TWO,
+            BOTH,
             &Silent,
             &Cancel::new(),
         )

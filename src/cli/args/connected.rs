@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use haversack::bundle::volumes::VolumeSize;
 
+use super::network::NetworkArgs;
+
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
     /// The manifest.
@@ -44,6 +46,8 @@ pub(crate) struct SourceArgs {
     /// Folder of the content-addressed store.
     #[arg(long, value_name = "DIR", env = "HAVERSACK_STORE")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -51,8 +55,20 @@ pub(crate) struct BuildArgs {
     /// The manifest.
     pub(crate) manifest: PathBuf,
     /// Folder of the bundle to write.
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        required_unless_present = "fetch_only"
+    )]
+    pub(crate) output: Option<PathBuf>,
+    /// Only bring every file of the lock into the store; `build --offline` writes the bundle later.
+    #[arg(long, conflicts_with_all = ["output", "replace", "sequence", "parity"])]
+    pub(crate) fetch_only: bool,
+    /// When a file cannot be had, fetch the others all the same and list what failed;
+    /// --keep-going=false begins no new file after the first failure.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(crate) keep_going: bool,
     /// The lock file; beside the manifest, ending in `.lock`, when not given. Made when it is not there.
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,

@@ -6,6 +6,8 @@ mod carry;
 mod connected;
 mod deployment;
 mod init;
+#[cfg(feature = "connected")]
+mod network;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -18,6 +20,8 @@ pub(crate) use deployment::{
     StageArgs,
 };
 pub(crate) use init::{InitArgs, StorageKind, arch, edition};
+#[cfg(feature = "connected")]
+pub(crate) use network::NetworkArgs;
 
 use super::progress::Mode;
 
@@ -70,7 +74,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
                             (exit 1 when upstream has moved on)\n  \
-                            haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)"
+                            haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)\n  \
+                            HTTPS_PROXY=http://proxy.example:3128 haversack lock mattermost.toml --ca-file /etc/ssl/proxy-ca.pem"
     )]
     Lock(LockArgs),
     /// Show how far the lock is behind what publishers have. Changes nothing.
@@ -86,7 +91,12 @@ pub(crate) enum Command {
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack build mattermost.toml -o out/mattermost-42 --sequence 42\n  \
-                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)"
+                            SOURCE_DATE_EPOCH=1790000000 haversack build mattermost.toml -o out/b   (same bytes every time)\n  \
+                            haversack build mattermost.toml --fetch-only --limit-rate 10M --per-host 2  (a slow line that others use too)\n  \
+                            haversack build mattermost.toml --fetch-only --token-file tokens --netrc netrc  (mirrors that want a password)\n  \
+                            haversack build mattermost.toml --fetch-only --retries 20 --timeout 120 --min-speed 0  (a bad line)\n  \
+                            haversack build mattermost.toml -o out/mattermost-42 --offline --from /media/usb\n\n\
+                      A download that was interrupted goes on where it stopped when the same command is run again."
     )]
     Build(BuildArgs),
     /// Make a signing key pair (ECDSA P-384).

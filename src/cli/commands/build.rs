@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use haversack::bundle::header::{Created, Marking, Sequence};
 use haversack::bundle::{self, LockOptions, PackError, PackRequest, UnsignedBundle};
 use haversack::event::Event;
-use haversack::fetch::{self, FetchReport};
+use haversack::fetch::{self, AfterFailure, FetchOptions, FetchReport};
 use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::parity::shape::Amount;
-use haversack::pool;
 use haversack::resolve::{self, Earlier};
 use haversack::store::Store;
 use haversack::types::size::ByteSize;
@@ -35,20 +34,28 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         &lock,
         &workshop.store,
         &workshop.client,
-        pool::cores().saturating_mul(FETCHES_A_CORE),
+        FetchOptions {
+            jobs: workshop.jobs,
+            after_failure: if args.keep_going {
+                AfterFailure::GoOn
+            } else {
+                AfterFailure::Stop
+            },
+        },
         context.observer,
         context.cancel,
     )?;
+    let Some(output) = &args.output else {
+        let value = json!({ "lock": path, "fetched": fetched });
+        context
+            .output
+            .result(&value, &brought(&workshop.store, &fetched));
+        return Ok(Class::Ok);
+    };
     let (now, cancel) = (surroundings::now(), context.cancel);
     resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
     let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
-    let built = pack(
-        &args.output,
-        &request,
-        &workshop.store,
-        args.replace,
-        context,
-    )?;
+    let built = pack(output, &request, &workshop.store, args.replace, context)?;
     let value = json!({
         "bundle": built.path,
         "identity": built.identity,
@@ -62,8 +69,16 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     Ok(Class::Ok)
 }
 
-/// Downloads wait for the network more than for a core.
-const FETCHES_A_CORE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4).unwrap();
+fn brought(store: &Store, fetched: &FetchReport) -> String {
+    format!(
+        "the store {} has all {} files, {}: {} of them fetched now, {} over the network\n",
+        store.root().display(),
+        fetched.files,
+        ByteSize(fetched.bytes),
+        fetched.fetched_files,
+        ByteSize(fetched.received_bytes),
+    )
+}
 
 fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
     let created = Created::from_epoch(surroundings::creation_time()?.as_second());

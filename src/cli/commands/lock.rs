@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haversack::event::Event;
 use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK, Vouched};
 use haversack::manifest::{Draft, MAX_MANIFEST};
-use haversack::net::{Client, ClientOptions};
+use haversack::net::Client;
 use haversack::pool;
 use haversack::resolve::{self, Earlier, Options, Update};
 use haversack::sources::http::Web;
@@ -21,7 +22,7 @@ use super::Context;
 use crate::cli::args::{LockArgs, SourceArgs};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::surroundings;
+use crate::cli::{network, surroundings};
 
 /// Resolves and writes the lock, or compares.
 pub(crate) fn run(args: &LockArgs, context: &Context<'_>) -> Result<Class, Failure> {
@@ -145,15 +146,24 @@ impl Wish {
 pub(crate) struct Workshop {
     pub(crate) store: Store,
     pub(crate) client: Client,
+    pub(crate) jobs: NonZeroUsize,
 }
+
+/// Downloads wait for the network more than for a core.
+const FETCHES_A_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 impl Workshop {
     /// As the arguments say.
     pub(crate) fn open(args: &SourceArgs) -> Result<Self, Failure> {
         let folder = surroundings::store_folder(args.store.as_ref())?;
         let store = Store::open(&folder).map_err(|error| Failure::new("E601", &error, None))?;
-        let client = Client::new(ClientOptions::default())?;
-        Ok(Self { store, client })
+        let client = network::client(&args.network)?;
+        let jobs = args.network.jobs;
+        Ok(Self {
+            store: store.drawing_on(&args.network.from),
+            client,
+            jobs: jobs.unwrap_or_else(|| pool::cores().saturating_mul(FETCHES_A_CORE)),
+        })
     }
 
     /// Resolves a manifest into a lock.
@@ -163,7 +173,7 @@ impl Workshop {
         earlier: Earlier,
         context: &Context<'_>,
     ) -> Result<Lock, Failure> {
-        let (web, options) = (self.web(context), options(earlier));
+        let (web, options) = (self.web(context), options(self.jobs, earlier));
         let (folder, store) = (&wish.folder, &self.store);
         let (observer, cancel) = (context.observer, context.cancel);
         let draft = &wish.draft;
@@ -181,11 +191,11 @@ impl Workshop {
 }
 
 /// What resolving takes from this machine.
-pub(crate) fn options(earlier: Earlier) -> Options {
+pub(crate) fn options(jobs: NonZeroUsize, earlier: Earlier) -> Options {
     Options {
         system_root: PathBuf::from("/"),
         now: surroundings::now(),
-        jobs: pool::cores(),
+        jobs,
         earlier,
     }
 }

@@ -41,6 +41,11 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E609",
         "The HTTP client cannot be set up; usually a certificate file.",
-        "Check SSL_CERT_FILE, SSL_CERT_DIR and the proxy settings.",
+        "Check --ca-file, SSL_CERT_FILE, SSL_CERT_DIR and the proxy settings.",
+    ),
+    m(
+        "E610",
+        "A file of credentials (netrc, tokens) cannot be used, or others may read it.",
+        "Correct the line that is named, or make the file yours alone: chmod 600 FILE.",
     ),
 ];

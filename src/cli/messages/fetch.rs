@@ -53,4 +53,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "A package index contradicts its signed Release file, or is malformed.",
         "The mirror may be changing under us: run again, or use another mirror.",
     ),
+    m(
+        "E711",
+        "Something is not here, and `--offline` keeps the network out.",
+        "Bring the files that are listed and name their folder with `--from DIR`, or run without `--offline`.",
+    ),
 ];

@@ -3,6 +3,7 @@
 mod bars;
 mod jsonl;
 mod plain;
+mod tally;
 
 use std::io::IsTerminal;
 
@@ -16,7 +17,7 @@ pub(crate) enum Mode {
     Auto,
     /// A line now and then.
     Plain,
-    /// One JSON object a line, the first naming the version.
+    /// One JSON object a line, the first naming the version; described in the documentation of `event`.
     Json,
     /// Nothing but warnings.
     None,

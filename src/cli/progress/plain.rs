@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use haversack::event::{Event, Observer};
 use haversack::types::size::ByteSize;
 
+use super::tally::Tally;
+
 /// At most one line in this time while a step runs.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -24,26 +26,16 @@ pub(super) struct Plain {
 }
 
 struct State {
-    began: Instant,
+    tally: Tally,
     said: Instant,
-    items: u64,
-    bytes: u64,
-    items_done: u64,
-    reused: u64,
-    bytes_done: u64,
 }
 
 impl State {
     fn new(items: u64, bytes: u64) -> Self {
         let now = Instant::now();
         Self {
-            began: now,
+            tally: Tally::new(items, bytes, now),
             said: now,
-            items,
-            bytes,
-            items_done: 0,
-            reused: 0,
-            bytes_done: 0,
         }
     }
 }
@@ -66,6 +58,7 @@ impl Observer for Plain {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
         match *event {
             Event::StepStarted { step, items, bytes } => {
                 *state = State::new(items, bytes);
@@ -76,32 +69,28 @@ impl Observer for Plain {
                 }
             }
             Event::Bytes { step, count, .. } => {
-                state.bytes_done += count;
-                if state.said.elapsed() >= EVERY && state.bytes > 0 {
-                    state.said = Instant::now();
-                    let (done, all) = (ByteSize(state.bytes_done), ByteSize(state.bytes));
-                    eprintln!(
-                        "{}: {} of {} items, {done} of {all}",
-                        step.label(),
-                        state.items_done,
-                        state.items
-                    );
+                state.tally.add_bytes(count, now);
+                let waited = now.saturating_duration_since(state.said);
+                if waited >= EVERY && state.tally.counts_bytes() {
+                    state.said = now;
+                    eprintln!("{}: {}", step.label(), state.tally.line(now));
                 }
             }
-            Event::ItemDone { reused, .. } => {
-                state.items_done += 1;
-                state.reused += u64::from(reused);
+            Event::ItemDone { reused, .. } => state.tally.add_item(reused),
+            Event::ItemFailed { step, item } => {
+                state.tally.add_failure();
+                eprintln!("{}: {item} failed", step.label());
             }
             Event::StepDone { step } => {
-                let seconds = state.began.elapsed().as_secs_f64();
-                let reused = match state.reused {
+                let seconds = state.tally.taken(now).as_secs_f64();
+                let reused = match state.tally.reused() {
                     0 => String::new(),
                     count => format!(", {count} of them already there"),
                 };
                 eprintln!(
                     "{}: done, {} items{reused}, {seconds:.1} s",
                     step.label(),
-                    state.items_done
+                    state.tally.items_done()
                 );
             }
             Event::Note { text } => eprintln!("{text}"),

@@ -7,7 +7,7 @@ use haversack::fetch::{FetchError, fetch};
 use haversack::lock::Lock;
 use haversack::types::digest::Digest;
 
-use super::{Bench, NAME, TOOL, TOOL_SHA256, TWO, head, manifest_of};
+use super::{BOTH, Bench, NAME, TOOL, TOOL_SHA256, head, manifest_of};
 use crate::support::http::{Behaviour, Server};
 
 /// A lock of one file of a megabyte, made while the server behaved.
@@ -67,7 +67,7 @@ fn goes_on_after_a_cut_in_the_next_run() {
         &lock,
         &bench.store,
         &bench.client,
-        TWO,
+        BOTH,
         &cut,
         &Cancel::new(),
     )
@@ -177,7 +177,7 @@ fn events_tell_of_each_byte_once_even_after_a_fresh_start() {
         &lock,
         &bench.store,
         &bench.client,
-        TWO,
+        BOTH,
         &count,
         &Cancel::new(),
     )
@@ -200,7 +200,7 @@ fn a_request_to_stop_ends_the_work_and_keeps_the_part() {
     let (lock, bytes) = large(&server, &mut bench);
     let cancel = Cancel::new();
     let stop = Stop(cancel.clone());
-    let error = fetch(&lock, &bench.store, &bench.client, TWO, &stop, &cancel).unwrap_err();
+    let error = fetch(&lock, &bench.store, &bench.client, BOTH, &stop, &cancel).unwrap_err();
     assert_eq!(error.id(), "E130");
     let part = bench
         .store
@@ -401,7 +401,7 @@ fn several_failures_are_told_together() {
     };
     let paths: Vec<_> = failures
         .iter()
-        .map(|failure| failure.path.as_str())
+        .map(|failure| failure.file.path.as_str())
         .collect();
     assert_eq!(
         (files, paths),

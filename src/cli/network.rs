@@ -1,0 +1,105 @@
+//! The HTTP client as arguments, files and environment say.
+
+use std::path::Path;
+use std::time::Duration;
+
+use haversack::fs;
+use haversack::net::{
+    Access, Client, ClientOptions, Credentials, CredentialsError, MAX_CREDENTIALS,
+};
+use haversack::types::secret::Secret;
+
+use super::args::NetworkArgs;
+use super::failure::Failure;
+use super::surroundings;
+
+/// Longest file of certificates, in bytes: a system's whole bundle has 220 KiB.
+const MAX_CERTIFICATES: u64 = 16 << 20;
+
+/// The client.
+pub(crate) fn client(args: &NetworkArgs) -> Result<Client, Failure> {
+    let defaults = ClientOptions::default();
+    let timeout = Duration::from_secs(args.timeout);
+    let mut extra_roots = Vec::new();
+    if let Some(path) = &args.ca_file {
+        let text = fs::read_text(path, MAX_CERTIFICATES)?;
+        if !text.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(Failure::plain(
+                "E609",
+                format!("{} holds no certificate in PEM form", path.display()),
+                "name a file with -----BEGIN CERTIFICATE----- lines; `openssl x509 -inform der` makes one of a DER file",
+            ));
+        }
+        extra_roots.push(text.into_bytes());
+    }
+    Ok(Client::new(ClientOptions {
+        access: if args.offline {
+            Access::Offline
+        } else {
+            Access::Network
+        },
+        connect_timeout: defaults.connect_timeout.min(timeout),
+        idle_timeout: timeout,
+        min_rate: args.min_speed,
+        rate: args.rate(),
+        per_host: args.per_host,
+        attempts: args.retries.saturating_add(1),
+        clock: Some(surroundings::now),
+        extra_roots,
+        credentials: credentials(args)?,
+        ..defaults
+    })?)
+}
+
+/// Tokens of the environment, then of the token file, then netrc: the first that knows a host counts.
+fn credentials(args: &NetworkArgs) -> Result<Credentials, Failure> {
+    let mut all = Credentials::default();
+    if let Some(text) = std::env::var_os("HAVERSACK_TOKENS") {
+        let name = Path::new("HAVERSACK_TOKENS");
+        let text = text.into_string().map_err(|_| {
+            Failure::plain(
+                "E610",
+                "HAVERSACK_TOKENS is not UTF-8",
+                "set it to lines `HOST TOKEN`",
+            )
+        })?;
+        all = all.or(parsed(name, &Secret::new(text), Credentials::parse_tokens)?);
+    }
+    if let Some(path) = &args.token_file {
+        all = all.or(parsed(path, &private(path)?, Credentials::parse_tokens)?);
+    }
+    if let Some(path) = &args.netrc {
+        all = all.or(parsed(path, &private(path)?, Credentials::parse_netrc)?);
+    }
+    Ok(all)
+}
+
+fn private(path: &Path) -> Result<Secret, Failure> {
+    let text = fs::read_private(path, MAX_CREDENTIALS).map_err(|error| {
+        let hint = if error.action == "trust" {
+            format!("make it yours alone: chmod 600 {}", path.display())
+        } else {
+            "name a readable file of credentials, or unset the variable that names this one"
+                .to_owned()
+        };
+        Failure::new("E610", &error, Some(hint))
+    })?;
+    Ok(Secret::new(text))
+}
+
+fn parsed(
+    path: &Path,
+    text: &Secret,
+    parse: fn(&str) -> Result<Credentials, CredentialsError>,
+) -> Result<Credentials, Failure> {
+    parse(text.reveal()).map_err(|error| {
+        let mut failure = Failure::new(
+            "E610",
+            &error,
+            Some("correct that line; what it holds is not shown here".to_owned()),
+        );
+        let of = format!("{} cannot be used", path.display());
+        failure.messages.insert(0, of);
+        failure
+    })
+}
