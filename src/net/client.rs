@@ -1,5 +1,6 @@
 //! The client: one connection pool, one set of rules.
 
+use std::fmt;
 use std::io::Read;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ impl Default for ClientOptions {
 }
 
 /// An HTTP client. Clones share its connections and limits; it may be used from many threads.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::blocking::Client,
     pub(super) options: Arc<ClientOptions>,
@@ -102,6 +103,15 @@ pub struct Client {
 enum Pages {
     Refuse,
     Accept,
+}
+
+impl fmt::Debug for Client {
+    /// Without the inner client, which knows the passwords of proxies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A redirect that was not followed.

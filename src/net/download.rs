@@ -94,7 +94,8 @@ impl Client {
             match self.attempt(url, &mut part, expected, &mut tell, cancel) {
                 Ok(()) => break,
                 Err(error) => {
-                    let progress = if part.len() > before {
+                    let gained = part.len().saturating_sub(before);
+                    let progress = if gained >= self.least_progress() {
                         Progress::Some
                     } else {
                         Progress::None
@@ -105,6 +106,13 @@ impl Client {
             }
         }
         Ok(part.finish())
+    }
+
+    /// An attempt that brought less than a body at the least speed does in the time that a server may
+    /// be silent counts as one that brought nothing: else a dripping server were asked for ever.
+    fn least_progress(&self) -> u64 {
+        let seconds = self.options.idle_timeout.as_secs();
+        self.options.min_rate.saturating_mul(seconds).max(1)
     }
 
     fn attempt(

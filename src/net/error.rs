@@ -217,7 +217,7 @@ impl NetError {
                 "use an upstream or mirror that stays on https; there is no switch to allow this"
             }
             Self::Tls { .. } => {
-                "check the clock of this machine; behind an inspecting proxy, give its certificate with --ca-file FILE"
+                "check the clock of this machine; behind an inspecting proxy, give its certificate with --ca-file FILE, or in SSL_CERT_FILE"
             }
             Self::Unreachable { .. } => {
                 "check the network, name resolution and the proxy variables (HTTPS_PROXY, NO_PROXY), then run the same command again: what was fetched is kept"

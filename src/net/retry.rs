@@ -45,7 +45,7 @@ impl<'o> Attempts<'o> {
     ) -> Result<(), NetError> {
         self.total = self.total.saturating_add(1);
         self.fruitless = match progress {
-            Progress::Some => 1,
+            Progress::Some => 0,
             Progress::None => self.fruitless.saturating_add(1),
         };
         let asked = match &error {

@@ -122,7 +122,8 @@ fn query_names(url: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a query name is one that carries a credential, by the names that clouds and forges use.
-fn is_credential(name: &str) -> bool {
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let holds = |word: &str| name.contains(word);
     matches!(name.as_str(), "key" | "sig" | "sas" | "auth" | "pass")

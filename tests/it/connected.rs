@@ -9,8 +9,12 @@
 
 mod archives;
 mod evidence;
+mod faults;
 mod fetching;
+mod killed;
 mod manifests;
+mod offline;
+mod secrets;
 mod trusting;
 mod versions;
 

@@ -173,7 +173,7 @@ fn artifacts_of_the_same_bytes_are_each_looked_into_and_share_their_places() {
         let FetchError::Files { failures, .. } = error else {
             panic!("{error}")
         };
-        let paths: Vec<_> = failures.iter().map(|one| one.path.as_str()).collect();
+        let paths: Vec<_> = failures.iter().map(|one| one.file.path.as_str()).collect();
         assert_eq!(paths, [path]);
     }
     // Whichever place is down, the other has the bytes.
