@@ -231,9 +231,7 @@ pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be renamed or synced.
 pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
-    reach(Effect::At("rename", from))
-        .and_then(|()| fs::rename(from, to))
-        .at("rename", from)?;
+    rename_unsynced(from, to)?;
     sync_parent(to)
 }
 
@@ -242,7 +240,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), PathError> {
 /// # Errors
 /// When it cannot be renamed.
 pub fn rename_unsynced(from: &Path, to: &Path) -> Result<(), PathError> {
-    fs::rename(from, to).at("rename", from)
+    reach(Effect::At("rename", from))
+        .and_then(|()| fs::rename(from, to))
+        .at("rename", from)
 }
 
 /// The content of a text file of at most `limit` bytes that nobody but its owner may read or write

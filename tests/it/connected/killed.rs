@@ -10,7 +10,7 @@ use crate::support::nginx::{Nginx, Served};
 use crate::support::orders::{Order, Orders, scattered};
 
 const FILES: usize = 40;
-const SIZE: usize = 6 << 20;
+const SIZE: usize = 4 << 20;
 const KILLS: usize = 50;
 /// So that no run finishes, and each gives more than a chunk to each file that it works on.
 const SLOWLY: &str = "limit_rate 512k;";
@@ -43,7 +43,7 @@ fn fifty_kills_of_a_fetch_of_forty_files_cost_less_than_a_chunk_a_file_each() {
         "m.toml",
         "--fetch-only",
         "--jobs",
-        "8",
+        "4",
         "--progress",
         "none",
     ];

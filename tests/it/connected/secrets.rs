@@ -410,7 +410,7 @@ fn credentials_in_urls_and_files_that_others_may_read_are_refused_without_repeat
 
 #[test]
 fn no_secret_is_seen_after_an_interruption_or_a_crash() {
-    for signal in ["-INT", "-ABRT", "-SEGV", "-KILL"] {
+    for signal in ["-INT", "-TERM", "-ABRT", "-KILL"] {
         let scene = Scene::new(
             &[|call| {
                 let mut acts = cut(call, 200_000);

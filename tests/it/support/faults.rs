@@ -272,10 +272,12 @@ fn serve(stream: &mut (impl Read + Write), state: &State) {
         open.0 += 1;
         open.1 = open.1.max(open.0);
     }
+    let mut acts = acts;
+    let last = acts.pop();
     let all = acts.into_iter().try_for_each(|act| run(stream, state, act));
-    // Before the end of the body arrives, so that the next request cannot come first.
+    // Before the end of the body is sent, so that the next request cannot come first.
     state.open.lock().unwrap().0 -= 1;
-    if all.is_ok() {
+    if all.is_ok() && last.is_none_or(|act| run(stream, state, act).is_ok()) {
         let _ = stream.flush();
     }
 }
