@@ -235,11 +235,11 @@ impl FetchError {
 }
 
 fn listed(failures: &[Failure]) -> String {
+    /// How many are told in one message; the rest is in the value.
+    const SHOWN: usize = 10;
     if failures.iter().all(Failure::is_offline) {
         return "are not here, and the network is not to be used".to_owned();
     }
-    /// How many are told in one message; the rest is in the value.
-    const SHOWN: usize = 10;
     let lines: Vec<String> = failures
         .iter()
         .take(SHOWN)
@@ -300,8 +300,10 @@ pub fn fetch(
         let result = one(job, arch, store, client, observer, cancel);
         cancel.check()?;
         if !matches!(&result, Ok(done) if done.surveys.iter().all(Result::is_ok)) {
-            let (step, item) = (Step::Fetch, job.file.path.as_str());
-            observer.on(&Event::ItemFailed { step, item });
+            observer.on(&Event::ItemFailed {
+                step: Step::Fetch,
+                item: job.file.path.as_str(),
+            });
             stop.store(
                 options.after_failure == AfterFailure::Stop,
                 Ordering::Relaxed,

@@ -85,7 +85,7 @@ mod tests {
         let store = Store::open(&root).unwrap();
         let (wanted, go) = (Digest::of(b"wanted"), Cancel::new());
         assert_eq!(store.find(&wanted, &go).unwrap(), None);
-        let store = store.drawing_on(&[brought.clone()]);
+        let store = store.drawing_on(std::slice::from_ref(&brought));
         let path = store.path_of(&wanted);
         assert_eq!(store.find(&wanted, &go).unwrap(), Some((path.clone(), 6)));
         assert_eq!(std::fs::read(&path).unwrap(), b"wanted");

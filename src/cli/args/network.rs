@@ -46,7 +46,7 @@ pub(crate) struct NetworkArgs {
     /// sent over https only; nobody else may be able to read the file.
     #[arg(long, value_name = "FILE", env = "NETRC")]
     pub(crate) netrc: Option<PathBuf>,
-    /// Bearer tokens by host, a line `HOST TOKEN` each; as --netrc. The variable HAVERSACK_TOKENS takes
+    /// Bearer tokens by host, a line `HOST TOKEN` each; as --netrc. The variable `HAVERSACK_TOKENS` takes
     /// the lines themselves.
     #[arg(long, value_name = "FILE", env = "HAVERSACK_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,

@@ -87,7 +87,7 @@ impl State {
             return;
         }
         self.whole.set_position(self.tally.position());
-        let speed = self.tally.speed(now).map(|speed| ByteSize(speed));
+        let speed = self.tally.speed(now).map(ByteSize);
         let left = self.tally.left(now).map(duration);
         if let (Some(speed), Some(left)) = (speed, left) {
             self.whole.set_message(format!("{speed}/s, {left} left"));

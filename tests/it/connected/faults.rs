@@ -25,7 +25,6 @@ fn changed() -> Vec<u8> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the table is what the test shows")]
 fn every_misbehaviour_ends_in_the_right_bytes_or_in_the_right_refusal() {
     let all = cases::all();
     let next = std::sync::atomic::AtomicUsize::new(0);

@@ -16,7 +16,6 @@ const KILLS: usize = 50;
 const SLOWLY: &str = "limit_rate 512k;";
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what the test shows")]
 fn fifty_kills_of_a_fetch_of_forty_files_cost_less_than_a_chunk_a_file_each() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     std::fs::create_dir(folder.path().join("www")).unwrap();
