@@ -21,7 +21,7 @@
 //! | `note` | `text` | something a person may want to know |
 //! | `warning` | `id`, `text` | something a person should know; `haversack explain ID` tells more |
 //!
-//! `step` is one of `resolve`, `fetch`, `pack`, `parity`, `verify`, `repair`, `stage`. The sum of `count` of
+//! `step` is a step of [`Step`] in lower case. The sum of `count` of
 //! an item never passes its size, and nothing is taken back: bytes that come a second time, after a
 //! download had to start over, are not told again. Items of a step may run at the same time. A
 //! command that is refused ends with one more line, an object with `error` and `exit` under `--json`.

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &OutdatedArgs, context: &Context<'_>) -> Result<Class, F
         &lock,
         &wish.folder,
         (&workshop.web(context), &workshop.store),
-        &options(Earlier::default()),
+        &options(workshop.jobs, Earlier::default()),
         context.observer,
         context.cancel,
     )?;
