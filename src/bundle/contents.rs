@@ -164,14 +164,17 @@ impl Contents {
         }
     }
 
-    /// Compares with the signed list: the same files, and together the bytes that its header counts;
-    /// and holds the cut files against their parts.
+    /// Compares with the signed list, of a delta with that of the full bundle that it makes: the same files,
+    /// and together the bytes that its header counts; and holds the cut files against their parts.
     /// `own_size` is the size of `bundle.json` itself.
     ///
     /// # Errors
     /// [`ContentsError::Disagrees`] with the first difference.
     pub fn compare(&self, sums: &Sums, own_size: u64) -> Result<(), ContentsError> {
         let disagrees = |text: String| Err(ContentsError::Disagrees(text));
+        let sums = &sums
+            .full()
+            .map_err(|error| ContentsError::Disagrees(error.to_string()))?;
         let listed: BTreeSet<&RelPath> = sums
             .entries()
             .keys()

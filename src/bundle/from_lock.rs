@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
+use crate::bundle::base::Base;
 use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo};
 use crate::bundle::header::{Created, FieldError, Marking, Sequence};
 use crate::bundle::request::{Item, PackRequest, Source};
@@ -26,6 +27,8 @@ pub struct LockOptions {
     pub parity: Option<Amount>,
     /// How much a volume holds; none: everything is in one.
     pub volume_size: Option<VolumeSize>,
+    /// The bundle that it builds on, when it shall be a delta.
+    pub base: Option<Base>,
 }
 
 /// Why a lock cannot become a bundle.
@@ -119,6 +122,7 @@ pub fn from_lock(
         target: lock.target,
         parity: options.parity,
         volume_size: options.volume_size,
+        base: options.base,
         items: items.0.into_values().collect(),
         repositories,
     })
@@ -376,6 +380,7 @@ mod tests {
             marking: "UNCLASSIFIED".parse().unwrap(),
             parity: None,
             volume_size: None,
+            base: None,
         }
     }
 

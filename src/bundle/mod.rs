@@ -1,5 +1,6 @@
 #![doc = include_str!("FORMAT.md")]
 
+mod base;
 pub mod contents;
 mod documents;
 mod from_lock;
@@ -8,13 +9,15 @@ mod pack;
 pub mod payload;
 mod planned;
 pub mod protect;
+pub mod receipt;
 mod request;
 mod sign;
 pub mod sums;
 pub mod volumes;
 
+pub use base::Base;
 pub use documents::VERIFY_SH;
 pub use from_lock::{FromLockError, LockOptions, from_lock};
 pub use pack::{PackError, UnsignedBundle, pack};
 pub use request::{Item, PackRequest, RequestError, Source};
-pub use sign::{SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};
+pub use sign::{FULL, SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};

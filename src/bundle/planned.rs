@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bundle::base::{Base, listed};
 use crate::bundle::contents::{BUNDLE_JSON, Contents, CutFile, FileInfo, FileKind, format_of};
 use crate::bundle::documents;
 use crate::bundle::header::Header;
@@ -31,6 +32,8 @@ pub(crate) struct Planned {
     own_size: u64,
     /// Every whole file but those of the parity, sorted by path.
     pub(crate) files: Vec<PlannedFile>,
+    /// The files that the base of a delta has, by their places in it.
+    based: BTreeMap<RelPath, Digest>,
     /// The files that are written in parts, sorted by path.
     pub(crate) cut: Vec<PlannedCut>,
     /// The payload and its parity, when some is asked for.
@@ -70,9 +73,14 @@ impl Planned {
     /// The list, once the digests of parts and parity files are known.
     pub(crate) fn list(&self, made: &BTreeMap<RelPath, Digest>) -> Result<Sums, RequestError> {
         let known = self.files.iter().map(|file| (&file.path, &file.digest));
+        let based = self
+            .based
+            .iter()
+            .filter_map(|(place, digest)| Some((listed(place)?, *digest)));
         let entries = known
             .chain(made)
             .map(|(path, digest)| (path.clone(), *digest))
+            .chain(based)
             .collect();
         let sums = Sums::new(self.header.clone(), entries)?;
         self.contents.compare(&sums, self.own_size)?;
@@ -152,6 +160,9 @@ impl PlannedParity {
 impl PackRequest {
     /// Every file of the bundle and its volume.
     pub(crate) fn plan(&self) -> Result<Planned, RequestError> {
+        if self.base.is_some() && self.parity.is_some() {
+            return Err(RequestError::DeltaParity);
+        }
         let sources = self.sources()?;
         match self.volume_size {
             None => {
@@ -261,6 +272,12 @@ impl PackRequest {
         parity_volumes: u64,
     ) -> Result<Planned, RequestError> {
         let mut spreading = Spreading::default();
+        let carried: Sources = sources
+            .iter()
+            .filter(|(path, (source, info))| !self.leaves_out(path, source, info, &mut spreading))
+            .map(|(path, one)| (path.clone(), one.clone()))
+            .collect();
+        let sources = &carried;
         let payload: Vec<(&RelPath, u64)> = sources
             .iter()
             .filter(|(path, _)| volume_of(path).is_some())
@@ -293,14 +310,34 @@ impl PackRequest {
         self.assemble(spreading, parity_volumes)
     }
 
+    /// Notes a file that the base has, which is not written then.
+    fn leaves_out(
+        &self,
+        path: &RelPath,
+        source: &Source,
+        info: &FileInfo,
+        spreading: &mut Spreading,
+    ) -> bool {
+        let digest = source.digest();
+        let base = self.base.as_ref().filter(|_| volume_of(path).is_some());
+        let Some(place) = base.and_then(|base| base.place_of(path, &digest)) else {
+            return false;
+        };
+        spreading.infos.insert(place.clone(), info.clone());
+        spreading.based.insert(place.clone(), digest);
+        true
+    }
+
     fn assemble(&self, spreading: Spreading, parity_volumes: u64) -> Result<Planned, RequestError> {
         let Spreading {
             mut files,
             mut infos,
             cut,
             described,
-            volumes,
+            mut volumes,
+            based,
         } = spreading;
+        volumes.extend(based.keys().filter_map(volume_number));
         let volumes = volumes.last().copied().unwrap_or(1);
         let parity = self
             .parity
@@ -335,7 +372,7 @@ impl PackRequest {
             version: self.version.clone(),
             sequence: self.sequence,
             created: self.created,
-            base: None,
+            base: self.base.as_ref().map(Base::identity),
             volumes,
             parity: parity.as_ref().map_or(0, |parity| {
                 u16::try_from(parity.shape.parity_volumes()).unwrap_or(u16::MAX)
@@ -349,6 +386,7 @@ impl PackRequest {
             contents,
             own_size,
             files,
+            based,
             cut: cut.into_values().collect(),
             parity,
         })
@@ -363,6 +401,7 @@ struct Spreading {
     cut: BTreeMap<RelPath, PlannedCut>,
     described: BTreeMap<RelPath, CutFile>,
     volumes: BTreeSet<u16>,
+    based: BTreeMap<RelPath, Digest>,
 }
 
 impl Spreading {
@@ -411,6 +450,11 @@ impl Spreading {
         described.parts.push(name);
         Ok(())
     }
+}
+
+/// The number of the volume that a path lies in.
+fn volume_number(path: &RelPath) -> Option<u16> {
+    volume_of(path)?.strip_prefix('v')?.parse().ok()
 }
 
 fn planned(path: RelPath, source: &Source) -> PlannedFile {

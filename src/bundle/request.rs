@@ -1,5 +1,6 @@
 //! What is to be packed. No I/O.
 
+use crate::bundle::base::Base;
 use crate::bundle::contents::{ContentsError, FileInfo, RepositoryInfo};
 use crate::bundle::header::{Created, Marking, Sequence, Version};
 use crate::bundle::sums::SumsError;
@@ -30,6 +31,8 @@ pub struct PackRequest {
     pub parity: Option<Amount>,
     /// How much a volume holds; none: everything is in one.
     pub volume_size: Option<VolumeSize>,
+    /// The bundle that it builds on, when it shall be a delta; not together with parity.
+    pub base: Option<Base>,
     /// Its payload and evidence, in any order. `README.txt`, `label.txt`, `verify.sh` and
     /// `bundle.json` are made while packing.
     pub items: Vec<Item>,
@@ -94,6 +97,9 @@ pub enum RequestError {
     /// The parity cannot be made.
     #[error("the parity of the bundle cannot be made")]
     Parity(#[from] ShapeError),
+    /// Parity covers a full bundle, of which a delta carries a part only.
+    #[error("a delta carries no parity")]
+    DeltaParity,
     /// What every medium carries leaves no room.
     #[error(
         "a volume holds {}, and the files that every medium carries take {} of it", ByteSize(*size), ByteSize(*small)
@@ -131,7 +137,7 @@ impl RequestError {
             }
             Self::Small { .. } | Self::Volumes { .. } => "E287",
             Self::TooLarge => "E501",
-            Self::Parity(_) => "E286",
+            Self::Parity(_) | Self::DeltaParity => "E286",
             Self::Sums(error) => error.id(),
             Self::Contents(error) => error.id(),
         }

@@ -10,6 +10,9 @@ use crate::types::digest::Digest;
 
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
+/// What stands before the ending in the name of a signature over the full list of a delta:
+/// `<keyid>.full.sig`.
+pub const FULL: &str = ".full";
 
 /// A bundle with one more signature.
 #[must_use]
@@ -71,6 +74,18 @@ pub enum SignError {
     },
 }
 
+impl ToSign {
+    /// What is signed, with what stands before the ending in the names of its signatures: the list, and of a
+    /// delta the list of the full bundle that it makes.
+    fn lists(&self) -> Result<Vec<(&'static str, Vec<u8>)>, SumsError> {
+        let mut lists = vec![("", self.bytes.clone())];
+        if self.sums.header().base.is_some() {
+            lists.push((FULL, self.sums.full()?.render().into_bytes()));
+        }
+        Ok(lists)
+    }
+}
+
 impl SignError {
     /// A stable id for `haversack explain`.
     #[must_use]
@@ -126,7 +141,7 @@ pub fn to_sign(dir: &Path) -> Result<ToSign, SignError> {
 }
 
 /// Signs the bundle in folder `dir`: writes `sig/<keyid>.sig` and `sig/<keyid>.sshsig`, and reads
-/// both back. Signing again with the same key writes the same bytes.
+/// both back; of a delta also `<keyid>.full.sig` and `.full.sshsig`, over the list of the full bundle. Signing again with the same key writes the same bytes.
 ///
 /// # Errors
 /// When there is no bundle, its list is wrong, or the file system refuses.
@@ -136,12 +151,16 @@ pub fn sign(dir: &Path, key: &SigningKey) -> Result<SignedBundle, SignError> {
         path: dir.to_owned(),
         source,
     };
-    let raw = key.sign(&wanted.bytes).map_err(signature)?;
-    let armored = sshsig::sign(key, &wanted.bytes).map_err(signature)?;
-    let mut signed = attach(dir, key.verifying_key(), &raw)?;
-    let ssh = attach_ssh(dir, armored.as_bytes())?;
-    signed.written.extend(ssh.written);
-    Ok(signed)
+    let mut all = signed(dir, wanted.identity, key.verifying_key(), Vec::new());
+    for (_, list) in wanted.lists()? {
+        let raw = key.sign(&list).map_err(signature)?;
+        let armored = sshsig::sign(key, &list).map_err(signature)?;
+        all.written
+            .extend(attach(dir, key.verifying_key(), &raw)?.written);
+        all.written
+            .extend(attach_ssh(dir, armored.as_bytes())?.written);
+    }
+    Ok(all)
 }
 
 /// Adds a DER signature that was made elsewhere (`openssl dgst -sha384 -sign`, a smart card), after
@@ -155,12 +174,19 @@ pub fn attach(dir: &Path, key: &VerifyingKey, signature: &[u8]) -> Result<Signed
         path: dir.to_owned(),
         source,
     };
-    key.verify(&wanted.bytes, signature).map_err(wrong)?;
-    let path = add(dir, &format!("{}.sig", key.key_id()), signature)?;
-    let limit = u64::try_from(crate::trust::key::MAX_SIGNATURE).unwrap_or(u64::MAX);
-    let back = fs::read(&path, limit)?;
-    key.verify(&wanted.bytes, &back).map_err(wrong)?;
-    Ok(signed(dir, wanted.identity, key, path))
+    let mut refused = None;
+    for (full, list) in wanted.lists()? {
+        if let Err(error) = key.verify(&list, signature) {
+            refused.get_or_insert(error);
+            continue;
+        }
+        let path = add(dir, &format!("{}{full}.sig", key.key_id()), signature)?;
+        let limit = u64::try_from(crate::trust::key::MAX_SIGNATURE).unwrap_or(u64::MAX);
+        let back = fs::read(&path, limit)?;
+        key.verify(&list, &back).map_err(wrong)?;
+        return Ok(signed(dir, wanted.identity, key, vec![path]));
+    }
+    Err(wrong(refused.unwrap_or(SignatureError::Wrong)))
 }
 
 /// Adds an SSH signature that was made elsewhere (`ssh-keygen -Y sign`), after checking it with the
@@ -174,12 +200,26 @@ pub fn attach_ssh(dir: &Path, armored: &[u8]) -> Result<SignedBundle, SignError>
         path: dir.to_owned(),
         source,
     };
-    let key = sshsig::verify(armored, &wanted.bytes).map_err(wrong)?;
-    let path = add(dir, &format!("{}.sshsig", key.key_id()), armored)?;
-    let limit = u64::try_from(sshsig::MAX_ARMOR).unwrap_or(u64::MAX);
-    let back = fs::read(&path, limit)?;
-    let again = sshsig::verify(&back, &wanted.bytes).map_err(wrong)?;
-    Ok(signed(dir, wanted.identity, &again, path))
+    // Of a delta either list may be signed; the first says what is wrong when neither is.
+    let mut refused = None;
+    for (full, list) in wanted.lists()? {
+        let key = match sshsig::verify(armored, &list) {
+            Ok(key) => key,
+            Err(error) => {
+                refused.get_or_insert(error);
+                continue;
+            }
+        };
+        let path = add(dir, &format!("{}{full}.sshsig", key.key_id()), armored)?;
+        let limit = u64::try_from(sshsig::MAX_ARMOR).unwrap_or(u64::MAX);
+        let back = fs::read(&path, limit)?;
+        let again = sshsig::verify(&back, &list).map_err(wrong)?;
+        return Ok(signed(dir, wanted.identity, &again, vec![path]));
+    }
+    let nothing = || SignError::NoBundle {
+        path: dir.to_owned(),
+    };
+    Err(refused.map_or_else(nothing, wrong))
 }
 
 fn add(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
@@ -191,11 +231,11 @@ fn add(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
     Ok(path)
 }
 
-fn signed(dir: &Path, identity: Digest, key: &VerifyingKey, path: PathBuf) -> SignedBundle {
+fn signed(dir: &Path, identity: Digest, key: &VerifyingKey, written: Vec<PathBuf>) -> SignedBundle {
     SignedBundle {
         path: dir.to_owned(),
         identity,
         key: key.key_id(),
-        written: vec![path],
+        written,
     }
 }

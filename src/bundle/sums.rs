@@ -12,6 +12,8 @@ use crate::types::path::{ParsePathError, RelPath};
 pub const SUMS: &str = "SHA256SUMS";
 /// Name of the folder of signatures, the only one that the list does not cover.
 pub const SIG: &str = "sig";
+/// Name of the folder that stands for the bundle that a delta builds on.
+pub const BASE: &str = "base";
 /// Longest list, in bytes.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Most lines of a list, header included.
@@ -207,7 +209,31 @@ impl Sums {
             );
             return Err(malformed(8, &problem, b""));
         }
-        Ok(Self { header, entries })
+        let sums = Self { header, entries };
+        if sums.header.base.is_some() {
+            sums.full()?;
+        }
+        Ok(sums)
+    }
+
+    /// The list of the full bundle that a delta makes together with its base: nothing builds on anything, and
+    /// what lies below `base/` is in its place. Of a full bundle: itself.
+    ///
+    /// # Errors
+    /// When two paths become one.
+    pub fn full(&self) -> Result<Self, SumsError> {
+        let mut header = self.header.clone();
+        if header.base.take().is_none() {
+            return Ok(self.clone());
+        }
+        let mut entries = BTreeMap::new();
+        for (path, digest) in &self.entries {
+            let place = in_base(path).unwrap_or_else(|| path.clone());
+            if entries.insert(place.clone(), *digest).is_some() {
+                return Err(twice(path, &place));
+            }
+        }
+        Self::new(header, entries)
     }
 
     /// The text of the list: ASCII, LF, sorted bytewise by path.
@@ -253,6 +279,12 @@ impl Sums {
     pub fn identity(&self) -> Digest {
         Digest::of(self.render().as_bytes())
     }
+}
+
+/// Where a file that a delta takes from its base lies in that bundle; none for every other file.
+#[must_use]
+pub fn in_base(path: &RelPath) -> Option<RelPath> {
+    path.below(BASE)?.parse().ok()
 }
 
 /// The volume or parity volume that a path lies in (`v1`, `p2`); none for the small files.
@@ -377,6 +409,15 @@ fn check_place(path: &RelPath, header: &Header) -> Result<(), String> {
     let first = path.first();
     if first.eq_ignore_ascii_case(SIG) || first.eq_ignore_ascii_case(SUMS) {
         return Err("SHA256SUMS and sig/ cannot be listed".to_owned());
+    }
+    if first.eq_ignore_ascii_case(BASE) {
+        if header.base.is_none() || first != BASE {
+            return Err("base/ has a place in deltas only".to_owned());
+        }
+        let place = in_base(path)
+            .filter(|place| volume_of(place).is_some_and(|volume| volume.starts_with('v')));
+        let place = place.ok_or("only files of volumes can lie in base/")?;
+        return check_place(&place, header);
     }
     let Some(volume) = volume_of(path) else {
         return Ok(());

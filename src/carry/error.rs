@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::archive::ustar::UnfitError;
 use crate::event::Cancelled;
 use crate::fs::{LockError, PassError, PathError};
+use crate::types::digest::Digest;
 use crate::types::size::ByteSize;
-use crate::verify::VerifyError;
+use crate::verify::{Problem, VerifyError};
 
 /// Why a bundle was not carried. Nothing stands at the target.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,22 @@ pub enum CarryError {
         /// The names.
         names: String,
     },
+    /// A folder that shall be the base of a delta is another bundle.
+    #[error("{} is the bundle {found}, and the delta builds on {wanted}", path.display())]
+    Base {
+        /// The folder.
+        path: PathBuf,
+        /// Identity of the bundle that the delta builds on.
+        wanted: Digest,
+        /// What was found there.
+        found: String,
+    },
+    /// Files of the base are missing or altered.
+    #[error("the base of the delta lacks {} files: {}", problems.len(), problems.first().map_or(String::new(), ToString::to_string))]
+    BaseFiles {
+        /// What is wrong, in the order of the list.
+        problems: Vec<Problem>,
+    },
     /// Something stands at the target.
     #[error("{} exists", path.display())]
     Exists {
@@ -96,6 +113,10 @@ impl CarryError {
             Self::Unfit(_) => "E293",
             Self::Absent { .. } => "E801",
             Self::Several { .. } => "E294",
+            Self::Base { .. } => "E512",
+            Self::BaseFiles { problems } => {
+                problems.iter().map(Problem::id).min().unwrap_or("E301")
+            }
             Self::Exists { .. } => "E285",
             Self::Space { .. } => "E602",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
@@ -118,6 +139,12 @@ impl CarryError {
             Self::Unsigned { .. } => "sign it first: haversack sign BUNDLE --key KEY",
             Self::Unfit(_) => {
                 "shorten the name in the manifest, or carry the bundle as a folder or on volumes"
+            }
+            Self::Base { .. } => {
+                "name the folder of that bundle with --base, or ask for the full bundle"
+            }
+            Self::BaseFiles { .. } => {
+                "name another copy of the base with --base, or ask for the full bundle; what was taken over is kept"
             }
             Self::Several { .. } => "use a drop folder for each name, or move the others away",
             Self::Absent { .. } => "name the folders of all volumes",

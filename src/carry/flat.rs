@@ -8,41 +8,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{self, Sums};
 use crate::carry::CarryError;
+use crate::carry::base::Bases;
+use crate::carry::finding::{Found, Stamp, find_list, find_signatures, read_if, stamps};
 use crate::carry::incoming::{Expected, Incoming};
-use crate::carry::receive::Received;
+use crate::carry::receive::{Received, Taking, divide, open_bases};
 use crate::event::Progress;
-use crate::fs::{At, Root};
+use crate::fs::Root;
 use crate::trust::directory::Trust;
-use crate::trust::judge::SignatureFile;
-use crate::trust::sshsig;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
-use crate::verify::authentic::{Authentic, MAX_SIGNATURE_FILE, Raw, authenticate};
-use crate::verify::{Memory, Options, Problem, VerifyError, VerifyReport, check_platform};
-
-/// Most files of a drop folder that are looked at.
-const MAX_FILES: usize = 262_144;
-/// Most different lists that are kept in mind.
-const MAX_LISTS: usize = 64;
-/// Most small files that are tried as signatures in one look.
-const MAX_SMALL: usize = 4096;
-/// How a list begins.
-const LIST_MAGIC: &[u8] = b"# haversack-bundle ";
+use crate::verify::authentic::{Authentic, Delta};
+use crate::verify::{Problem, VerifyError, VerifyReport, check_platform};
 
 /// A bundle that is gathered out of a drop folder, look after look.
 pub struct Drop<'a> {
     folder: &'a Path,
     target: &'a Path,
-    trust: &'a Trust,
-    memory: &'a Memory,
-    options: &'a Options,
+    taking: Taking<'a>,
     /// Files as they were when they last were read to their end and found to be nothing that is needed.
     known: BTreeMap<OsString, Stamp>,
     /// Files as the look before saw them.
@@ -60,20 +48,15 @@ enum State {
 
 struct Gathering {
     authentic: Authentic,
+    /// What was signed: of a delta its own list, else that of the bundle.
     list: Vec<u8>,
+    delta: Option<Delta>,
+    bases: Option<Bases>,
     incoming: Incoming,
     contents: Option<Contents>,
     /// Files that are in place, proved.
     placed: BTreeSet<RelPath>,
     kept: u64,
-}
-
-/// What tells whether a file changed between two looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    changed: (i64, i64),
-    number: u64,
 }
 
 /// When a file is read.
@@ -111,20 +94,12 @@ impl Missing {
 impl<'a> Drop<'a> {
     /// Begins with the drop folder `folder`, for a bundle at `target`, which must not exist.
     #[must_use]
-    pub fn new(
-        folder: &'a Path,
-        target: &'a Path,
-        trust: &'a Trust,
-        memory: &'a Memory,
-        options: &'a Options,
-    ) -> Self {
+    pub fn new(folder: &'a Path, target: &'a Path, taking: Taking<'a>) -> Self {
         let reason = "no file is a list (SHA256SUMS) of a bundle".to_owned();
         Self {
             folder,
             target,
-            trust,
-            memory,
-            options,
+            taking,
             known: BTreeMap::new(),
             before: BTreeMap::new(),
             state: State::Waiting { reason },
@@ -150,10 +125,25 @@ impl<'a> Drop<'a> {
             .collect();
         self.before = seen;
         if let State::Waiting { reason } = &mut self.state {
-            let found = find_list(&root, &ready, self.trust, self.memory, self.options, reason)?;
-            if let Some((authentic, list)) = found {
+            let found = find_list(&root, &ready, self.taking, reason)?;
+            if let Some(Found {
+                authentic,
+                delta,
+                list,
+            }) = found
+            {
+                let bases = open_bases(delta.as_ref(), self.taking.bases)?;
                 let incoming = Incoming::begin(self.target, &authentic.identity)?;
-                let begun = Gathering::begin(authentic, list, incoming, progress)?;
+                let begun = Gathering::begin(
+                    Found {
+                        authentic,
+                        delta,
+                        list,
+                    },
+                    bases,
+                    incoming,
+                    progress,
+                )?;
                 self.state = State::Gathering(Box::new(begun));
             }
         }
@@ -166,8 +156,14 @@ impl<'a> Drop<'a> {
                 bytes: None,
             })),
             State::Gathering(gathering) => {
-                gathering.more_signatures(&root, &ready, self.trust)?;
-                gathering.take_contents(&root, &ready, &mut self.known, self.trust, progress)?;
+                gathering.more_signatures(&root, &ready, self.taking.trust)?;
+                gathering.take_contents(
+                    &root,
+                    &ready,
+                    &mut self.known,
+                    self.taking.trust,
+                    progress,
+                )?;
                 gathering.take_all(&root, &ready, &mut self.known, progress)?;
                 Ok(gathering.missing())
             }
@@ -178,7 +174,7 @@ impl<'a> Drop<'a> {
     ///
     /// # Errors
     /// When something is missing, or the file system refuses.
-    pub fn finish(self) -> Result<Received, CarryError> {
+    pub fn finish(self, progress: &Progress<'_>) -> Result<Received, CarryError> {
         let State::Gathering(gathering) = self.state else {
             return Err(VerifyError::NoBundle {
                 path: self.folder.to_owned(),
@@ -187,12 +183,20 @@ impl<'a> Drop<'a> {
         };
         let Gathering {
             authentic,
-            list,
-            incoming,
+            delta,
+            bases,
+            mut incoming,
             contents,
-            placed,
+            mut placed,
             kept,
+            ..
         } = *gathering;
+        if let (Some(bases), Some(contents)) = (bases, &contents) {
+            let files = expected(&authentic, contents);
+            let (_, of_base) = divide(delta.as_ref(), &files);
+            bases.fill(&of_base, &mut incoming, progress)?;
+            placed.extend(of_base.iter().map(|file| file.path.clone()));
+        }
         let absent = authentic
             .sums
             .entries()
@@ -206,11 +210,11 @@ impl<'a> Drop<'a> {
         let files = u64::try_from(placed.len()).unwrap_or(u64::MAX);
         let report = VerifyReport::proved(
             &authentic,
-            self.trust.policy().threshold.get(),
+            self.taking.trust.policy().threshold.get(),
             &contents,
             (files, authentic.sums.header().bytes),
         );
-        incoming.finish(&list, &authentic.signatures)?;
+        incoming.finish(authentic.sums.render().as_bytes(), &authentic.signatures)?;
         Ok(Received {
             bundle: self.target.to_owned(),
             files_kept: kept,
@@ -228,11 +232,16 @@ impl std::fmt::Debug for Drop<'_> {
 impl Gathering {
     /// What earlier runs left is hashed, and kept where it is right.
     fn begin(
-        authentic: Authentic,
-        list: Vec<u8>,
+        found: Found,
+        bases: Option<Bases>,
         mut incoming: Incoming,
         progress: &Progress<'_>,
     ) -> Result<Self, CarryError> {
+        let Found {
+            authentic,
+            delta,
+            list,
+        } = found;
         let entries = authentic.sums.entries();
         incoming.clean(&entries.keys().collect())?;
         let mut placed = BTreeSet::new();
@@ -245,6 +254,8 @@ impl Gathering {
         Ok(Self {
             authentic,
             list,
+            delta,
+            bases,
             incoming,
             contents: None,
             placed,
@@ -259,8 +270,14 @@ impl Gathering {
         ready: &BTreeMap<OsString, Stamp>,
         trust: &Trust,
     ) -> Result<(), CarryError> {
+        // Of a delta, what stays is signed by the signatures over the full list.
+        let full = self
+            .delta
+            .is_some()
+            .then(|| self.authentic.sums.render().into_bytes());
+        let list = full.as_ref().unwrap_or(&self.list);
         let have = &mut self.authentic.signatures;
-        for one in find_signatures(root, ready, &self.list, trust)? {
+        for one in find_signatures(root, ready, list, trust, "")? {
             if !have.contains(&one) {
                 have.push(one);
             }
@@ -348,7 +365,8 @@ impl Gathering {
         let mut wanted: BTreeMap<u64, BTreeMap<Digest, Vec<RelPath>>> = BTreeMap::new();
         for (path, digest) in self.authentic.sums.entries() {
             let size = contents.files.get(path).map(|info| info.size);
-            if let (Some(size), false) = (size, self.placed.contains(path)) {
+            let here = self.placed.contains(path) || !self.is_carried(path);
+            if let (Some(size), false) = (size, here) {
                 let paths = wanted.entry(size).or_default().entry(*digest).or_default();
                 paths.push(path.clone());
             }
@@ -410,11 +428,17 @@ impl Gathering {
         Ok(())
     }
 
+    /// Whether a file comes, and is not taken from the base of a delta.
+    fn is_carried(&self, path: &RelPath) -> bool {
+        let delta = self.delta.as_ref();
+        delta.is_none_or(|delta| delta.sums.entries().contains_key(path))
+    }
+
     fn missing(&self) -> Option<Missing> {
         let entries = self.authentic.sums.entries();
         let missing: Vec<RelPath> = entries
             .keys()
-            .filter(|path| !self.placed.contains(*path))
+            .filter(|path| !self.placed.contains(*path) && self.is_carried(path))
             .cloned()
             .collect();
         if missing.is_empty() && self.contents.is_some() {
@@ -435,20 +459,18 @@ impl Gathering {
     }
 }
 
-/// The regular files directly in the drop folder.
-fn stamps(root: &Root) -> Result<BTreeMap<OsString, Stamp>, CarryError> {
-    let mut found = BTreeMap::new();
-    for one in root.files(MAX_FILES)? {
-        found.insert(
-            one.name,
-            Stamp {
-                size: one.size,
-                changed: one.changed,
-                number: one.number,
-            },
-        );
-    }
-    Ok(found)
+/// Every file of the bundle as list and `bundle.json` describe it, but `bundle.json` itself.
+fn expected<'a>(authentic: &'a Authentic, contents: &Contents) -> Vec<Expected<'a>> {
+    let entries = authentic.sums.entries().iter();
+    let described = entries.filter_map(|(path, digest)| {
+        let size = contents.files.get(path)?.size;
+        Some(Expected {
+            path,
+            size,
+            digest: *digest,
+        })
+    });
+    described.collect()
 }
 
 /// The files that were not read as they are now.
@@ -461,123 +483,6 @@ fn fresh(
         .filter(|(name, stamp)| known.get(*name) != Some(*stamp))
         .map(|(name, stamp)| (name.clone(), *stamp))
         .collect()
-}
-
-/// The newest list among the files that a trusted key has signed and that this network takes in.
-fn find_list(
-    root: &Root,
-    ready: &BTreeMap<OsString, Stamp>,
-    trust: &Trust,
-    memory: &Memory,
-    options: &Options,
-    reason: &mut String,
-) -> Result<Option<(Authentic, Vec<u8>)>, CarryError> {
-    let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
-    let mut lists: BTreeSet<Vec<u8>> = BTreeSet::new();
-    for (name, stamp) in ready {
-        if stamp.size > limit || lists.len() >= MAX_LISTS {
-            continue;
-        }
-        lists.extend(read_if(root, name, limit, LIST_MAGIC)?);
-    }
-    let mut best: Option<(Authentic, Vec<u8>)> = None;
-    let mut refused: Option<VerifyError> = None;
-    for list in lists {
-        let signatures = find_signatures(root, ready, &list, trust)?;
-        let raw = Raw {
-            roots: Vec::new(),
-            list: list.clone(),
-            signatures,
-        };
-        match authenticate(raw, trust, memory, options) {
-            Ok(authentic) => {
-                let other = best.as_ref().map(|(best, _)| best.sums.header());
-                let header = authentic.sums.header();
-                if let Some(other) = other.filter(|other| other.name != header.name) {
-                    return Err(CarryError::Several {
-                        path: root.path().to_owned(),
-                        names: format!("{} and {}", other.name, header.name),
-                    });
-                }
-                if other.is_none_or(|other| other.sequence < header.sequence) {
-                    best = Some((authentic, list));
-                }
-            }
-            // Its signatures may still come; half a list is not signed either.
-            Err(VerifyError::Trust(error)) => {
-                let label = Digest::of(&list).label();
-                *reason =
-                    format!("the list {label} is not signed by enough trusted keys yet: {error}");
-            }
-            Err(VerifyError::Sums(error)) if Sums::parse(&list).is_err() => {
-                *reason = error.to_string();
-            }
-            Err(error) => refused = Some(error),
-        }
-    }
-    match (best, refused) {
-        (None, Some(error)) => Err(error.into()),
-        (best, _) => Ok(best),
-    }
-}
-
-/// The signatures over this list among the files, under the names that they have in a bundle.
-fn find_signatures(
-    root: &Root,
-    ready: &BTreeMap<OsString, Stamp>,
-    list: &[u8],
-    trust: &Trust,
-) -> Result<Vec<SignatureFile>, CarryError> {
-    let mut found: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    let small = ready
-        .iter()
-        .filter(|(_, stamp)| (1..=MAX_SIGNATURE_FILE).contains(&stamp.size));
-    for (name, _) in small.take(MAX_SMALL) {
-        // DER of two numbers, or the armour of SSH.
-        if let Some(bytes) = read_if(root, name, MAX_SIGNATURE_FILE, b"\x30")? {
-            let signer = trust
-                .keys()
-                .iter()
-                .find(|one| one.key.verify(list, &bytes).is_ok());
-            if let Some(signer) = signer {
-                found.insert(format!("{}.sig", signer.key.key_id()), bytes);
-            }
-        } else if let Some(bytes) = read_if(root, name, MAX_SIGNATURE_FILE, b"-----BEGIN SSH")?
-            && let Ok(key) = sshsig::verify(&bytes, list)
-            && trust.keys().iter().any(|one| one.key == key)
-        {
-            found.insert(format!("{}.sshsig", key.key_id()), bytes);
-        }
-    }
-    let files = found.into_iter();
-    Ok(files
-        .map(|(name, bytes)| SignatureFile { name, bytes })
-        .collect())
-}
-
-/// The content of a file of at most `limit` bytes, when it begins so; none too when it went away.
-fn read_if(
-    root: &Root,
-    name: &OsString,
-    limit: u64,
-    begin: &[u8],
-) -> Result<Option<Vec<u8>>, CarryError> {
-    let path = Path::new(name);
-    let Ok(mut file) = root.open_file(path) else {
-        return Ok(None);
-    };
-    let full: PathBuf = root.path().join(path);
-    let mut bytes = Vec::new();
-    let first = u64::try_from(begin.len()).unwrap_or(u64::MAX);
-    (&mut file)
-        .take(first)
-        .read_to_end(&mut bytes)
-        .at("read", &full)?;
-    if bytes != begin {
-        return Ok(None);
-    }
-    file.take(limit).read_to_end(&mut bytes).at("read", &full)?;
-    Ok(Some(bytes))
 }
 
 fn wrong(error: contents::ContentsError) -> CarryError {

@@ -8,12 +8,18 @@
 //! A diode that drops loose files is served too ([`Drop`], [`scatter`]): no name, order or time means
 //! anything there, only hashes do.
 //!
+//! A delta lists the full new bundle and carries what its base lacks. What arrives of one is completed from the
+//! base, and becomes the very full bundle: same list, signatures and identity as if all of it had come.
+//!
 //! What arrives is written to a folder beside the target, each file once, hashed on the way; the target
 //! appears when all of it is proved. Of a transmission that was cut short or damaged, the files that are
 //! right stay in that folder, and the next one brings the others.
 
+mod base;
 mod error;
+mod finding;
 mod flat;
+mod gather;
 mod incoming;
 mod reader;
 mod receive;
@@ -22,6 +28,7 @@ mod write;
 
 pub use error::CarryError;
 pub use flat::{Drop, Missing, Settle};
-pub use receive::{Received, check, receive};
+pub use gather::gather;
+pub use receive::{Received, Taking, check, receive};
 pub use scatter::{Scattered, scatter};
 pub use write::{Streamed, stream};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::sums::{self, SIG, SUMS};
 use crate::carry::CarryError;
+use crate::carry::base::Bases;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::carry::reader::Reader;
 use crate::event::{Cancel, Observer, Progress, Step};
@@ -18,9 +19,23 @@ use crate::trust::judge::SignatureFile;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::verify::authentic::{
-    Authentic, MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Raw, authenticate, is_signature_name,
+    Authentic, Delta, MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Raw, authenticate_any,
+    is_signature_name,
 };
 use crate::verify::{Memory, Options, Problem, VerifyError, VerifyReport, check_platform, compare};
+
+/// What it takes to take a bundle in.
+#[derive(Debug, Clone, Copy)]
+pub struct Taking<'a> {
+    /// Whom this network trusts.
+    pub trust: &'a Trust,
+    /// What it took in before.
+    pub memory: &'a Memory,
+    /// The clock and overrides.
+    pub options: &'a Options,
+    /// Folders of the bundle that a delta builds on.
+    pub bases: &'a [PathBuf],
+}
 
 /// A bundle that arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,16 +59,16 @@ pub struct Received {
 pub fn receive(
     (from, name): (&mut dyn Read, &Path),
     target: &Path,
-    trust: &Trust,
-    memory: &Memory,
-    options: &Options,
+    taking: Taking<'_>,
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Received, CarryError> {
     let mut reader = Reader::new(from, name);
-    let begun = Begun::read(&mut reader, trust, memory, options)?;
+    let begun = Begun::read(&mut reader, taking)?;
+    let bases = open_bases(begun.delta.as_ref(), taking.bases)?;
     let mut incoming = Incoming::begin(target, &begun.authentic.identity)?;
     let files = begun.files();
+    let (files_carried, files_of_base) = begun.divide(&files);
     incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
     let mut needed = 0_u64;
     for file in &files {
@@ -68,21 +83,31 @@ pub fn receive(
         cancel,
     };
     let mut kept = 0_u64;
-    let problems = each(&mut reader, &begun, &files, &progress, |body, file| {
-        if incoming.has(file, &progress)? {
-            kept = kept.saturating_add(1);
-            pass(
-                (body, name),
-                None,
-                file.size,
-                &mut progress.of(file.path.as_str()),
-            )?;
-            return Ok(file.digest);
-        }
-        incoming.take(file, (body, name), &progress)
-    })?;
-    let report = begun.report(trust, &files, problems)?;
-    incoming.finish(&begun.list, &begun.authentic.signatures)?;
+    let problems = each(
+        &mut reader,
+        &begun,
+        &files_carried,
+        &progress,
+        |body, file| {
+            if incoming.has(file, &progress)? {
+                kept = kept.saturating_add(1);
+                pass(
+                    (body, name),
+                    None,
+                    file.size,
+                    &mut progress.of(file.path.as_str()),
+                )?;
+                return Ok(file.digest);
+            }
+            incoming.take(file, (body, name), &progress)
+        },
+    )?;
+    let report = begun.report(taking.trust, &files, problems)?;
+    if let Some(bases) = bases {
+        kept = kept.saturating_add(bases.fill(&files_of_base, &mut incoming, &progress)?);
+    }
+    let list = begun.authentic.sums.render();
+    incoming.finish(list.as_bytes(), &begun.authentic.signatures)?;
     progress.done();
     Ok(Received {
         bundle: target.to_owned(),
@@ -97,14 +122,15 @@ pub fn receive(
 /// As [`receive`].
 pub fn check(
     (from, name): (&mut dyn Read, &Path),
-    trust: &Trust,
-    memory: &Memory,
-    options: &Options,
+    taking: Taking<'_>,
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<VerifyReport, CarryError> {
     let mut reader = Reader::new(from, name);
-    let begun = Begun::read(&mut reader, trust, memory, options)?;
+    let begun = Begun::read(&mut reader, taking)?;
+    if let Some(delta) = &begun.delta {
+        return Err(VerifyError::Base { base: delta.base }.into());
+    }
     let progress = Progress {
         step: Step::Verify,
         observer,
@@ -116,7 +142,7 @@ pub fn check(
         Ok(pass((body, name), None, file.size, told)?.finish())
     })?;
     progress.done();
-    begun.report(trust, &files, problems)
+    begun.report(taking.trust, &files, problems)
 }
 
 /// Reads every file but `bundle.json`, which was read, up to the end of the single file; gives what is wrong
@@ -174,21 +200,31 @@ fn expect(reader: &mut Reader<'_>, path: &str, size: u64) -> Result<(), CarryErr
     }
 }
 
+/// The base of a delta; none for a full bundle.
+pub(super) fn open_bases(
+    delta: Option<&Delta>,
+    dirs: &[PathBuf],
+) -> Result<Option<Bases>, CarryError> {
+    delta.map(|delta| Bases::open(dirs, delta.base)).transpose()
+}
+
 /// The small files at the beginning, proved: what comes is known from here on.
 struct Begun {
+    /// The bundle; of a delta, the full bundle that it makes.
     authentic: Authentic,
-    list: Vec<u8>,
+    delta: Option<Delta>,
     json: Vec<u8>,
     contents: Contents,
 }
 
 impl Begun {
-    fn read(
-        reader: &mut Reader<'_>,
-        trust: &Trust,
-        memory: &Memory,
-        options: &Options,
-    ) -> Result<Self, CarryError> {
+    fn read(reader: &mut Reader<'_>, taking: Taking<'_>) -> Result<Self, CarryError> {
+        let Taking {
+            trust,
+            memory,
+            options,
+            ..
+        } = taking;
         let list = small(
             reader,
             SUMS,
@@ -201,8 +237,7 @@ impl Begun {
             list,
             signatures,
         };
-        let list = raw.list.clone();
-        let authentic = authenticate(raw, trust, memory, options)?;
+        let (authentic, delta) = authenticate_any(raw, trust, memory, options)?;
         let Some((path, size)) = next.filter(|(path, _)| path == BUNDLE_JSON) else {
             return Err(reader.misplaced(format!("something else where {BUNDLE_JSON} belongs")));
         };
@@ -227,7 +262,7 @@ impl Begun {
         check_platform(&contents, trust)?;
         Ok(Self {
             authentic,
-            list,
+            delta,
             json,
             contents,
         })
@@ -245,6 +280,11 @@ impl Begun {
                 digest: *digest,
             })
             .collect()
+    }
+
+    /// The files that come, and those that the base of a delta has.
+    fn divide<'f>(&self, files: &[Expected<'f>]) -> (Vec<Expected<'f>>, Vec<Expected<'f>>) {
+        divide(self.delta.as_ref(), files)
     }
 
     /// The report of a bundle of which everything came; an error when something of it is wrong.
@@ -267,6 +307,17 @@ impl Begun {
             (u64::try_from(files.len()).unwrap_or(u64::MAX), bytes),
         ))
     }
+}
+
+/// The files that a delta carries, and those that its base has.
+pub(super) fn divide<'f>(
+    delta: Option<&Delta>,
+    files: &[Expected<'f>],
+) -> (Vec<Expected<'f>>, Vec<Expected<'f>>) {
+    files
+        .iter()
+        .copied()
+        .partition(|file| delta.is_none_or(|delta| delta.sums.entries().contains_key(file.path)))
 }
 
 /// The signatures, and the header that follows them.

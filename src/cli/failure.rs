@@ -109,6 +109,7 @@ failures! {
     haversack::fs::PathError,
     haversack::bundle::SignError,
     haversack::bundle::PackError,
+    haversack::bundle::receipt::ReceiptError,
     haversack::carry::CarryError,
     haversack::trust::directory::TrustError,
     haversack::verify::MemoryError,

@@ -104,6 +104,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Verify(args) => commands::verify::run(&args, context),
         Command::Repair(args) => commands::repair::run(&args, context),
         Command::Stream(args) => commands::stream::run(&args, context),
+        Command::Receipt(args) => commands::receipt::run(&args, context),
         Command::Receive(args) => commands::receive::run(&args, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Plan(args) => commands::plan::run(&args, context),

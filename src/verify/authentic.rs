@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::bundle::FULL;
 use crate::bundle::header::Created;
 use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
 use crate::fs::{At, Kind, Root};
@@ -95,20 +96,114 @@ pub(crate) fn read(dirs: &[PathBuf]) -> Result<Raw, VerifyError> {
     })
 }
 
+/// What a delta says of itself, beside the full bundle that it makes.
+#[derive(Debug)]
+pub(crate) struct Delta {
+    /// Identity of the bundle that it builds on.
+    pub(crate) base: Digest,
+    /// Its own list.
+    pub(crate) sums: Sums,
+}
+
 /// Judges the signatures first, and only then reads the list and holds it against policy and memory.
+/// A delta is refused.
 pub(crate) fn authenticate(
     raw: Raw,
     trust: &Trust,
     memory: &Memory,
     options: &Options,
 ) -> Result<Authentic, VerifyError> {
-    let judgement = judge(trust, &raw.list, &raw.signatures)?;
-    let sums = Sums::parse(&raw.list)?;
-    let identity = Digest::of(&raw.list);
-    check_policy(&sums, trust)?;
-    if let Some(base) = sums.header().base {
+    let (proved, signatures) = prove(&raw.list, raw.signatures, trust)?;
+    if let Some(base) = proved.sums.header().base {
         return Err(VerifyError::Base { base });
     }
+    take_in(proved, raw.roots, signatures.own, (trust, memory, options))
+}
+
+/// As [`authenticate`]; of a delta, the full bundle that it makes must be signed too, and is what is held
+/// against policy and memory.
+pub(crate) fn authenticate_any(
+    raw: Raw,
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+) -> Result<(Authentic, Option<Delta>), VerifyError> {
+    let (proved, signatures) = prove(&raw.list, raw.signatures, trust)?;
+    let against = (trust, memory, options);
+    let Some(base) = proved.sums.header().base else {
+        let whole = take_in(proved, raw.roots, signatures.own, against)?;
+        return Ok((whole, None));
+    };
+    let list = proved.sums.full()?.render();
+    let (full, of_full) = prove(list.as_bytes(), signatures.of_full, trust)?;
+    let delta = Delta {
+        base,
+        sums: proved.sums,
+    };
+    let whole = take_in(full, raw.roots, of_full.own, against)?;
+    Ok((whole, Some(delta)))
+}
+
+/// A list that is signed by whom this network trusts.
+struct Proved {
+    sums: Sums,
+    identity: Digest,
+    judgement: Judgement,
+}
+
+/// The signature files of a bundle, by what they sign.
+struct Signatures {
+    own: Vec<SignatureFile>,
+    /// Over the list of the full bundle, under the names that they have there.
+    of_full: Vec<SignatureFile>,
+}
+
+fn prove(
+    list: &[u8],
+    files: Vec<SignatureFile>,
+    trust: &Trust,
+) -> Result<(Proved, Signatures), VerifyError> {
+    let mut signatures = Signatures {
+        own: Vec::new(),
+        of_full: Vec::new(),
+    };
+    for mut file in files {
+        match full_name(&file.name) {
+            Some(name) => {
+                file.name = name;
+                signatures.of_full.push(file);
+            }
+            None => signatures.own.push(file),
+        }
+    }
+    let judgement = judge(trust, list, &signatures.own)?;
+    let proved = Proved {
+        sums: Sums::parse(list)?,
+        identity: Digest::of(list),
+        judgement,
+    };
+    Ok((proved, signatures))
+}
+
+/// The name that a signature over the full list of a delta has in the full bundle.
+fn full_name(name: &str) -> Option<String> {
+    let (stem, ending) = name.rsplit_once('.')?;
+    let stem = stem.strip_suffix(FULL)?;
+    Some(format!("{stem}.{ending}"))
+}
+
+fn take_in(
+    proved: Proved,
+    roots: Vec<Root>,
+    signatures: Vec<SignatureFile>,
+    (trust, memory, options): (&Trust, &Memory, &Options),
+) -> Result<Authentic, VerifyError> {
+    let Proved {
+        sums,
+        identity,
+        judgement,
+    } = proved;
+    check_policy(&sums, trust)?;
     let (standing, override_reason) = match memory.check(sums.header(), &identity) {
         Ok(standing) => (standing, None),
         // An override without a reason would leave nothing to ask about later.
@@ -119,8 +214,8 @@ pub(crate) fn authenticate(
     };
     let warnings = warnings(&sums, trust, memory, options.now);
     Ok(Authentic {
-        roots: raw.roots,
-        signatures: raw.signatures,
+        roots,
+        signatures,
         sums,
         identity,
         judgement,

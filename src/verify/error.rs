@@ -108,7 +108,10 @@ impl VerifyError {
             }
             Self::Content { problems } => problems.first().and_then(Problem::hint),
             Self::Rollback(rollback) => Some(rollback.hint().to_owned()),
-            Self::Base { .. } => Some("ask for the full bundle".to_owned()),
+            Self::Base { .. } => Some(
+                "complete it first: haversack receive DELTA --base OLD --trust DIR -o NEW; or ask for the full bundle"
+                    .to_owned(),
+            ),
             Self::Policy { .. } => Some(
                 "if it shall come in, those who own the trust directory change policy.toml"
                     .to_owned(),

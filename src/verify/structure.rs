@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{MAX_LINES, SIG, SUMS, Sums, volume_of};
+use crate::bundle::sums::{BASE, MAX_LINES, SIG, SUMS, Sums, in_base, volume_of};
 use crate::fs::{At, Entry, Kind, Root};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
@@ -89,7 +89,8 @@ pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyEr
                 break false;
             }
         };
-        if named || found.copies.contains_key(path) {
+        // What a delta leaves out comes from its base.
+        if named || found.copies.contains_key(path) || in_base(path).is_some() {
             continue;
         }
         match volume_of(path) {
@@ -129,7 +130,9 @@ fn judge(entry: &Entry, sums: &Sums) -> Seen {
         .strip_prefix(SIG)
         .and_then(|rest| rest.strip_prefix('/'))
         .is_some_and(is_signature_name);
-    if text == SUMS || signature {
+    // The whole old tree may lie in the base of a delta.
+    let base = sums.header().base.and(text.strip_prefix(BASE));
+    if text == SUMS || signature || base.is_some_and(|rest| rest.starts_with('/')) {
         return Seen::Fine;
     }
     match text.parse::<RelPath>() {

@@ -5,17 +5,19 @@
     reason = "a test that panics says so"
 )]
 
+mod delta;
 mod flat;
 mod hostile;
 mod stream;
 
 use std::path::{Path, PathBuf};
 
-use haversack::carry::{self, CarryError, Received};
+use haversack::carry::{self, CarryError, Received, Taking};
 use haversack::event::{Cancel, Silent};
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::verify::{Memory, Options};
+use std::sync::LazyLock;
 
 use crate::support::bundles::Sandbox;
 
@@ -48,12 +50,22 @@ impl Sent {
         carry::receive(
             (&mut &file[..], Path::new("pipe")),
             &self.sandbox.path(name),
-            &self.trust,
-            &Memory::none(),
-            &Options::default(),
+            taking(&self.trust),
             &Silent,
             &Cancel::new(),
         )
+    }
+}
+
+/// What a network takes in that trusts these keys, and remembers nothing.
+pub(super) fn taking(trust: &Trust) -> Taking<'_> {
+    static NOTHING: LazyLock<(Memory, Options)> =
+        LazyLock::new(|| (Memory::none(), Options::default()));
+    Taking {
+        trust,
+        memory: &NOTHING.0,
+        options: &NOTHING.1,
+        bases: &[],
     }
 }
 

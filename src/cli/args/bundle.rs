@@ -63,6 +63,21 @@ pub(crate) struct RepairArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ReceiptArgs {
+    /// The bundle, in every place where some of it lies.
+    #[arg(required = true)]
+    pub(crate) bundle: Vec<PathBuf>,
+    /// The private key of the isolated side, which the connected side knows.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The bundle.
     pub(crate) bundle: PathBuf,

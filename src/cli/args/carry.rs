@@ -21,9 +21,9 @@ pub(crate) struct StreamArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReceiveArgs {
-    /// The single file; `-` is standard input.
+    /// The single file, `-` for standard input, or the folders of all volumes.
     #[arg(required_unless_present = "flat")]
-    pub(crate) from: Option<PathBuf>,
+    pub(crate) from: Vec<PathBuf>,
     /// Take the bundle out of the loose files in this folder, whatever their names; it is only read. Waits
     /// until everything has come.
     #[arg(long, value_name = "DIR", conflicts_with = "from")]
@@ -35,6 +35,9 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_name = "SECONDS", default_value = "2", requires = "flat",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) every: u64,
+    /// Folder of the bundle that a delta builds on; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: Vec<PathBuf>,
     /// The folder for the bundle, which does not exist yet.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,

@@ -94,6 +94,15 @@ pub(crate) struct BuildArgs {
     /// Parity for so many whole media, on media of their own: as many may be lost, whichever they are.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub(crate) spare_volume: u16,
+    /// Make a delta: carry only what this bundle does not have, which the isolated side holds.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["parity", "spare_volume"])]
+    pub(crate) base: Option<PathBuf>,
+    /// What the isolated side sent back for that bundle: the file of `haversack receipt`, or its code.
+    #[arg(long, value_name = "FILE|CODE", requires = "base")]
+    pub(crate) acknowledged: Option<String>,
+    /// The public key that signed the receipt.
+    #[arg(long, value_name = "FILE", requires = "acknowledged")]
+    pub(crate) isolated_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

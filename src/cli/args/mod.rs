@@ -11,7 +11,9 @@ mod network;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use bundle::{InspectArgs, KeygenArgs, RepairArgs, SignArgs, TrustArgs, VerifyArgs};
+pub(crate) use bundle::{
+    InspectArgs, KeygenArgs, ReceiptArgs, RepairArgs, SignArgs, TrustArgs, VerifyArgs,
+};
 pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
 pub(crate) use connected::{BuildArgs, LockArgs, OutdatedArgs, SourceArgs};
@@ -125,13 +127,19 @@ pub(crate) enum Command {
                       verify` take it as it is."
     )]
     Stream(StreamArgs),
-    /// Take in a bundle that comes as one file or through a pipe, proving it on the way.
+    /// Take in a bundle that comes as one file, through a pipe, as loose files, on volumes, or as a delta.
     #[command(
         after_help = "Examples:\n  haversack receive mattermost-42.tar --trust trust -o mattermost-42\n  diode-receive | haversack \
-                            receive - --trust trust -o mattermost-42\n  haversack receive --flat /var/spool/diode --trust trust -o mattermost-42\n\nThe folder appears when every byte is proved. After a damaged or cut \
+                            receive - --trust trust -o mattermost-42\n  haversack receive --flat /var/spool/diode --trust trust -o mattermost-42\n  haversack receive /media/a/b /media/b/b --trust trust -o mattermost-42   (volumes into one folder)\n  haversack receive delta-43 --base mattermost-42 --trust trust -o mattermost-43\n\nThe folder appears when every byte is proved. After a damaged or cut \
                       transmission, the same command with the next one goes on with the files that came whole."
     )]
     Receive(ReceiveArgs),
+    /// Prove a bundle, and write a signed receipt for the connected side, with a code that can be typed.
+    #[command(
+        after_help = "Example:\n  haversack receipt mattermost-42 --trust trust --key isolated.key -o 42.receipt\n\nOn the connected side: \
+                      haversack build … --base mattermost-42 --acknowledged 42.receipt --isolated-key isolated.pem, or with the code."
+    )]
+    Receipt(ReceiptArgs),
     /// Make a damaged bundle whole again from its parity, in a new folder.
     #[command(
         after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \

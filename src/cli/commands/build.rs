@@ -15,6 +15,7 @@ use haversack::types::size::ByteSize;
 use serde_json::json;
 
 use super::lock::{Wish, Workshop, lock_path};
+use super::receipt::base_of;
 use super::{Context, stand_ins_line};
 use crate::cli::args::BuildArgs;
 use crate::cli::exit::Class;
@@ -102,6 +103,17 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
             spare_volumes: args.spare_volume,
         }),
         volume_size: args.volume_size,
+        base: args
+            .base
+            .as_deref()
+            .map(|base| {
+                base_of(
+                    base,
+                    args.acknowledged.as_deref(),
+                    args.isolated_key.as_deref(),
+                )
+            })
+            .transpose()?,
     })
 }
 

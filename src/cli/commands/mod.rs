@@ -15,6 +15,7 @@ pub(crate) mod lock;
 pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod preflight;
+pub(crate) mod receipt;
 pub(crate) mod receive;
 pub(crate) mod reference;
 pub(crate) mod repair;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use haversack::carry::{self, Drop, Missing, Received, Settle};
+use haversack::carry::{self, Drop, Missing, Received, Settle, Taking};
 use haversack::event::{Event, Progress, Step};
 use haversack::fs;
 use haversack::types::size::ByteSize;
@@ -26,34 +26,38 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
         memory,
         options,
     } = &trusting;
+    let taking = Taking {
+        trust,
+        memory,
+        options,
+        bases: &places(&args.base),
+    };
     let target = places(std::slice::from_ref(&args.output));
     let target = target.first().unwrap_or(&args.output);
     let take = |from: &mut dyn io::Read, name: &Path| {
         let (observer, cancel) = (context.observer, context.cancel);
-        carry::receive(
-            (from, name),
-            target,
-            trust,
-            memory,
-            options,
-            observer,
-            cancel,
-        )
+        carry::receive((from, name), target, taking, observer, cancel)
     };
-    let done = match (&args.from, &args.flat) {
+    let done = match (args.from.as_slice(), &args.flat) {
         (_, Some(folder)) => {
-            let mut drop = Drop::new(folder, target, trust, memory, options);
+            let mut drop = Drop::new(folder, target, taking);
             if let Some(missing) = gather(&mut drop, args, context)? {
                 context.output.result(&missing, &missing_text(&missing));
                 return Ok(Class::of_id(missing.id()));
             }
-            drop.finish()?
+            drop.finish(&receiving(context))?
         }
-        (Some(from), None) if from.as_os_str() == "-" => {
+        ([from], None) if from.as_os_str() == "-" => {
             take(&mut io::stdin().lock(), Path::new("standard input"))?
         }
-        (Some(from), None) => take(&mut fs::open(from)?, from)?,
-        (None, None) => {
+        ([from], None) if fs::examine(from)?.is_some_and(|found| found.is_file()) => {
+            take(&mut fs::open(from)?, from)?
+        }
+        ([_, ..], None) => {
+            let (observer, cancel) = (context.observer, context.cancel);
+            carry::gather(&places(&args.from), target, taking, observer, cancel)?
+        }
+        ([], None) => {
             return Err(Failure::usage(
                 "nothing to read from",
                 "name a file or --flat DIR",
@@ -64,17 +68,21 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
     Ok(Class::Ok)
 }
 
+fn receiving<'a>(context: &Context<'a>) -> Progress<'a> {
+    Progress {
+        step: Step::Receive,
+        observer: context.observer,
+        cancel: context.cancel,
+    }
+}
+
 /// Looks until everything is in place; once only, and gives what is missing, when that was asked for.
 fn gather(
     drop: &mut Drop<'_>,
     args: &ReceiveArgs,
     context: &Context<'_>,
 ) -> Result<Option<Missing>, Failure> {
-    let progress = Progress {
-        step: Step::Receive,
-        observer: context.observer,
-        cancel: context.cancel,
-    };
+    let progress = receiving(context);
     if args.once {
         return Ok(drop.look(Settle::Now, &progress)?);
     }

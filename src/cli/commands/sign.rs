@@ -74,12 +74,12 @@ fn attach(bundle: &Path, signature: &Path, public: &Path) -> Result<SignedBundle
     Ok(bundle::attach(bundle, &key, &bytes)?)
 }
 
-fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
+pub(super) fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
     let pem = Secret::new(fs::read_text(path, size(MAX_KEY_TEXT))?);
     SigningKey::from_pem(pem.reveal()).map_err(|error| of_key(&error, path))
 }
 
-fn of_key(error: &KeyError, path: &Path) -> Failure {
+pub(super) fn of_key(error: &KeyError, path: &Path) -> Failure {
     let mut failure = Failure::new("E281", error, error.hint());
     failure
         .messages

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use haversack::carry;
+use haversack::carry::{self, Taking};
 use haversack::event::Event;
 use haversack::fs;
 use haversack::types::size::ByteSize;
@@ -27,7 +27,13 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     let report = match dirs.as_slice() {
         [file] if fs::examine(file)?.is_some_and(|found| found.is_file()) => {
             let from = &mut fs::open(file)?;
-            carry::check((from, file), trust, memory, options, observer, cancel)?
+            let taking = Taking {
+                trust,
+                memory,
+                options,
+                bases: &[],
+            };
+            carry::check((from, file), taking, observer, cancel)?
         }
         _ => verify::verify(&dirs, trust, memory, options, observer, cancel)?,
     };

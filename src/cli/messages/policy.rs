@@ -35,8 +35,8 @@ pub(super) const MESSAGES: &[Message] = &[
     ),
     m(
         "E512",
-        "The bundle builds on another one, which this version cannot resolve.",
-        "Ask for the full bundle.",
+        "A delta builds on another bundle, which is not at hand or is not the one that was named.",
+        "Complete it: `haversack receive DELTA --base OLD`; or ask for the full bundle.",
     ),
     m(
         "E520",

@@ -179,4 +179,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "A drop folder holds bundles of several names.",
         "Use a drop folder for each name, or move the others away.",
     ),
+    m(
+        "E295",
+        "A receipt or its code cannot be read: a character is wrong, or it is something else.",
+        "Carry the receipt out again, or read the code aloud once more.",
+    ),
 ];

@@ -9,9 +9,8 @@ use haversack::carry::{self, CarryError, Drop, Missing, Settle};
 use haversack::event::{Cancel, Progress, Silent, Step};
 use haversack::trust::key::SigningKey;
 use haversack::types::path::RelPath;
-use haversack::verify::{Memory, Options};
 
-use super::{Sent, tree};
+use super::{Sent, taking, tree};
 use crate::support::bundles::Sandbox;
 
 /// The loose files of a bundle, by name.
@@ -32,13 +31,13 @@ fn inbox(sent: &Sent) -> PathBuf {
 
 fn with_drop<R>(sent: &Sent, work: impl FnOnce(Drop<'_>, &Progress<'_>) -> R) -> R {
     let (inbox, target) = (sent.sandbox.path("inbox"), sent.sandbox.path("out"));
-    let (memory, options, cancel) = (Memory::none(), Options::default(), Cancel::new());
+    let cancel = Cancel::new();
     let progress = Progress {
         step: Step::Receive,
         observer: &Silent,
         cancel: &cancel,
     };
-    let drop = Drop::new(&inbox, &target, &sent.trust, &memory, &options);
+    let drop = Drop::new(&inbox, &target, taking(&sent.trust));
     work(drop, &progress)
 }
 
@@ -46,7 +45,7 @@ fn once(sent: &Sent) -> Result<Option<Missing>, CarryError> {
     with_drop(sent, |mut drop, progress| {
         let missing = drop.look(Settle::Now, progress)?;
         if missing.is_none() {
-            drop.finish()?;
+            drop.finish(progress)?;
         }
         Ok(missing)
     })
@@ -121,7 +120,7 @@ fn half_files_with_final_names_are_not_taken_and_what_is_whole_is_taken_once() {
             }
         }
         assert_eq!(placed, 8);
-        drop.finish().unwrap();
+        drop.finish(progress).unwrap();
     });
     assert_eq!(tree(&sent.sandbox.path("out")), tree(&sent.bundle));
 }

@@ -9,9 +9,9 @@ use haversack::event::{Cancel, Silent};
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::types::digest::Digest;
-use haversack::verify::{Memory, Options, Verdict};
+use haversack::verify::Verdict;
 
-use super::{Sent, single, tree};
+use super::{Sent, single, taking, tree};
 use crate::support::bundles::Sandbox;
 
 /// A pipe that gives one byte at a time.
@@ -47,9 +47,7 @@ fn a_pipe_that_gives_one_byte_at_a_time_is_enough() {
     let sent = Sent::new();
     let report = carry::check(
         (&mut Drip(&sent.file), Path::new("pipe")),
-        &sent.trust,
-        &Memory::none(),
-        &Options::default(),
+        taking(&sent.trust),
         &Silent,
         &Cancel::new(),
     )
@@ -244,12 +242,9 @@ fn the_single_file_of_the_released_format_1_is_the_same_for_ever() {
     let file = single(&fixture.join("demo-1.2.3.0042"));
     assert_eq!(Digest::of(&file).to_string(), GOLDEN);
     let trust = Trust::load(&fixture.join("trust")).unwrap();
-    let (memory, options) = (Memory::none(), Options::default());
     let report = carry::check(
         (&mut &file[..], Path::new("memory")),
-        &trust,
-        &memory,
-        &options,
+        taking(&trust),
         &Silent,
         &Cancel::new(),
     )

@@ -257,6 +257,7 @@ fn bundle(folder: &Path, distribution: Distribution) -> AuthenticBundle {
         },
         parity: None,
         volume_size: None,
+        base: None,
         items,
         repositories,
     };

@@ -79,6 +79,7 @@ impl Sandbox {
             },
             parity: None,
             volume_size: None,
+            base: None,
             items,
             repositories: Vec::new(),
         }

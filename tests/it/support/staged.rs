@@ -372,6 +372,7 @@ fn bundle(
         },
         parity: None,
         volume_size: None,
+        base: None,
         items,
         repositories: has_apt.then(base_repository).into_iter().collect(),
     };

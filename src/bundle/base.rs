@@ -1,0 +1,59 @@
+//! The bundle that a delta builds on. No I/O.
+
+use std::collections::BTreeMap;
+
+use crate::archive::ustar;
+use crate::bundle::sums::{BASE, Sums, SumsError, volume_of};
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+
+/// The bundle that a delta builds on: what its volumes hold. Of a delta, it is the full bundle that it makes,
+/// so that deltas never build a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    identity: Digest,
+    /// The files of its volumes by digest and by path without the volume.
+    files: BTreeMap<(Digest, String), RelPath>,
+}
+
+impl Base {
+    /// The bundle with this list.
+    ///
+    /// # Errors
+    /// When it is a delta that makes no bundle.
+    pub fn new(sums: &Sums) -> Result<Self, SumsError> {
+        let full = sums.full()?;
+        let files = full.entries().iter().filter_map(|(path, digest)| {
+            volume_of(path).filter(|volume| volume.starts_with('v'))?;
+            Some(((*digest, rest(path)?.to_owned()), path.clone()))
+        });
+        Ok(Self {
+            identity: full.identity(),
+            files: files.collect(),
+        })
+    }
+
+    /// Its identity.
+    #[must_use]
+    pub const fn identity(&self) -> Digest {
+        self.identity
+    }
+
+    /// Where it holds this file, in whichever volume, when a list can say so.
+    #[must_use]
+    pub fn place_of(&self, path: &RelPath, digest: &Digest) -> Option<&RelPath> {
+        let place = self.files.get(&(*digest, rest(path)?.to_owned()))?;
+        listed(place).map(|_| place)
+    }
+}
+
+/// How a delta lists a file that its base holds at `place`; none when that path is too long.
+#[must_use]
+pub(crate) fn listed(place: &RelPath) -> Option<RelPath> {
+    format!("{BASE}/{place}").parse().ok().filter(ustar::fits)
+}
+
+/// The path without its volume.
+fn rest(path: &RelPath) -> Option<&str> {
+    path.as_str().split_once('/').map(|(_, rest)| rest)
+}

@@ -1,0 +1,130 @@
+//! What a delta leaves out, taken from the bundle that it builds on.
+
+use std::path::{Path, PathBuf};
+
+use crate::bundle::sums::{self, SUMS, Sums};
+use crate::carry::CarryError;
+use crate::carry::incoming::{Expected, Incoming};
+use crate::event::Progress;
+use crate::fs::{self, Kind, Root};
+use crate::types::digest::Digest;
+use crate::verify::{Problem, VerifyError};
+
+/// Most files and folders of a base that are looked at.
+const MAX_ENTRIES: usize = 262_144;
+
+/// The folders of the bundle that a delta builds on.
+pub(super) struct Bases {
+    roots: Vec<Root>,
+}
+
+impl Bases {
+    /// Opens the folders. One that has a list must be the bundle of this identity; one without may be any
+    /// folder with its files, for each file is known by its hash.
+    pub(super) fn open(dirs: &[PathBuf], base: Digest) -> Result<Self, CarryError> {
+        if dirs.is_empty() {
+            return Err(VerifyError::Base { base }.into());
+        }
+        let mut roots = Vec::new();
+        for dir in dirs {
+            let list = dir.join(SUMS);
+            if fs::examine(&list)?.is_some() {
+                let found = identity(&list)?;
+                if found != Some(base) {
+                    return Err(CarryError::Base {
+                        path: dir.clone(),
+                        wanted: base,
+                        found: found.map_or_else(|| "no bundle".to_owned(), |one| one.to_string()),
+                    });
+                }
+            }
+            roots.push(Root::open(dir)?);
+        }
+        Ok(Self { roots })
+    }
+
+    /// Takes over the files, each hashed on the way. Looked for first under their own path, then under any
+    /// path of a file of their size.
+    pub(super) fn fill(
+        &self,
+        files: &[Expected<'_>],
+        incoming: &mut Incoming,
+        progress: &Progress<'_>,
+    ) -> Result<u64, CarryError> {
+        let mut kept = 0_u64;
+        let mut problems = Vec::new();
+        for file in files {
+            let name = file.path.as_str();
+            progress.item_started(name, file.size);
+            let there = incoming.has(file, progress)?;
+            if there {
+                kept = kept.saturating_add(1);
+            } else if let Some(problem) = self.take(file, incoming, progress)? {
+                problems.push(problem);
+                continue;
+            }
+            progress.item_done(name, there);
+        }
+        if problems.is_empty() {
+            return Ok(kept);
+        }
+        Err(CarryError::BaseFiles { problems })
+    }
+
+    /// What is wrong when the file is nowhere in the base.
+    fn take(
+        &self,
+        file: &Expected<'_>,
+        incoming: &mut Incoming,
+        progress: &Progress<'_>,
+    ) -> Result<Option<Problem>, CarryError> {
+        let own = file.path.to_path();
+        let path = format!("{}/{}", sums::BASE, file.path);
+        let mut problem = Problem::Missing { path: path.clone() };
+        for root in &self.roots {
+            let mut places = vec![own.clone()];
+            places.extend(same_size(root, file.size, &own)?);
+            for (number, place) in places.iter().enumerate() {
+                let Ok(mut from) = root.open_file(place) else {
+                    continue;
+                };
+                fs::advise_sequential(&from);
+                let full = root.path().join(place);
+                let found = incoming.take(file, (&mut from, &full), progress)?;
+                if found == file.digest {
+                    return Ok(None);
+                }
+                if number == 0 {
+                    problem = Problem::Altered {
+                        path: path.clone(),
+                        expected: file.digest,
+                        found,
+                    };
+                }
+            }
+        }
+        Ok(Some(problem))
+    }
+}
+
+/// Identity of the bundle with this list; of a delta, that of the full bundle that it makes.
+fn identity(list: &Path) -> Result<Option<Digest>, CarryError> {
+    let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
+    let bytes = fs::read(list, limit)?;
+    let full = Sums::parse(&bytes).and_then(|sums| sums.full());
+    Ok(full.ok().map(|full| full.identity()))
+}
+
+/// The other files of this size, sorted by path.
+fn same_size(root: &Root, size: u64, own: &Path) -> Result<Vec<PathBuf>, CarryError> {
+    if root.has(own)? && size > 0 {
+        // It is there: another file would only hide that it was changed.
+        return Ok(Vec::new());
+    }
+    let found = root.walk(MAX_ENTRIES)?;
+    let files = found.entries.into_iter();
+    Ok(files
+        .filter(|entry| entry.kind == Kind::File && entry.size == size && entry.path != own)
+        .map(|entry| entry.path)
+        .collect())
+}

@@ -1,0 +1,154 @@
+//! A bundle out of its folders, on media or disks, into one.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::sums::BASE;
+use crate::carry::CarryError;
+use crate::carry::incoming::{Expected, Incoming};
+use crate::carry::receive::{Received, Taking, divide, open_bases};
+use crate::event::{Cancel, Observer, Progress, Step};
+use crate::fs;
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::verify::authentic::{Raw, authenticate_any, read};
+use crate::verify::structure::{Structure, examine};
+use crate::verify::{Problem, VerifyError, VerifyReport, check_platform, compare};
+
+/// Copies the bundle that lies in the folders `dirs` to the folder `target`, which must not exist; of a delta,
+/// completes it from its base. Each byte is read once and written once, and hashed on the way; the target
+/// appears when all is proved. Media are only read.
+///
+/// # Errors
+/// When it is not trusted, not taken in, not complete or damaged; what was copied is kept for the next run.
+pub fn gather(
+    dirs: &[PathBuf],
+    target: &Path,
+    taking: Taking<'_>,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Received, CarryError> {
+    let Raw {
+        roots,
+        list,
+        signatures,
+    } = read(dirs)?;
+    let raw = Raw {
+        roots: Vec::new(),
+        list,
+        signatures,
+    };
+    let (trust, options) = (taking.trust, taking.options);
+    let (authentic, delta) = authenticate_any(raw, trust, taking.memory, options)?;
+    let own = delta.as_ref().map_or(&authentic.sums, |delta| &delta.sums);
+    let Structure {
+        copies,
+        absent,
+        problems,
+        contents,
+    } = examine(&roots, own)?;
+    let (Some(contents), true) = (contents, problems.is_empty()) else {
+        return Err(VerifyError::Content { problems }.into());
+    };
+    if !absent.is_empty() {
+        return Err(CarryError::Absent {
+            volumes: absent.into_iter().collect(),
+        });
+    }
+    check_platform(&contents, trust)?;
+    let mut bases = taking.bases.to_vec();
+    for dir in dirs {
+        let own = dir.join(BASE);
+        if delta.is_some() && fs::examine(&own)?.is_some_and(|found| found.is_dir()) {
+            bases.push(own);
+        }
+    }
+    let bases = open_bases(delta.as_ref(), &bases)?;
+    let size = |path: &RelPath| {
+        let described = contents.files.get(path).map(|info| info.size);
+        let copies = copies.get(path).and_then(|copies| copies.first());
+        described
+            .or_else(|| copies.map(|copy| copy.size))
+            .unwrap_or(0)
+    };
+    let entries = authentic.sums.entries().iter();
+    let files: Vec<Expected<'_>> = entries
+        .map(|(path, digest)| Expected {
+            path,
+            size: size(path),
+            digest: *digest,
+        })
+        .collect();
+    let mut incoming = Incoming::begin(target, &authentic.identity)?;
+    incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
+    let mut needed = 0_u64;
+    for file in &files {
+        if !incoming.may_have(file)? {
+            needed = needed.saturating_add(file.size);
+        }
+    }
+    incoming.check_space(needed)?;
+    let progress = Progress {
+        step: Step::Receive,
+        observer,
+        cancel,
+    };
+    let bytes = files
+        .iter()
+        .fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    progress.started(u64::try_from(files.len()).unwrap_or(u64::MAX), bytes);
+    let (carried, of_base) = divide(delta.as_ref(), &files);
+    let (mut kept, mut problems) = (0_u64, Vec::new());
+    for file in &carried {
+        let name = file.path.as_str();
+        progress.item_started(name, file.size);
+        let there = incoming.has(file, &progress)?;
+        if there {
+            kept = kept.saturating_add(1);
+        } else {
+            let places = copies.get(file.path).map_or(&[][..], Vec::as_slice);
+            let places = places.iter().filter_map(|copy| roots.get(copy.root));
+            problems.extend(take(file, places, &mut incoming, &progress)?);
+        }
+        progress.item_done(name, there);
+    }
+    if !problems.is_empty() {
+        return Err(VerifyError::Content { problems }.into());
+    }
+    if let Some(bases) = bases {
+        kept = kept.saturating_add(bases.fill(&of_base, &mut incoming, &progress)?);
+    }
+    let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
+    let threshold = trust.policy().threshold.get();
+    let report = VerifyReport::proved(&authentic, threshold, &contents, (count, bytes));
+    incoming.finish(authentic.sums.render().as_bytes(), &authentic.signatures)?;
+    progress.done();
+    Ok(Received {
+        bundle: target.to_owned(),
+        files_kept: kept,
+        report,
+    })
+}
+
+/// Takes the first of several copies that is right; what is wrong with the last when none is.
+fn take<'r>(
+    file: &Expected<'_>,
+    places: impl Iterator<Item = &'r fs::Root>,
+    incoming: &mut Incoming,
+    progress: &Progress<'_>,
+) -> Result<Option<Problem>, CarryError> {
+    let mut problem = Some(Problem::Missing {
+        path: file.path.to_string(),
+    });
+    for root in places {
+        let full = root.path().join(file.path.to_path());
+        let mut from = root.open_file(&file.path.to_path())?;
+        fs::advise_sequential(&from);
+        let found: Digest = incoming.take(file, (&mut from, &full), progress)?;
+        problem = compare(file.path, (file.digest, None), (found, file.size));
+        if problem.is_none() {
+            break;
+        }
+    }
+    Ok(problem)
+}
