@@ -233,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn every_common_mistake_is_looked_for_by_a_rule_or_on_the_host() {
+        let rules = crate::plan::explain_all();
+        let sources = rules.iter().map(|rule| rule.source);
+        let sources: Vec<&str> = sources.chain(ROWS.iter().map(|row| row.source)).collect();
+        let lacking: Vec<String> = (1..=34)
+            .map(|number| format!("M{number}"))
+            .filter(|mistake| {
+                let named = |source: &&str| source.split("; ").any(|part| part == mistake);
+                !sources.iter().any(named)
+            })
+            .collect();
+        assert_eq!(lacking, [""; 0]);
+    }
+
+    #[test]
     fn a_row_that_is_a_rule_is_one_that_is_explained() {
         for id in ids().chain(live_ids().iter().copied()) {
             let own = id.starts_with("TOOL-");

@@ -90,10 +90,25 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
 /// # Errors
 /// When it cannot be read, is longer than `limit`, or is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, PathError> {
-    let bytes = read_limited(File::open(path).at("open", path)?, limit).at("read", path)?;
-    String::from_utf8(bytes)
+    String::from_utf8(read_named(path, limit)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         .at("read", path)
+}
+
+/// The whole content of at most `limit` bytes of what a user names: symbolic links are followed, and a
+/// pipe is read to its end. One that nobody writes into is empty; it is not waited for.
+///
+/// # Errors
+/// When it cannot be read, or is longer than `limit`.
+pub fn read_named(path: &Path, limit: u64) -> Result<Vec<u8>, PathError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    rustix::fs::fcntl_setfl(&fd, OFlags::RDONLY)
+        .map_err(io::Error::from)
+        .at("open", path)?;
+    read_limited(File::from(fd), limit).at("read", path)
 }
 
 fn read_limited(file: File, limit: u64) -> io::Result<Vec<u8>> {

@@ -116,10 +116,14 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || AddressError::Network(shorten(text));
         let (address, prefix) = match text.split_once('/') {
-            None => return text.parse().map(Self::single).map_err(|_| wrong()),
-            Some((address, prefix)) => (address, decimal(prefix).ok_or_else(wrong)?),
+            None => (text, None),
+            Some((address, prefix)) => (address, Some(decimal(prefix).ok_or_else(wrong)?)),
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let prefix = prefix.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
+        if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
+            return Err(wrong());
+        }
         let base = masked(address, prefix).ok_or_else(wrong)?;
         let network = Self {
             address: base,

@@ -59,8 +59,12 @@ impl Step {
 /// The hosts with their steps, in the order of installation.
 ///
 /// A host is installed as a whole. One with an application server waits for database, files and
-/// push proxy of other hosts; any other host takes the step of the first of its roles.
+/// push proxy of other hosts; any other host takes the step of the first of its roles. A replica copies
+/// its primary: one whose primary is on an application server comes last.
 pub(super) fn steps(hosts: &[Host]) -> Vec<(Step, &Host)> {
+    let copied_late = hosts
+        .iter()
+        .any(|host| host.has(Role::Db) && host.has(Role::App));
     let before_apps = |host: &Host| {
         [
             (Role::Db, Step::Database),
@@ -76,6 +80,8 @@ pub(super) fn steps(hosts: &[Host]) -> Vec<(Step, &Host)> {
         let early = before_apps(host);
         let step = if host.has(Role::App) {
             Step::OtherApps
+        } else if copied_late && early == Some(Step::Replica) {
+            Step::Rest
         } else {
             early.unwrap_or(if host.has(Role::Proxy) {
                 Step::Proxy

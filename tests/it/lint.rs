@@ -120,6 +120,22 @@ fn warnings_end_with_1_under_strict_only() {
 }
 
 #[test]
+fn a_link_as_debian_enables_sites_and_a_pipe_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("site.conf"), GOOD).unwrap();
+    std::os::unix::fs::symlink("site.conf", folder.path().join("enabled")).unwrap();
+    let linked = lint(folder.path(), &["enabled"]);
+    assert_eq!(linked.status.code(), Some(0), "{linked:?}");
+    let piped = Command::new("sh")
+        .args(["-c", "cat site.conf | \"$0\" lint nginx /dev/stdin"])
+        .arg(env!("CARGO_BIN_EXE_haversack"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(piped.status.code(), Some(0), "{piped:?}");
+}
+
+#[test]
 fn what_cannot_be_read_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let missing = lint(folder.path(), &["absent.conf"]);

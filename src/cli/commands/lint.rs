@@ -68,7 +68,7 @@ fn nginx(args: &LintNginxArgs, context: &Context<'_>) -> Result<Class, Failure> 
 /// The text of a file; what is no UTF-8, such as an old comment, becomes a replacement character.
 fn text(path: &Path) -> Result<String, Failure> {
     let limit = u64::try_from(nginx::MAX_TEXT).unwrap_or(u64::MAX);
-    let bytes = fs::read(path, limit).map_err(|error| {
+    let bytes = fs::read_named(path, limit).map_err(|error| {
         let hint = "name a readable file of at most 4 MiB";
         Failure::new("E260", &error, Some(hint.to_owned()))
     })?;

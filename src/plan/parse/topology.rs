@@ -275,11 +275,12 @@ fn host_address(section: &mut Section<'_, '_, '_>) -> Option<Said<IpAddr>> {
     }
     let address = address?;
     let ip = address.value;
-    let link_local = match ip {
+    let odd = match ip {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        // An IPv4 address in the clothes of IPv6 would be a second name for the same host.
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some(),
     };
-    if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || link_local {
+    if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || odd {
         section.bad(
             "address",
             &address.span,

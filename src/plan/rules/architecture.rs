@@ -10,7 +10,9 @@ use crate::plan::deployment::{
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::rules::Kind::{Checked, Staged};
-use crate::plan::rules::look::{CONFIG, ENVIRONMENT, config_says, configs, nginx_site, variable};
+use crate::plan::rules::look::{
+    CONFIG, ENVIRONMENT, UNIT, config_says, configs, nginx_site, variable,
+};
 use crate::plan::rules::versions;
 use crate::plan::rules::{Context, Report, rules};
 use crate::plan::staged::Staged as Files;
@@ -24,7 +26,7 @@ rules! {
         "PostgreSQL is at least the version that this Mattermost supports (14 from v11)",
         "the server refuses to start, or fails while it migrates its tables",
         "put a newer PostgreSQL into the bundle and set database.version to it";
-    "ARCH-003" Backend Error "SEED P1" Staged("order of hosts: database, files, application, proxy; mattermost.service: After=", database_comes_first) =>
+    "ARCH-003" Backend Error "SEED P1; M23" Staged("order of hosts: database, files, application, proxy; mattermost.service: After=", database_comes_first) =>
         "the database is prepared before Mattermost starts",
         "the first start creates the tables",
         "install in the order of INSTALL.md";
@@ -414,26 +416,13 @@ fn names_need_resolvers(plan: &Plan, _: &Context, report: &mut Report<'_>) {
     }
 }
 
-/// Where the unit of the server stands.
-const UNIT: &str = "/etc/systemd/system/mattermost.service";
-
 fn database_comes_first(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
-    let rank = |host: &Host| {
-        let roles = [
-            &[Role::Db][..],
-            &[Role::DbReplica, Role::Minio, Role::Nfs, Role::Push],
-        ];
-        let early = roles
-            .iter()
-            .position(|some| some.iter().any(|role| host.has(*role)));
-        early.unwrap_or(if host.has(Role::App) { 2 } else { 3 })
-    };
-    let mut reached = 0;
-    for host in staged.hosts().filter_map(|name| plan.host(name)) {
-        if rank(host) < reached {
+    let hosts: Vec<&Host> = staged.hosts().filter_map(|name| plan.host(name)).collect();
+    for (index, host) in hosts.iter().enumerate() {
+        let mut before = hosts.iter().take(index);
+        if before.any(|earlier| needs(plan, earlier, host)) {
             report.file(&host.name, "INSTALL.md", "comes after hosts that need it");
         }
-        reached = reached.max(rank(host));
     }
     for host in plan.hosts_with(Role::App).filter(|host| host.has(Role::Db)) {
         let text = staged.file(&host.name, UNIT).unwrap_or_default();
@@ -442,6 +431,28 @@ fn database_comes_first(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
             report.file(&host.name, UNIT, "does not start after PostgreSQL");
         }
     }
+}
+
+/// Whether the first host can only be installed, as a whole, after the second one.
+fn needs(plan: &Plan, host: &Host, other: &Host) -> bool {
+    if host.has(Role::App) {
+        // Of two hosts with an application server, the one with the database comes first.
+        !host.has(Role::Db) && other.has(Role::Db)
+            || !other.has(Role::App) && serves_servers(plan, other)
+    } else if host.has(Role::DbReplica) {
+        other.has(Role::Db)
+    } else {
+        !serves_servers(plan, host) && (other.has(Role::App) || serves_servers(plan, other))
+    }
+}
+
+/// Whether application servers need a host at their start. A replica is copied from its primary, so that
+/// one whose primary is on an application server comes later.
+fn serves_servers(plan: &Plan, host: &Host) -> bool {
+    let mut primaries = plan.hosts_with(Role::Db);
+    let early = !primaries.any(|primary| primary.has(Role::App));
+    let roles = [Role::Db, Role::Minio, Role::Nfs, Role::Push];
+    roles.into_iter().any(|role| host.has(role)) || early && host.has(Role::DbReplica)
 }
 
 fn one_configuration(plan: &Plan, staged: &Files, report: &mut Report<'_>) {

@@ -37,7 +37,7 @@ rules! {
         "Mattermost does not log in as the superuser",
         "a hole in the server would open every database",
         "use a user of its own, such as mmuser";
-    "DB-059" Backend Error "SEED P4" Staged("the DSN: 16 characters or more of every class", password_is_strong) =>
+    "DB-059" Backend Error "SEED P4; M2" Staged("the DSN: 16 characters or more of every class", password_is_strong) =>
         "the password is random and long",
         "people choose passwords that programs guess",
         "let stage generate it";
@@ -89,7 +89,7 @@ rules! {
         "high availability has a replica of the database",
         "otherwise the database is the one part whose failure stops everything",
         "give another host the role db-replica";
-    "DB-072" Backend Error "SEED P4; Mattermost high availability guide" Both(connections_suffice, "postgresql.conf: max_connections", limit_is_staged) =>
+    "DB-072" Backend Error "SEED P4; Mattermost high availability guide; M31" Both(connections_suffice, "postgresql.conf: max_connections", limit_is_staged) =>
         "max_connections covers every server's pools and administration",
         "servers get `too many clients` under load, long after installation",
         "raise database.max_connections, or lower database.max_open_connections";

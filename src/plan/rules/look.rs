@@ -1,6 +1,6 @@
 //! How rules look into staged files: packet filters and the configuration of the server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -131,6 +131,37 @@ pub(super) const fn nginx_site(host: &Host) -> &'static str {
         Family::Debian => "/etc/nginx/sites-available/mattermost",
         Family::Rhel => "/etc/nginx/conf.d/mattermost.conf",
     }
+}
+
+/// Where the unit of the server stands.
+pub(super) const UNIT: &str = "/etc/systemd/system/mattermost.service";
+
+/// Where the Compose file stands.
+pub(super) const COMPOSE: &str = "/opt/mattermost-docker/compose.yaml";
+
+/// The services of a Compose file that this program wrote, each with its lines without indentation.
+pub(super) fn compose_services(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let block = text.lines().skip_while(|line| *line != "services:").skip(1);
+    let block = block.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut service = "";
+    for line in block {
+        let name = line
+            .strip_prefix("  ")
+            .and_then(|line| line.strip_suffix(':'));
+        match name.filter(|name| !name.starts_with([' ', '#'])) {
+            Some(name) => {
+                service = name;
+                found.entry(name).or_default();
+            }
+            None => {
+                if let Some(lines) = found.get_mut(service) {
+                    lines.push(line.trim());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Where secrets of the server, and what differs from node to node, stand.

@@ -6,7 +6,7 @@ use crate::plan::deployment::{Availability, Containers, KubernetesInstall, Metho
 use crate::plan::derive::Plan;
 use crate::plan::finding::Severity;
 use crate::plan::rules::Kind::{Checked, OnHost, Parsed, Same, Staged};
-use crate::plan::rules::look::ENVIRONMENT;
+use crate::plan::rules::look::{self, ENVIRONMENT};
 use crate::plan::rules::{Context, Report, Supply, rules};
 use crate::plan::staged::Staged as Files;
 
@@ -34,7 +34,7 @@ rules! {
     "METHOD-039" Application Error "SEED P3; M26" Parsed("host.distro") =>
         "hosts run a distribution that this version stages",
         "paths, package formats and security modules differ",
-        "use debian-12, debian-13, ubuntu-22.04 or ubuntu-24.04";
+        "use debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, rhel-9, rocky-9, alma-9 or oracle-9";
     "METHOD-040" Application Error "SEED P3; Mattermost high availability guide" Checked(enough_servers) =>
         "high availability has three or more application servers in one data centre",
         "two servers have no majority and no room for an update; distant data centres lose the gossip",
@@ -323,26 +323,16 @@ fn secrets_stand_apart(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     }
 }
 
-/// Where the Compose file stands, and what it runs.
-const COMPOSE: &str = "/opt/mattermost-docker/compose.yaml";
+/// What the Compose file runs.
 const SERVICES: [&str; 3] = ["mattermost", "nginx", "postgres"];
 
 fn compose_has_three_services(plan: &Plan, staged: &Files, report: &mut Report<'_>) {
     for host in plan.hosts_with(Role::Docker) {
-        let text = staged.file(&host.name, COMPOSE).unwrap_or_default();
-        let block = text.lines().skip_while(|line| *line != "services:").skip(1);
-        let block = block.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
-        let found: BTreeSet<&str> = block
-            .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
-            .filter(|name| !name.starts_with([' ', '#']))
-            .collect();
-        if found != BTreeSet::from(SERVICES) {
-            let found: Vec<&str> = found.into_iter().collect();
-            report.file(
-                &host.name,
-                COMPOSE,
-                format!("services: {}", found.join(", ")),
-            );
+        let text = staged.file(&host.name, look::COMPOSE).unwrap_or_default();
+        let found: Vec<&str> = look::compose_services(text).into_keys().collect();
+        if found != SERVICES {
+            let found = format!("services: {}", found.join(", "));
+            report.file(&host.name, look::COMPOSE, found);
         }
     }
 }

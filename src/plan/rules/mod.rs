@@ -9,6 +9,7 @@ mod database;
 mod files;
 mod look;
 mod method;
+mod mistakes;
 mod ports;
 mod proxy;
 mod site;
@@ -218,6 +219,7 @@ fn catalogue() -> impl Iterator<Item = &'static Rule> {
         database::RULES,
         files::RULES,
         proxy::RULES,
+        mistakes::RULES,
         versions::RULES,
     ]
     .into_iter()

@@ -168,6 +168,12 @@ fn users_are_known_networks(plan: &Plan, _: &Context, report: &mut Report<'_>) {
             report.warn(key, format!("{everything} is every address"));
         }
     }
+    let allow = &plan.deployment.proxy.allow;
+    for users in &network.users {
+        if !allow.is_empty() && !allow.iter().any(|one| one.overlaps(users)) {
+            report.warn("proxy.allow", format!("lets nobody of {users} in"));
+        }
+    }
 }
 
 fn servers_are_apart_from_users(plan: &Plan, _: &Context, report: &mut Report<'_>) {

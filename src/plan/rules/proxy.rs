@@ -78,7 +78,7 @@ rules! {
         "the certificate is signed by an authority, not by itself",
         "every client must be told to trust it, and users learn to click warnings away",
         "use tls.source = \"internal-ca\"; policy.private_ca_required = true allows it";
-    "PROXY-106" Access Error "SEED P6; Mattermost TLS guide" Checked(certificate_is_usable) =>
+    "PROXY-106" Access Error "SEED P6; Mattermost TLS guide; M8" Checked(certificate_is_usable) =>
         "certificate, key and authority belong together, name the site, and are valid and strong",
         "NGINX does not start, or clients refuse the connection",
         "have the organization's authority issue a certificate with the site's name in subjectAltName and the purpose serverAuth";
@@ -98,7 +98,7 @@ rules! {
         "timeouts fit long requests",
         "shorter ones cut uploads, longer ones pile up dead connections",
         "use the generated site";
-    "PROXY-111" Access Error "SEED P6" Staged("the site of NGINX and config.json: one number, limits.upload_mb", one_size) =>
+    "PROXY-111" Access Error "SEED P6; M5" Staged("the site of NGINX and config.json: one number, limits.upload_mb", one_size) =>
         "the proxy lets through what the server accepts",
         "otherwise uploads between both limits end in 413",
         "set limits.upload_mb";

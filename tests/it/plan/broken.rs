@@ -132,6 +132,16 @@ pub(super) const BROKEN: &[Broken] = &[
         &[("20:11 E246", "no address of a host")],
     ),
     (
+        "IPv4 address written as IPv6",
+        &[("10.20.0.10", "::ffff:10.20.0.10")],
+        &[("20:11 E246", "::ffff:10.20.0.10 is no address of a host")],
+    ),
+    (
+        "IPv4 network written as IPv6",
+        &[("10.30.0.0/16", "::ffff:10.30.0.0/112")],
+        &[("15:10 E246", "`network.users`")],
+    ),
+    (
         "name as address",
         &[("10.20.0.10", "mm1.internal")],
         &[("20:11 E246", "`host[1].address`")],

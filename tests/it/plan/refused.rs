@@ -219,3 +219,35 @@ fn hostile_files_are_refused_without_a_panic() {
         assert!(said.contains("deployment.toml"), "{name}: {said}");
     }
 }
+
+#[test]
+fn a_pipe_that_nobody_writes_into_is_not_waited_for() {
+    let (folder, file) = folder(&edited(ONE_SERVER, &[("pki/chat.pem", "pipe")]));
+    let pipe = folder.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for (what, place) in [
+        (&pipe, "`format` is missing"),
+        (&file, "holds no PEM block"),
+    ] {
+        // SIGKILL, for a program that waits in `open` sees no other signal.
+        let output = Command::new("timeout")
+            .args([
+                "--signal=KILL",
+                "60",
+                env!("CARGO_BIN_EXE_haversack"),
+                "plan",
+            ])
+            .arg(what)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(place), "{said}");
+    }
+}

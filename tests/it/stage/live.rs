@@ -110,6 +110,18 @@ fn an_application_server_is_asked_for_its_database_bucket_licence_cluster_and_me
             "FILES-075 the probe /haversack-probe-app1-",
         ),
         (
+            "table",
+            "ERROR:  permission denied for schema public\n",
+            "FAIL",
+            "DB-063 mmuser logs in over TLS and may make tables: found 'ERROR:  permission denied for schema public'",
+        ),
+        (
+            "guess",
+            "1\n",
+            "FAIL",
+            "DB-065 the database accepts a wrong password",
+        ),
+        (
             "plain",
             "1\n",
             "FAIL",

@@ -37,8 +37,8 @@ esac"#;
 const PSQL: &str = r#"printf '%s' "$PGPASSWORD" >/password
 case "$*" in
 *sslmode=disable*) cat /world/plain ;;
-*CREATE*) printf '%s' "$PGPASSWORD" >/password.app; echo 1 ;;
-*) echo denied ;;
+*CREATE*) printf '%s' "$PGPASSWORD" >/password.app; cat /world/table ;;
+*) cat /world/guess ;;
 esac"#;
 const OPENSSL: &str = r#"case "$*" in
 s_client*-tls1*) ;;
@@ -80,6 +80,8 @@ const WELL: &[(&str, &str)] = &[
     ("restore", "exit 0"),
     ("uid", "2000"),
     ("plain", "no pg_hba.conf entry\n"),
+    ("table", "1\n"),
+    ("guess", "denied\n"),
     ("handshake", "    Verify return code: 0 (ok)\n"),
     ("enddate", "notAfter=Jan  1 00:00:00 2090 GMT\n"),
     ("backup", "success\n"),

@@ -2,7 +2,7 @@
 
 use super::{
     APART, CONFIG, Case, E, ENVIRONMENT, Group, HA, I, IL5, NFS, NO_DB, PRODUCTION, PUSH_ROLE,
-    ParsedCase, S3, SITE, StagedCase, TEAM, THREE_APPS, TWO_APPS, W, With, case,
+    ParsedCase, REPLICA, S3, SITE, StagedCase, TEAM, THREE_APPS, TWO_APPS, W, With, case,
 };
 
 pub(super) const GROUP: Group = Group {
@@ -115,12 +115,50 @@ const CASES: &[Case] = &[
 const STAGED: &[StagedCase] = &[
     StagedCase {
         id: "ARCH-003",
-        plan: &[NO_DB, APART],
+        plan: &[
+            NO_DB,
+            APART,
+            REPLICA,
+            ("\"proxy\", ", ""),
+            (
+                "+",
+                "[[host]]\nname = \"web1\"\naddress = \"10.20.0.5\"\ndistro = \"debian-12\"\nroles = [\"proxy\"]\n",
+            ),
+        ],
         files: &[
             ("db1", "install.sh", "#!/bin/sh\n"),
+            ("db2", "install.sh", "#!/bin/sh\n"),
             ("mm1", "install.sh", "#!/bin/sh\n"),
+            ("web1", "install.sh", "#!/bin/sh\n"),
         ],
-        breaks: &[("db1", "", "", "")],
+        breaks: &[
+            ("db1", "", "", ""),
+            ("db2", "", "", ""),
+            ("mm1", "", "", ""),
+        ],
+    },
+    // The database on an application server: the other server and the replica come after it.
+    StagedCase {
+        id: "ARCH-003",
+        plan: &[TWO_APPS, REPLICA],
+        files: &[
+            (
+                "mm1",
+                "/etc/systemd/system/mattermost.service",
+                "[Unit]\nAfter=network-online.target postgresql.service\n",
+            ),
+            ("app2", "install.sh", "#!/bin/sh\n"),
+            ("db2", "install.sh", "#!/bin/sh\n"),
+        ],
+        breaks: &[
+            ("mm1", "", "", ""),
+            (
+                "mm1",
+                "/etc/systemd/system/mattermost.service",
+                " postgresql.service",
+                "",
+            ),
+        ],
     },
     StagedCase {
         id: "ARCH-007",

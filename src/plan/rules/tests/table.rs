@@ -13,6 +13,41 @@ const IDS: &str = include_str!("ids.txt");
 /// Rules whose proof is not in the code of rules yet. This list may only become shorter.
 const PENDING: &[&str] = &[];
 
+/// The rules that hold on hosts: where the test of each stands, which sees a host that passes and one that
+/// does not, and the text of that file.
+const ON_HOST: &[(&str, &str, &str, &str)] = &[
+    (
+        "METHOD-047",
+        "preflight/probes/host.rs",
+        "the_engine_is_docker_on_linux",
+        include_str!("../../../preflight/probes/host.rs"),
+    ),
+    (
+        "DB-063",
+        "tests/it/stage/live.rs",
+        "an_application_server_is_asked_for_its_database_bucket_licence_cluster_and_metrics",
+        include_str!("../../../../tests/it/stage/live.rs"),
+    ),
+    (
+        "DB-067",
+        "preflight/probes/reach.rs",
+        "a_database_is_ready_or_says_exactly_why_not",
+        include_str!("../../../preflight/probes/reach.rs"),
+    ),
+    (
+        "FILES-082",
+        "preflight/probes/paths.rs",
+        "only_nfs_is_an_nfs_mount",
+        include_str!("../../../preflight/probes/paths.rs"),
+    ),
+    (
+        "FILES-087",
+        "preflight/probes/paths.rs",
+        "left_uploads_are_found",
+        include_str!("../../../preflight/probes/paths.rs"),
+    ),
+];
+
 /// What proves that a rule lets good pass, and that it reports bad; none: nothing does.
 fn proof(rule: &Rule) -> Option<(String, String)> {
     let plan = cases().find(|case| case.id == rule.id).map(|case| {
@@ -22,8 +57,10 @@ fn proof(rule: &Rule) -> Option<(String, String)> {
         };
         (changes(case.passes.0), changes(case.fails.0))
     });
-    let staged = staged_cases().find(|case| case.id == rule.id).map(|case| {
-        let (files, breaks) = (case.files.len(), case.breaks.len());
+    let of_rule = || staged_cases().filter(|case| case.id == rule.id);
+    let files: usize = of_rule().map(|case| case.files.len()).sum();
+    let breaks: usize = of_rule().map(|case| case.breaks.len()).sum();
+    let staged = (files > 0).then(|| {
         (
             format!("{files} staged files"),
             format!("{breaks} breaks of them"),
@@ -48,8 +85,11 @@ fn proof(rule: &Rule) -> Option<(String, String)> {
             let other = catalogue().find(|rule| rule.id == other)?;
             proof(other).map(|_| (format!("as {}", other.id), format!("as {}", other.id)))
         }
-        // The checks of hosts have their own tests, a passing and a failing one for each id.
-        Kind::OnHost(_) => Some(("tests of the host checks".to_owned(), "the same".to_owned())),
+        Kind::OnHost(_) => {
+            let (_, place, test, _) = ON_HOST.iter().find(|(id, ..)| *id == rule.id)?;
+            let name = format!("{place}: `{test}`");
+            Some((name.clone(), name))
+        }
     }
 }
 
@@ -111,6 +151,14 @@ fn every_rule_is_proved_by_a_pair() {
         lacking.is_empty(),
         "rules without a pair of tests: {lacking:?}"
     );
+}
+
+#[test]
+fn the_tests_of_rules_on_hosts_are_there() {
+    for (id, place, test, text) in ON_HOST {
+        let function = format!("fn {test}() {{");
+        assert!(text.contains(&function), "{id}: {place}");
+    }
 }
 
 #[test]
