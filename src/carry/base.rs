@@ -1,5 +1,7 @@
 //! What a delta leaves out, taken from the bundle that it builds on.
 
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::sums::{self, SUMS, Sums};
@@ -15,8 +17,11 @@ const MAX_ENTRIES: usize = 262_144;
 
 /// The folders of the bundle that a delta builds on.
 pub(super) struct Bases {
-    roots: Vec<Root>,
+    roots: Vec<(Root, OnceCell<BySize>)>,
 }
+
+/// The files of a folder by their size.
+type BySize = BTreeMap<u64, Vec<PathBuf>>;
 
 impl Bases {
     /// Opens the folders. One that has a list must be the bundle of this identity; one without may be any
@@ -38,7 +43,7 @@ impl Bases {
                     });
                 }
             }
-            roots.push(Root::open(dir)?);
+            roots.push((Root::open(dir)?, OnceCell::new()));
         }
         Ok(Self { roots })
     }
@@ -81,9 +86,16 @@ impl Bases {
         let own = file.path.to_path();
         let path = format!("{}/{}", sums::BASE, file.path);
         let mut problem = Problem::Missing { path: path.clone() };
-        for root in &self.roots {
+        for (root, known) in &self.roots {
             let mut places = vec![own.clone()];
-            places.extend(same_size(root, file.size, &own)?);
+            // One that is there and wrong was changed: another file would only hide that.
+            if !root.has(&own)? {
+                if known.get().is_none() {
+                    let _ = known.set(by_size(root)?);
+                }
+                let same = known.get().and_then(|known| known.get(&file.size));
+                places.extend(same.into_iter().flatten().cloned());
+            }
             for (number, place) in places.iter().enumerate() {
                 let Ok(mut from) = root.open_file(place) else {
                     continue;
@@ -115,16 +127,13 @@ fn identity(list: &Path) -> Result<Option<Digest>, CarryError> {
     Ok(full.ok().map(|full| full.identity()))
 }
 
-/// The other files of this size, sorted by path.
-fn same_size(root: &Root, size: u64, own: &Path) -> Result<Vec<PathBuf>, CarryError> {
-    if root.has(own)? && size > 0 {
-        // It is there: another file would only hide that it was changed.
-        return Ok(Vec::new());
+/// The plain files below a folder.
+fn by_size(root: &Root) -> Result<BySize, CarryError> {
+    let mut found = BySize::new();
+    for entry in root.walk(MAX_ENTRIES)?.entries {
+        if entry.kind == Kind::File {
+            found.entry(entry.size).or_default().push(entry.path);
+        }
     }
-    let found = root.walk(MAX_ENTRIES)?;
-    let files = found.entries.into_iter();
-    Ok(files
-        .filter(|entry| entry.kind == Kind::File && entry.size == size && entry.path != own)
-        .map(|entry| entry.path)
-        .collect())
+    Ok(found)
 }

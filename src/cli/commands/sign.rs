@@ -53,6 +53,11 @@ fn text(signed: &SignedBundle) -> String {
     text
 }
 
+/// What is said of a delta besides.
+const OF_DELTA: &str = "this is a delta: the list of the full bundle is signed too, in the same way. It is made by\n  \
+     (sed -n 's/^# base .*/# base none/; /^#/p' SHA256SUMS; grep -v '^#' SHA256SUMS | sed 's|  base/|  |' | LC_ALL=C sort -k 2) \
+     > full.list\n";
+
 fn detached(bundle: &Path, context: &Context<'_>) -> Result<Class, Failure> {
     let wanted = bundle::to_sign(bundle)?;
     let list = bundle.join("SHA256SUMS");
@@ -62,6 +67,11 @@ fn detached(bundle: &Path, context: &Context<'_>) -> Result<Class, Failure> {
          -out answer.sig SHA256SUMS\nthen add the answer:\n  haversack sign {dir} --attach answer.sig --public KEY.pem\n",
         identity = wanted.identity,
     );
+    let text = if wanted.sums.header().base.is_some() {
+        format!("{text}{OF_DELTA}")
+    } else {
+        text
+    };
     let value = json!({ "file": bundle.join("SHA256SUMS"), "identity": wanted.identity });
     context.output.result(&value, &text);
     Ok(Class::Ok)

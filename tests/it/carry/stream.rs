@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use haversack::bundle::contents::FileKind;
+use haversack::bundle::{Item, Source, pack};
 use haversack::carry::{self, CarryError};
 use haversack::event::{Cancel, Silent};
 use haversack::trust::directory::Trust;
@@ -12,7 +14,7 @@ use haversack::types::digest::Digest;
 use haversack::verify::Verdict;
 
 use super::{Sent, single, taking, tree};
-use crate::support::bundles::Sandbox;
+use crate::support::bundles::{Sandbox, info};
 
 /// A pipe that gives one byte at a time.
 struct Drip<'a>(&'a [u8]);
@@ -58,7 +60,41 @@ fn a_pipe_that_gives_one_byte_at_a_time_is_enough() {
 #[test]
 fn gnu_tar_writes_the_same_bytes_and_gnu_tar_and_bsdtar_give_the_folder_back() {
     let sent = Sent::new();
-    let files = tree(&sent.bundle);
+    assert_tars_agree(&sent.sandbox, &sent.bundle, &sent.file);
+}
+
+/// Sizes around a block, and names that do not fit the field of the name: the folders go into the other.
+#[test]
+fn odd_sizes_and_long_names_are_written_as_gnu_tar_writes_them() {
+    let sandbox = Sandbox::new();
+    let mut request = sandbox.request();
+    let (folder, name) = ("f".repeat(50), "n".repeat(94));
+    for size in [1_usize, 511, 512, 513, 1024, 262_144, 262_145] {
+        let bytes = vec![7; size];
+        let digest = sandbox.store.put(&bytes).unwrap();
+        let size = u64::try_from(size).unwrap();
+        request.items.push(Item {
+            path: format!("v1/files/{folder}/{folder}/{name}{size}")
+                .parse()
+                .unwrap(),
+            source: Source::Stored { digest, size },
+            info: info(size, FileKind::Artifact),
+        });
+    }
+    let bundle = sandbox.pack("bundle", &request).path;
+    let _ = haversack::bundle::sign(&bundle, &SigningKey::generate().unwrap()).unwrap();
+    assert_tars_agree(&sandbox, &bundle, &single(&bundle));
+    // What cannot be divided is refused before anything is written.
+    let (long, rest) = ("n".repeat(90), "r".repeat(45));
+    request.items[5].path = format!("v1/files/{long}/{long}/{rest}").parse().unwrap();
+    let target = sandbox.path("unfit");
+    let refused = pack(&target, &request, &sandbox.store, &Silent, &Cancel::new()).unwrap_err();
+    assert_eq!(refused.id(), "E310");
+    assert!(!target.exists());
+}
+
+fn assert_tars_agree(sandbox: &Sandbox, bundle: &Path, file: &[u8]) {
+    let files = tree(bundle);
     let rest = files
         .iter()
         .map(|(path, _)| path.as_str())
@@ -84,13 +120,13 @@ fn gnu_tar_writes_the_same_bytes_and_gnu_tar_and_bsdtar_give_the_folder_back() {
             "-",
         ])
         .args(&order)
-        .current_dir(&sent.bundle)
+        .current_dir(bundle)
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
-    assert!(made.stdout == sent.file, "GNU tar writes other bytes");
+    assert!(made.stdout == file, "GNU tar writes other bytes");
     for program in ["tar", "bsdtar"] {
-        let out = sent.sandbox.path(program);
+        let out = sandbox.path(program);
         std::fs::create_dir(&out).unwrap();
         let mut child = Command::new(program)
             .args(["-xf", "-"])
@@ -98,7 +134,7 @@ fn gnu_tar_writes_the_same_bytes_and_gnu_tar_and_bsdtar_give_the_folder_back() {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), &sent.file).unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), file).unwrap();
         assert!(child.wait().unwrap().success(), "{program}");
         assert_eq!(tree(&out), files, "{program}");
     }
