@@ -129,7 +129,14 @@ failures! {
 failures! {
     haversack::net::NetError,
     haversack::resolve::RecheckError,
-    haversack::resolve::ResolveError,
+}
+
+#[cfg(feature = "connected")]
+impl From<haversack::resolve::ResolveError> for Failure {
+    fn from(error: haversack::resolve::ResolveError) -> Self {
+        let details = error.details();
+        Self::new(error.id(), &error, error.hint()).with_details(details)
+    }
 }
 
 #[cfg(feature = "connected")]

@@ -2,7 +2,7 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -73,6 +73,16 @@ impl PartFile {
             .seek(SeekFrom::Start(0))
             .map(|_| ())
             .at("seek in", &self.path)
+    }
+
+    /// Writes all of these bytes at this place, while another thread may sync.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), PathError> {
+        self.file
+            .write_all_at(bytes, offset)
+            .at("write", &self.path)
     }
 
     /// Makes sure that its content survives a power loss.

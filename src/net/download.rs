@@ -1,6 +1,6 @@
 //! One file from one URL into a `.part` file, resumed where the server allows it.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 
 use super::client::{Client, content_length, header, refuse_encoded, refuse_html};
 use super::error::NetError;
+use super::pour::pour;
 use super::retry::{Attempts, Progress};
 use crate::event::Cancel;
-use crate::fs::{self, At, PartFile, PathError};
+use crate::fs::{self, PartFile, PathError};
 use crate::types::digest::{Digest, Hasher};
 use crate::types::url::SafeUrl;
 
@@ -191,27 +192,31 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<(), NetError> {
         let limit = expected.size.unwrap_or(expected.limit);
-        let mut buffer = vec![0; self.throttle.piece()];
+        let rest = content_length(answer.headers())
+            .or(expected.size)
+            .unwrap_or(0);
         let mut meter = self.meter(part.len());
-        loop {
-            let count = answer.read(&mut buffer).map_err(|source| {
-                NetError::of_body(url, part.len(), self.options.min_rate, source)
-            })?;
-            if count == 0 {
-                break;
+        let shape = (rest, self.throttle.piece());
+        pour(&part.file, &mut part.hasher, shape, |pour| {
+            loop {
+                let count = answer.read(pour.buffer()).map_err(|source| {
+                    NetError::of_body(url, pour.at(), self.options.min_rate, source)
+                })?;
+                if count == 0 {
+                    return Ok(());
+                }
+                if pour.at() == 0 {
+                    refuse_html(url, &reqwest::header::HeaderMap::new(), pour.piece(count))?;
+                }
+                let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
+                if pour.at().saturating_add(count_64) > limit {
+                    return Err(too_long(url, limit));
+                }
+                pour.write(count)?;
+                tell(pour.at());
+                meter.pass(url, count, cancel)?;
             }
-            let chunk = buffer.get(..count).unwrap_or_default();
-            if part.len() == 0 {
-                refuse_html(url, &reqwest::header::HeaderMap::new(), chunk)?;
-            }
-            let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
-            if part.len().saturating_add(count_64) > limit {
-                return Err(too_long(url, limit));
-            }
-            part.write(chunk)?;
-            tell(part.len());
-            meter.pass(url, count, cancel)?;
-        }
+        })?;
         if expected.size.is_some_and(|size| part.len() < size) {
             return Err(NetError::Broken {
                 url: url.clone(),
@@ -325,13 +330,6 @@ impl Part {
         self.etag = None;
         self.joined = false;
         self.file.restart()
-    }
-
-    fn write(&mut self, chunk: &[u8]) -> Result<(), PathError> {
-        let written = self.file.write_all(chunk);
-        written.at("write", self.file.path())?;
-        self.hasher.update(chunk);
-        Ok(())
     }
 
     fn finish(self) -> Downloaded {

@@ -236,6 +236,33 @@ pub enum ResolveError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// Several artifacts cannot be locked.
+    #[error("{} of {of} artifacts cannot be locked", .failures.len())]
+    Several {
+        /// How many there are.
+        of: usize,
+        /// Path and reason of those that failed, in the order of the manifest; at least two.
+        failures: Vec<(String, ResolveError)>,
+    },
+}
+
+/// All results, or why not: the only error, or all of them.
+pub(super) fn all<T>(
+    results: Vec<Result<T, (String, ResolveError)>>,
+) -> Result<Vec<T>, ResolveError> {
+    let of = results.len();
+    let (mut good, mut failures) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(one) => good.push(one),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match failures.len() {
+        0 => Ok(good),
+        1 => Err(failures.remove(0).1),
+        _ => Err(ResolveError::Several { of, failures }),
+    }
 }
 
 impl From<AptError> for ResolveError {
@@ -270,13 +297,38 @@ impl ResolveError {
             Self::Apt(error) => id_of_apt(error),
             Self::Source(error) => error.id(),
             Self::Cancelled(_) => "E130",
+            Self::Several { failures, .. } => failures.first().map_or("E990", |(_, one)| one.id()),
         }
+    }
+
+    /// Every artifact that cannot be locked, in a line each: id, path and reason. Empty when the message
+    /// says it all.
+    #[must_use]
+    pub fn details(&self) -> String {
+        let Self::Several { failures, .. } = self else {
+            return String::new();
+        };
+        let mut lines = String::new();
+        for (path, error) in failures {
+            let mut line = format!("{}  {path}: {error}", error.id());
+            let mut next = std::error::Error::source(error);
+            while let Some(cause) = next {
+                line = format!("{line}: {cause}");
+                next = cause.source();
+            }
+            lines.push_str(&line);
+            lines.push('\n');
+        }
+        lines
     }
 
     /// The next step.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Several { failures, .. } => {
+                return failures.first().and_then(|(_, one)| one.hint());
+            }
             Self::Disagree {
                 update: Some(name), ..
             } => {

@@ -86,9 +86,13 @@ pub fn resolve(
     });
     note_newer_releases(manifest, observer);
     let keys = evidence::fetch_keys(manifest, &means)?;
-    let mut artifacts = pool::try_map(&manifest.artifacts, options.jobs, |wanted| {
-        artifact::resolve(wanted, &keys, &means)
+    // One that fails does not stop the others, so that one run tells everything that is wrong.
+    let results = pool::try_map(&manifest.artifacts, options.jobs, |wanted| {
+        let result = artifact::resolve(wanted, &keys, &means);
+        cancel.check()?;
+        Ok::<_, ResolveError>(result.map_err(|error| (wanted.path.to_string(), error)))
     })?;
+    let mut artifacts = error::all(results)?;
     give_own_places(&mut artifacts)?;
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
     let repositories = match &manifest.apt {
