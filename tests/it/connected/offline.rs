@@ -204,3 +204,33 @@ fn a_host_is_asked_for_no_more_at_once_than_allowed() {
         assert_eq!(server.most_at_once(), most, "--per-host {per_host}");
     }
 }
+
+#[test]
+fn a_lock_tells_of_every_artifact_that_cannot_be_had() {
+    let (one, two) = (scattered(1, 1000), scattered(2, 1000));
+    let place = |name: &str| vec![format!("https://localhost:1/{name}")];
+    let orders = Orders::new(&[
+        Order {
+            places: place("one.bin"),
+            bytes: &one,
+        },
+        Order {
+            places: place("two.bin"),
+            bytes: &two,
+        },
+    ]);
+    let output = orders
+        .command(&[&["lock", "m.toml", "--offline"], QUIET.as_slice()].concat())
+        .output()
+        .unwrap();
+    let (id, message, exit) = refusal(&output);
+    assert_eq!((id.as_str(), exit), ("E711", 7));
+    assert_eq!(message, "2 of 2 artifacts cannot be locked");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for name in ["one.bin", "two.bin"] {
+        assert!(
+            stderr.contains(&format!("E711  files/extra-tool/{name}: ")),
+            "{stderr}"
+        );
+    }
+}
