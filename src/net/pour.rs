@@ -56,7 +56,7 @@ pub(super) fn pour<R>(
     thread::scope(|scope| {
         let (full, chunks) = mpsc::sync_channel::<(Vec<u8>, usize)>(WAITING);
         let (back, empty) = mpsc::channel();
-        let (flusher, flushes) = mpsc::channel::<()>();
+        let (flusher, due) = mpsc::channel::<()>();
         scope.spawn(move || {
             for (chunk, count) in chunks {
                 hasher.update(chunk.get(..count).unwrap_or_default());
@@ -65,9 +65,9 @@ pub(super) fn pour<R>(
             }
         });
         scope.spawn(move || {
-            while flushes.recv().is_ok() {
+            while due.recv().is_ok() {
                 // What came meanwhile is flushed too.
-                while flushes.try_recv().is_ok() {}
+                while due.try_recv().is_ok() {}
                 // Only a beginning: an error shows when the store is synced.
                 let _ = file.sync();
             }
