@@ -26,6 +26,9 @@ pub const FORMAT: u32 = 2;
 /// Most parts of a cut file: `.000` to `.999`.
 pub const MAX_PARTS: usize = 1000;
 
+/// How the entry of [`FileInfo::vouched`] begins that says why nobody vouches.
+pub const UNVOUCHED: &str = "nobody: ";
+
 /// The content of `bundle.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +136,19 @@ impl Contents {
             found.extend(info.components.iter().map(ToString::to_string));
         }
         found.into_iter().collect()
+    }
+
+    /// The files that nobody upstream vouches for, as `path: reason`, in the order of the bundle.
+    #[must_use]
+    pub fn unvouched(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let cut = self.cut.iter().map(|(path, cut)| (path, &cut.info));
+        for (path, info) in self.files.iter().chain(cut) {
+            let reasons = info.vouched.iter();
+            let reasons = reasons.filter_map(|line| line.strip_prefix(UNVOUCHED));
+            found.extend(reasons.map(|reason| format!("{path}: {reason}")));
+        }
+        found
     }
 
     /// The canonical text.

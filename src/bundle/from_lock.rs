@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map;
 
 use crate::bundle::base::Base;
-use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo};
+use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo, UNVOUCHED};
+use crate::bundle::evidence_text;
 use crate::bundle::header::{Created, FieldError, Marking, Sequence};
 use crate::bundle::request::{Item, PackRequest, Source};
 use crate::bundle::volumes::VolumeSize;
@@ -104,7 +105,9 @@ pub fn from_lock(
         }
         repositories.push(repository_info(repository)?);
     }
+    let by_hand = evidence_text::text(lock);
     for (name, text) in [
+        ("README.txt", by_hand.as_str()),
         ("manifest.toml", manifest_text),
         ("manifest.lock", lock_text),
     ] {
@@ -255,7 +258,7 @@ fn vouched(evidence: &Evidence) -> String {
             format!("the release API, a second opinion only, states its SHA-256 ({url})")
         }
         Vouched::FirstLock(reason) => {
-            format!("nobody: pinned when it was first locked; {reason}")
+            format!("{UNVOUCHED}pinned when it was first locked; {reason}")
         }
     }
 }
@@ -395,6 +398,7 @@ mod tests {
         assert_eq!(
             paths,
             [
+                "evidence/README.txt",
                 "evidence/app/app.tar.gz.sig",
                 "evidence/keys/release.asc",
                 "evidence/manifest.lock",
@@ -405,7 +409,7 @@ mod tests {
                 "v1/files/app/app.tar.gz",
             ]
         );
-        let app = &request.items[7].info;
+        let app = &request.items[8].info;
         assert!(app.stand_in);
         assert_eq!(
             app.vouched,
@@ -419,7 +423,7 @@ mod tests {
         );
         let planned = request.plan().unwrap();
         let list = planned.list(&BTreeMap::new()).unwrap();
-        assert_eq!(list.header().files, 12);
+        assert_eq!(list.header().files, 13);
         let again = request.plan().unwrap().list(&BTreeMap::new()).unwrap();
         assert_eq!(again.identity(), list.identity());
     }

@@ -3,6 +3,7 @@
 mod base;
 pub mod contents;
 mod documents;
+mod evidence_text;
 mod from_lock;
 pub mod header;
 mod pack;

@@ -172,6 +172,11 @@ fn with_catalogue(mut row: Standing, artifact: &Artifact, today: jiff::civil::Da
     let Some(locked) = row.locked.clone() else {
         return row;
     };
+    if artifact.stand_in {
+        row.remarks
+            .push("it stands in for the real program".to_owned());
+        return row;
+    }
     for finding in catalogue::advisories_of(row.component.as_str(), &locked) {
         let mut accepted = artifact.accepted.iter();
         let accepted = accepted.find(|one| one.id == finding.id);

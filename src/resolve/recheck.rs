@@ -5,11 +5,13 @@
 //! states the digest, the signature is good over the very file, the package lists vouch for every
 //! package, and their index is signed by the keyring.
 
+use std::io::Read;
+
 use jiff::Timestamp;
 
 use super::evidence::{MAX_KEY, MAX_SIGNATURE};
 use crate::event::{Cancel, Cancelled};
-use crate::fs::{self, PathError};
+use crate::fs::PathError;
 use crate::lock::{Artifact, Evidence, Lock, LockedFile, Repository, Vouched};
 use crate::manifest::{self, Manifest, Origin, SignedBy, Source, Wanted};
 use crate::pool;
@@ -413,11 +415,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn open(&self, artifact: &Artifact) -> Result<fs::File, RecheckError> {
-        let place = self.store.place(&artifact.file.sha256);
-        let place =
-            place.ok_or_else(|| unproven(artifact.file.path.as_str(), "it is not there"))?;
-        Ok(fs::open(&place)?)
+    fn open(&self, artifact: &Artifact) -> Result<Box<dyn Read>, RecheckError> {
+        let file = self.store.open(&artifact.file.sha256)?;
+        file.ok_or_else(|| unproven(artifact.file.path.as_str(), "it is not there"))
     }
 
     fn read(&self, file: &LockedFile, limit: u64) -> Result<Vec<u8>, RecheckError> {

@@ -281,7 +281,9 @@ impl<'s> Shop<'s> {
 
 /// Stops at a version that the catalogue refuses, and warns of what is accepted or only worth a word.
 fn refuse(manifest: &Manifest, observer: &dyn Observer) -> Result<(), ResolveError> {
-    for artifact in &manifest.artifacts {
+    // A stand-in is not the program that its version is of.
+    let real = manifest.artifacts.iter().filter(|one| !one.stand_in);
+    for artifact in real {
         for finding in catalogue::advisories_of(artifact.component.as_str(), &artifact.version) {
             let accepted = accepted_reason(artifact, &finding.id);
             if accepted.is_none() && finding.verdict == catalogue::Concern::Refuse {

@@ -94,6 +94,10 @@ pub(super) fn hash_all(
             .contents
             .as_ref()
             .map_or_else(Vec::new, Contents::stand_ins),
+        first_locks: found
+            .contents
+            .as_ref()
+            .map_or_else(Vec::new, Contents::unvouched),
         signers: authentic.judgement.signers.clone(),
         threshold,
         ignored_signatures: authentic.judgement.ignored.clone(),

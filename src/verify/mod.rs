@@ -34,6 +34,7 @@ use crate::bundle::contents::Contents;
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
+use crate::store::Listed;
 use crate::trust::directory::Trust;
 use crate::trust::judge::Signer;
 use crate::types::digest::{Digest, Hasher};
@@ -260,6 +261,22 @@ impl AuthenticBundle {
         let told = &mut |_| Ok(());
         self.read_pieces(path, Some((&mut bytes, &here)), told)?;
         Ok(bytes)
+    }
+
+    /// The files that are here, by digest; one that is cut by its parts.
+    #[must_use]
+    pub fn shelf(&self) -> Listed {
+        let place = |path: &RelPath| {
+            let (root, ..) = self.locate(path).ok()?;
+            Some(root.path().join(path.to_path()))
+        };
+        let listed = self.sums().entries().iter();
+        let whole = listed.filter_map(|(path, digest)| Some((*digest, vec![place(path)?])));
+        let cut = self.physical.cut.values().filter_map(|cut| {
+            let parts: Option<Vec<_>> = cut.parts.iter().map(place).collect();
+            Some((cut.sha256, parts?))
+        });
+        whole.chain(cut).collect()
     }
 
     /// What each file is; a file that is cut stands there whole.

@@ -52,6 +52,8 @@ pub struct VerifyReport {
     /// Components whose files stand in for the real programs: not for production. Empty when
     /// `bundle.json` is wrong, for then nothing is known about them.
     pub stand_ins: Vec<String>,
+    /// Files that nobody upstream vouches for, as `path: reason`. Empty when `bundle.json` is wrong.
+    pub first_locks: Vec<String>,
     /// Trusted keys that signed.
     pub signers: Vec<Signer>,
     /// How many of them the policy asks for.
@@ -92,6 +94,7 @@ impl VerifyReport {
             header: authentic.sums.header().clone(),
             target: Some(contents.target),
             stand_ins: contents.stand_ins(),
+            first_locks: contents.unvouched(),
             signers: authentic.judgement.signers.clone(),
             threshold,
             ignored_signatures: authentic.judgement.ignored.clone(),

@@ -48,6 +48,11 @@ pub(crate) struct VerifyArgs {
     pub(crate) bundle: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    /// Also check the upstreams' own signatures and checksums again, from the evidence that the bundle
+    /// carries; no network is used. Keys are judged as of the time when the bundle was made.
+    #[cfg(feature = "connected")]
+    #[arg(long)]
+    pub(crate) evidence: bool,
 }
 
 #[derive(Debug, Args)]

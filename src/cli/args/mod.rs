@@ -117,7 +117,7 @@ pub(crate) enum Command {
     /// Prove a bundle: signatures, list, and every byte.
     #[command(
         after_help = "Examples:\n  haversack verify /media/disc/mattermost-42 --trust /etc/haversack/trust\n  \
-                            haversack verify out/b --trust trust --json > report.json"
+                            haversack verify out/b --trust trust --json > report.json\n  haversack verify out/b --trust trust --evidence      (for an auditor; evidence/README.txt says how without Haversack)"
     )]
     Verify(VerifyArgs),
     /// Write a signed bundle as one file, for a diode or a guard that takes no folders.

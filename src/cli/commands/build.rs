@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::lock::{Wish, Workshop, lock_path};
 use super::receipt::base_of;
-use super::{Context, stand_ins_line};
+use super::{Context, first_lock_lines, stand_ins_line};
 use crate::cli::args::BuildArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -223,7 +223,11 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
         .filter(|one| one.stand_in)
         .map(|one| one.component.as_str())
         .collect();
-    let warning = stand_ins_line(&stand_ins);
+    let accepted = lock.accepted();
+    let accepted = accepted.iter().map(|one| format!("  ACCEPTED   {one}\n"));
+    let warning = stand_ins_line(&stand_ins)
+        + &first_lock_lines(&lock.unvouched())
+        + &accepted.collect::<String>();
     let state = if built.existing {
         "was there already, byte for byte"
     } else {

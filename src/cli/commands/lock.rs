@@ -18,7 +18,7 @@ use haversack::types::name::Name;
 use haversack::types::size::ByteSize;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, first_lock_lines};
 use crate::cli::args::{LockArgs, SourceArgs};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -260,6 +260,10 @@ fn shown(path: &Path, lock: &Lock) -> String {
             ByteSize(bytes).to_string(),
             repository.packages.len(),
         );
+    }
+    text.push_str(&first_lock_lines(&lock.unvouched()));
+    for accepted in lock.accepted() {
+        let _ = writeln!(text, "  ACCEPTED   {accepted}");
     }
     let _ = writeln!(text, "  wrote {}", path.display());
     text

@@ -50,6 +50,12 @@ fn stand_ins_line<Name: AsRef<str>>(names: &[Name]) -> String {
     )
 }
 
+/// A line for each file that nobody upstream vouches for.
+fn first_lock_lines(files: &[String]) -> String {
+    let line = |file: &String| format!("  FIRST LOCK {file}\n");
+    files.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,8 @@
 //! `haversack verify`: proves a bundle.
 
+#[cfg(feature = "connected")]
+mod evidence;
+
 use std::fmt::Write as _;
 
 use haversack::carry::{self, Taking};
@@ -8,7 +11,7 @@ use haversack::fs;
 use haversack::types::size::ByteSize;
 use haversack::verify::{self, Damage, Verdict, VerifyReport};
 
-use super::{Context, stand_ins_line};
+use super::{Context, first_lock_lines, stand_ins_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -49,6 +52,10 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             .memory
             .record(&report.header, &report.identity, reason)?;
     }
+    #[cfg(feature = "connected")]
+    if args.evidence {
+        return evidence::run(&dirs, &report, &trusting, context);
+    }
     context.output.result(&report, &text(&report));
     Ok(report.id().map_or(Class::Ok, Class::of_id))
 }
@@ -85,6 +92,7 @@ pub(super) fn text(report: &VerifyReport) -> String {
         ByteSize(report.bytes_good)
     );
     text.push_str(&stand_ins_line(&report.stand_ins));
+    text.push_str(&first_lock_lines(&report.first_locks));
     for ignored in &report.ignored_signatures {
         let _ = writeln!(text, "  not counted: {}: {}", ignored.file, ignored.reason);
     }

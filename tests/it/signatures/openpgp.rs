@@ -22,7 +22,7 @@ const SIGNED: &str = "20260201T000000";
 
 /// Where the two judge otherwise, on purpose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Verdict {
+pub(super) enum Verdict {
     BothAccept,
     BothRefuse,
     /// Haversack is stricter, because…
@@ -31,6 +31,16 @@ enum Verdict {
     OnlyHaversack(&'static str),
 }
 use Verdict::{BothAccept, BothRefuse, OnlyGpgv, OnlyHaversack};
+
+/// Whether gpgv and Haversack accept.
+pub(super) const fn accepted(verdict: Verdict) -> (bool, bool) {
+    match verdict {
+        BothAccept => (true, true),
+        BothRefuse => (false, false),
+        OnlyGpgv(_) => (true, false),
+        OnlyHaversack(_) => (false, true),
+    }
+}
 
 const EXPIRED: &str =
     "gpgv does not look at the end of keys; whoever held an ended key may have lost it";
@@ -308,11 +318,10 @@ fn gpgv_and_haversack_agree_but_where_a_reason_is_given() {
     println!("{:<44} gpgv  haversack", "signature");
     for row in &rows {
         let (theirs, ours) = (gpgv(&gpg, row), haversack(row, now));
-        let (expected, why) = match row.verdict {
-            BothAccept => ((true, true), ""),
-            BothRefuse => ((false, false), ""),
-            OnlyGpgv(why) => ((true, false), why),
-            OnlyHaversack(why) => ((false, true), why),
+        let expected = accepted(row.verdict);
+        let why = match row.verdict {
+            BothAccept | BothRefuse => "",
+            OnlyGpgv(why) | OnlyHaversack(why) => why,
         };
         println!("{:<44} {theirs:<5} {:<5} {why}", row.what, ours.is_ok());
         if (theirs, ours.is_ok()) != expected {
