@@ -9,6 +9,6 @@ mod filter;
 mod live;
 mod replica;
 mod services;
-mod tools;
+pub(crate) mod tools;
 pub(crate) mod topology;
 mod world;

@@ -1,7 +1,7 @@
-//! The deployments of the matrix: every topology on every distribution with every storage that the
-//! rules accept, and over these rows every pair of values of every two dimensions.
+//! The deployments of the matrix: every pair of values of every two dimensions that the rules accept, and
+//! on demand every topology on every distribution with every storage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use haversack::types::target::{Distribution, Family};
@@ -70,28 +70,22 @@ impl Case {
         words.get(*value).expect("a known value")
     }
 
-    /// Whether the rules accept the combination and this version stages it.
+    /// Whether the rules accept the combination.
     fn is_valid(&self) -> bool {
         let ha = self.word(TOPOLOGY).starts_with("ha");
         let family = self.distribution().family();
-        // FILE-018: several application servers need storage that they share.
+        // ARCH-017: several application servers need storage that they share.
         let storage = !(ha && self.is(STORAGE, "local"));
         // The packages of the Red Hat family hold no ufw, those of Debian no firewalld by default.
         let firewall = match family {
             Family::Debian => !self.is(FIREWALL, "firewalld"),
             Family::Rhel => !self.is(FIREWALL, "ufw"),
         };
-        storage && firewall && self.is_staged()
-    }
-
-    /// What this version can stage.
-    fn is_staged(&self) -> bool {
-        self.is(DISTRIBUTION, "debian-12")
-            && self.is(TOPOLOGY, "single")
-            && ["local", "minio", "s3"].contains(&self.word(STORAGE))
-            && self.is(SIGN_IN, "password")
-            && self.is(PROTECTION, "none")
-            && self.is(FIREWALL, "nftables")
+        // The ufw of Ubuntu 22.04 has no rules for VRRP; staging says so.
+        let filter = !(self.is(TOPOLOGY, "ha-vip")
+            && self.is(FIREWALL, "ufw")
+            && self.is(DISTRIBUTION, "ubuntu-22.04"));
+        storage && firewall && filter
     }
 
     /// Its name in messages: the words of all dimensions.
@@ -220,7 +214,10 @@ impl Case {
                 hosts.push((20, "db1".to_owned(), vec!["db"]));
                 if topology == "ha-replica-monitor" {
                     hosts.push((21, "db2".to_owned(), vec!["db-replica"]));
-                    hosts.push((40, "mon1".to_owned(), vec!["monitor"]));
+                    // The Red Hat family has no package of Prometheus.
+                    if self.distribution().family() == Family::Debian {
+                        hosts.push((40, "mon1".to_owned(), vec!["monitor"]));
+                    }
                 }
             }
         }
@@ -372,27 +369,45 @@ pub(super) fn all_pairs() -> BTreeSet<Pair> {
         .collect()
 }
 
-/// The rows of the matrix: one for each topology, distribution and storage, each with the options
-/// that bring the most pairs not seen before; then rows for the pairs that are left; and no fewer
-/// than `least`.
-pub(super) fn matrix(least: usize) -> Vec<Case> {
+/// How much of the matrix there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every pair of values of every two dimensions.
+    Pairs,
+    /// Also every topology on every distribution with every storage.
+    Whole,
+}
+
+/// The rows of the matrix, and no fewer than `least`: each takes the values that bring the most pairs not
+/// seen before.
+pub(super) fn matrix(least: usize, extent: Extent) -> Vec<Case> {
     let all = all();
     let mut left = all_pairs();
-    let key = |case: &Case| case.values[..=STORAGE].to_vec();
-    let bases: BTreeSet<Vec<usize>> = all.iter().map(key).collect();
-    let of_base =
-        |base: &[usize]| -> Vec<&Case> { all.iter().filter(|case| key(case) == base).collect() };
     let every: Vec<&Case> = all.iter().collect();
-    let mut rows: Vec<Case> = Vec::new();
-    for base in &bases {
-        take(&of_base(base), &mut rows, &mut left);
+    // The first three dimensions are what files differ by most.
+    let mut groups: BTreeMap<Vec<usize>, Vec<&Case>> = BTreeMap::new();
+    for case in &all {
+        let key = case.values[..=STORAGE].to_vec();
+        groups.entry(key).or_default().push(case);
     }
-    while !left.is_empty() && take(&every, &mut rows, &mut left) {}
-    let mut next = bases.iter().cycle();
-    while rows.len() < least.min(all.len()) {
-        if !take(&of_base(next.next().unwrap()), &mut rows, &mut left) {
-            take(&every, &mut rows, &mut left);
+    let mut rows: Vec<Case> = Vec::new();
+    if extent == Extent::Whole {
+        for group in groups.values() {
+            take(group, &mut rows, &mut left);
         }
+    }
+    while !left.is_empty() {
+        let gain = |key: &[usize]| pairs(key).filter(|pair| left.contains(pair)).count();
+        let (key, group) = groups.iter().max_by_key(|(key, _)| gain(key)).unwrap();
+        let candidates = if gain(key) > 0 { group } else { &every };
+        assert!(
+            take(candidates, &mut rows, &mut left),
+            "a pair is in no row"
+        );
+    }
+    let mut next = groups.values().cycle();
+    while rows.len() < least.min(all.len()) {
+        take(next.next().unwrap(), &mut rows, &mut left);
     }
     rows
 }

@@ -1,8 +1,9 @@
 //! Each generated file against the program that will read it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde_json::json;
 
@@ -199,23 +200,32 @@ fn apt_understands_the_package_sources() {
     assert!(!sources.to_lowercase().contains("trusted"));
 }
 
+/// A project with Mattermost's published types and the compiler, fetched once and kept.
+pub(crate) fn types_project() -> &'static Path {
+    static PROJECT: OnceLock<PathBuf> = OnceLock::new();
+    PROJECT.get_or_init(|| {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/types-check");
+        fs::create_dir_all(&project).unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/types-check");
+        for file in ["package.json", "package-lock.json", "tsconfig.json"] {
+            fs::copy(source.join(file), project.join(file)).unwrap();
+        }
+        if !project.join("node_modules/typescript/bin/tsc").exists() {
+            run(tool("npm", "npm").current_dir(&project).args([
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+            ]));
+        }
+        project
+    })
+}
+
 #[test]
 fn the_configuration_is_what_mattermost_publishes_types_for() {
     let staged = Staged::new();
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/types-check");
-    fs::create_dir_all(&project).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/types-check");
-    for file in ["package.json", "package-lock.json", "tsconfig.json"] {
-        fs::copy(source.join(file), project.join(file)).unwrap();
-    }
-    if !project.join("node_modules/typescript/bin/tsc").exists() {
-        run(tool("npm", "npm").current_dir(&project).args([
-            "ci",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-        ]));
-    }
+    let project = types_project();
     let check = |config: &str| {
         let text = format!(
             "import type {{AdminConfig}} from '@mattermost/types/config';\n\
@@ -224,7 +234,7 @@ fn the_configuration_is_what_mattermost_publishes_types_for() {
         );
         fs::write(project.join("config.ts"), text).unwrap();
         tool("node", "nodejs")
-            .current_dir(&project)
+            .current_dir(project)
             .arg("node_modules/typescript/bin/tsc")
             .arg("--project")
             .arg(".")

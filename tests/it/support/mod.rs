@@ -9,6 +9,7 @@ pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod newest_nginx;
 pub(crate) mod nginx;
 pub(crate) mod orders;
 pub(crate) mod postgres;
