@@ -72,6 +72,10 @@ pub(crate) struct Scenario {
     pub(crate) between: fn(&Case<'_>) -> Vec<String>,
     /// Whether the result of a later run, or of the run itself, is complete and right.
     pub(crate) complete: fn(&Case<'_>) -> Vec<String>,
+    /// Whether the command refuses to run again when its result is there.
+    pub(crate) once: bool,
+    /// How it may end too when the system refuses something.
+    pub(crate) or_code: Option<i32>,
     /// What must outlive the scenario.
     pub(crate) _held: Option<Box<dyn std::any::Any + Send + Sync>>,
 }
@@ -257,14 +261,21 @@ impl<'s> Bench<'s> {
                 "0".to_owned()
             }
             (Fault::Refuse(_) | Fault::From(_), Some(6)) => "6".to_owned(),
+            (Fault::Refuse(_) | Fault::From(_), code) if code == scenario.or_code => {
+                format!("{}", code.unwrap_or_default())
+            }
             (_, code) => {
                 wrong.push(format!("ended with {code:?}: {}", text(&output)));
                 format!("{code:?}")
             }
         };
         wrong.extend((scenario.between)(&case));
+        let done = (scenario.complete)(&case).is_empty();
         let again = self.command(&folder).output().unwrap();
-        if again.status.success() {
+        if done && scenario.once {
+            // What is there was right before, and still is.
+            wrong.extend((scenario.complete)(&case));
+        } else if again.status.success() {
             wrong.extend((scenario.complete)(&case));
         } else {
             wrong.push(format!("the next run ended with {}", text(&again)));

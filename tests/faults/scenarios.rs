@@ -40,6 +40,8 @@ pub(crate) fn verify() -> Scenario {
             case.old_or_new(name).into_iter().collect()
         },
         complete: |case| case.new("state/accepted.json").into_iter().collect(),
+        once: false,
+        or_code: None,
         _held: None,
     }
 }
@@ -64,6 +66,8 @@ pub(crate) fn sign_bundle() -> Scenario {
             names.filter_map(|name| case.old_or_new(&name)).collect()
         },
         complete: |case| case.new("bundle").into_iter().collect(),
+        once: false,
+        or_code: None,
         _held: None,
     }
 }
@@ -85,6 +89,9 @@ pub(crate) fn repair() -> Scenario {
         outputs: &["out", "state"],
         between: |case| case.old_or_new("out").into_iter().collect(),
         complete: |case| case.new("out").into_iter().collect(),
+        once: true,
+        // What cannot be read is lost like what was damaged.
+        or_code: Some(3),
         _held: None,
     }
 }
@@ -123,6 +130,8 @@ pub(crate) fn build() -> Scenario {
             let names = ["out", "m.lock"];
             names.iter().filter_map(|name| case.new(name)).collect()
         },
+        once: false,
+        or_code: None,
         _held: Some(Box::new(server)),
     }
 }
@@ -182,6 +191,8 @@ pub(crate) fn stage_anew() -> Scenario {
             }
         },
         complete: same_names,
+        once: false,
+        or_code: None,
         _held: None,
     }
 }
@@ -208,6 +219,8 @@ pub(crate) fn stage_over() -> Scenario {
         outputs: &["staged", "state"],
         between: |case| case.old_or_new("staged").into_iter().collect(),
         complete: |case| case.new("staged").into_iter().collect(),
+        once: false,
+        or_code: None,
         _held: None,
     }
 }
