@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use haversack::bundle::sign;
+use haversack::bundle::{PackRequest, Source, sign};
 use haversack::parity::shape::Amount;
 use haversack::trust::key::SigningKey;
 use haversack::types::digest::Digest;
@@ -11,6 +11,21 @@ use crate::bench::{Case, Scenario, copy, tree};
 use crate::bundles::Sandbox;
 use crate::http::Server;
 use crate::staged::Staged;
+
+/// A bundle of 20 kB.
+pub(crate) fn small_request(sandbox: &Sandbox) -> PackRequest {
+    let bytes: Vec<u8> = (0..5_000_u32).flat_map(u32::to_le_bytes).collect();
+    let digest = sandbox.store.put(&bytes).unwrap();
+    let size = u64::try_from(bytes.len()).unwrap();
+    let mut request = sandbox.request();
+    for item in &mut request.items {
+        if item.path.as_str() == "v1/files/app/app-1.2.3.tar.gz" {
+            item.source = Source::Stored { digest, size };
+            item.info.size = size;
+        }
+    }
+    request
+}
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
@@ -21,7 +36,7 @@ fn signed(parity: Option<Amount>) -> (tempfile::TempDir, SigningKey) {
     let sandbox = Sandbox::new();
     let key = SigningKey::generate().unwrap();
     sandbox.trust("trust", &[&key], "");
-    let mut request = sandbox.small_request();
+    let mut request = small_request(&sandbox);
     request.parity = parity;
     let bundle = sandbox.pack("bundle", &request);
     let _ = sign(&bundle.path, &key).unwrap();

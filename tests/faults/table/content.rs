@@ -6,6 +6,7 @@ use haversack::bundle::sign;
 
 use super::yard::{APP, DEB, flipped, tool};
 use super::{Row, row};
+use crate::scenarios::small_request;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = bytes();
@@ -293,7 +294,7 @@ fn signatures() -> Vec<Row> {
         ),
         row(33, "volume of another bundle", 3, "E314", |y| {
             y.signed();
-            let mut request = y.sandbox.small_request();
+            let mut request = small_request(&y.sandbox);
             request.sequence = "43".parse().unwrap();
             let other = y.sandbox.pack("other", &request);
             let _ = sign(&other.path, &y.alice).unwrap();

@@ -10,7 +10,7 @@ use haversack::parity::shape::Amount;
 use super::yard::{APP, Ran, Yard, flipped, tool};
 use super::{Row, row};
 use crate::bench::copy;
-use crate::scenarios::site;
+use crate::scenarios::{site, small_request};
 
 /// Errors of Linux (errno(3)).
 const EIO: i32 = 5;
@@ -31,7 +31,7 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// Another bundle of the same name, with this number and marking.
 fn other(y: &Yard, number: &str, marking: &str) {
-    let mut request = y.sandbox.small_request();
+    let mut request = small_request(&y.sandbox);
     request.sequence = number.parse().unwrap();
     request.marking = marking.parse().unwrap();
     let bundle = y.sandbox.pack("other", &request);
@@ -77,7 +77,7 @@ fn memory() -> Vec<Row> {
             y.verify()
         }),
         row(47, "clock far behind", 0, "W901", |y| {
-            let mut request = y.sandbox.small_request();
+            let mut request = small_request(&y.sandbox);
             request.created = "2099-01-01T00:00:00Z".parse().unwrap();
             request.sequence = "41".parse().unwrap();
             let bundle = y.sandbox.pack("first", &request);

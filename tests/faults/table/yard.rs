@@ -10,6 +10,7 @@ use haversack::types::digest::Digest;
 
 use crate::bench::{Tree, tree};
 use crate::bundles::Sandbox;
+use crate::scenarios::small_request;
 
 /// A large file of the bundle, and a small one.
 pub(super) const APP: &str = "bundle/v1/files/app/app-1.2.3.tar.gz";
@@ -70,7 +71,7 @@ impl Yard {
     }
 
     pub(super) fn signed_with(&mut self, parity: Option<u8>, policy: &str) {
-        let mut request = self.sandbox.small_request();
+        let mut request = small_request(&self.sandbox);
         request.parity = parity.map(|percent| Amount {
             percent: Some(percent),
             spare_volumes: 0,

@@ -42,16 +42,6 @@ impl Sandbox {
         }
     }
 
-    /// As [`Sandbox::request`], with 20 kB of payload.
-    pub(crate) fn small_request(&self) -> PackRequest {
-        let bytes: Vec<u8> = (0..5_000_u32).flat_map(u32::to_le_bytes).collect();
-        let mut request = self.request();
-        let small = Self::payload(&self.store, "v1/files/app/app-1.2.3.tar.gz", &bytes);
-        request.items.retain(|item| item.path != small.path);
-        request.items.push(small);
-        request
-    }
-
     /// A request with three payload files and two of evidence.
     pub(crate) fn request(&self) -> PackRequest {
         Self::request_in(&self.store)
