@@ -131,10 +131,12 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// The stable id (`E702`, `E503`, `E504`, `E521`).
+    /// The stable id (`E702`, `E503`, `E504`, `E521`; `E601` when the disk did not give the bytes).
     #[must_use]
-    pub const fn id(&self) -> &'static str {
+    pub fn id(&self) -> &'static str {
         match self {
+            // What the system says has a number; what the bytes are like has none.
+            Self::Unreadable { source, .. } if source.raw_os_error().is_some() => "E601",
             Self::NotWhatItIsCalled { .. }
             | Self::Unreadable { .. }
             | Self::Lacks { .. }
@@ -150,6 +152,9 @@ impl ArchiveError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Unreadable { source, .. } if source.raw_os_error().is_some() => {
+                "the disk did not give the bytes: look at it, then run again"
+            }
             Self::NotWhatItIsCalled { .. } | Self::Unreadable { .. } => {
                 "open the URL in a browser: an error page or a broken upload was locked; lock again when upstream serves the file"
             }

@@ -62,6 +62,9 @@ pub struct CutFile {
 /// Why a `bundle.json` is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContentsError {
+    /// The sizes that it states cannot be: nothing is written for them.
+    #[error("bundle.json describes more than 2^64 bytes")]
+    TooLarge,
     /// It is no JSON of the right shape.
     #[error("bundle.json: {0}")]
     Malformed(String),
@@ -87,6 +90,7 @@ impl ContentsError {
             Self::NotCanonical | Self::Disagrees(_) => "E311",
             Self::Malformed(_) => "E312",
             Self::Newer { .. } => "E520",
+            Self::TooLarge => "E501",
         }
     }
 }
@@ -204,11 +208,12 @@ impl Contents {
             return disagrees(format!("it describes {path}, which is not listed"));
         }
         let sizes = self.files.values().map(|info| info.size);
-        let total = sizes.chain([own_size]).try_fold(0_u64, u64::checked_add);
+        let total = sizes
+            .chain([own_size])
+            .try_fold(0_u64, u64::checked_add)
+            .ok_or(ContentsError::TooLarge)?;
         let header = sums.header().bytes;
-        if total != Some(header) {
-            let total =
-                total.map_or_else(|| "more than 2^64".to_owned(), |total| total.to_string());
+        if total != header {
             return disagrees(format!("sizes of {total} bytes, and a header of {header}"));
         }
         self.compare_cut()?;

@@ -225,6 +225,8 @@ pub fn attach_ssh(dir: &Path, armored: &[u8]) -> Result<SignedBundle, SignError>
 fn add(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
     let folder = dir.join(SIG);
     fs::create_dir_all(&folder, FOLDER_MODE)?;
+    // What a killed run left here would be an unlisted file, and the bundle refused for it.
+    let _swept = fs::sweep(&folder)?;
     let path = folder.join(name);
     fs::write_atomic(&path, bytes, FILE_MODE)?;
     fs::sync_parent(&folder)?;

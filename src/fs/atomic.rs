@@ -1,5 +1,6 @@
 //! Files that appear whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +12,15 @@ use super::error::{At, PathError};
 use super::fault::{Effect, reach};
 use super::file::File;
 use super::sync_parent;
+
+/// How the names of unfinished files begin and end.
+const UNFINISHED: (&str, &str) = (".haversack-", ".part");
+
+/// Whether a file of this name was under construction.
+pub(super) fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes())
+}
 
 /// A file under construction beside its target. Dropped without [`AtomicFile::commit`], it vanishes.
 #[derive(Debug)]
@@ -30,8 +40,8 @@ impl AtomicFile {
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let file = tempfile::Builder::new()
-            .prefix(".haversack-")
-            .suffix(".part")
+            .prefix(UNFINISHED.0)
+            .suffix(UNFINISHED.1)
             .make_in(parent, File::create_new)
             .at("create", target)?;
         Ok(Self {

@@ -22,6 +22,7 @@ impl PathError {
     pub fn id(&self) -> &'static str {
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "E603",
+            io::ErrorKind::CrossesDevices => "E605",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "E604",
             _ => "E601",
         }
@@ -32,6 +33,7 @@ impl PathError {
     pub fn hint(&self) -> Option<String> {
         let text = match self.id() {
             "E603" => "free some space and run the same command again: what was finished is kept",
+            "E605" => "name a folder that lies on one file system, without a mount point inside",
             "E604" => "check owner and permissions of that path",
             _ => match self.source.kind() {
                 io::ErrorKind::NotFound => "check the path: nothing stands there",

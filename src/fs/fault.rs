@@ -58,6 +58,8 @@ mod armed {
     pub enum Fault {
         /// The process is killed before the effect.
         Kill,
+        /// The process stops before the effect, until somebody lets it go on (SIGCONT).
+        Stop,
         /// This error number, instead of the effect.
         Refuse(i32),
         /// Half of the bytes are read or written; other effects happen as they should.
@@ -69,7 +71,7 @@ mod armed {
     pub struct Plan {
         /// The number of the first effect that fails, from 1; none when it is 0.
         pub at: u64,
-        /// Whether those after it fail too, except removals: as on a full or dying disk.
+        /// Whether all after it fail too that take room on a disk, as when it is full.
         pub lasting: bool,
         /// What happens.
         pub fault: Fault,
@@ -79,7 +81,7 @@ mod armed {
 
     /// A text that is no plan.
     #[derive(Debug, thiserror::Error)]
-    #[error("a fault is written N:kill, N:short, N:ERRNO, or N+:ERRNO with its number")]
+    #[error("a fault is written N:kill, N:stop, N:short, N:ERRNO, or N+:ERRNO with its number")]
     pub struct ParsePlanError;
 
     impl FromStr for Plan {
@@ -90,6 +92,7 @@ mod armed {
             let (at, lasting) = at.strip_suffix('+').map_or((at, false), |at| (at, true));
             let fault = match fault {
                 "kill" => Fault::Kill,
+                "stop" => Fault::Stop,
                 "short" => Fault::Short,
                 number => Fault::Refuse(number.parse().map_err(|_| ParsePlanError)?),
             };
@@ -101,6 +104,19 @@ mod armed {
             })
         }
     }
+
+    /// Effects for which a file system needs room.
+    const TAKE_ROOM: &[&str] = &[
+        "create",
+        "create folder",
+        "exchange",
+        "link",
+        "rename",
+        "rename to",
+        "set length",
+        "sync",
+        "write",
+    ];
 
     struct State {
         plan: Plan,
@@ -141,7 +157,8 @@ mod armed {
             let _ = writeln!(line, "{}", path.display());
             trace.write_all(line.as_bytes())?;
         }
-        if !hit && !(after && name != "remove" && name != "remove folder") {
+        let also = after && TAKE_ROOM.contains(&name);
+        if !(hit || also) {
             return Ok(wanted);
         }
         match state.plan.fault {
@@ -152,6 +169,11 @@ mod armed {
                 loop {
                     std::thread::park();
                 }
+            }
+            Fault::Stop => {
+                let own = rustix::process::getpid();
+                rustix::process::kill_process(own, rustix::process::Signal::STOP)?;
+                Ok(wanted)
             }
             Fault::Refuse(number) => Err(io::Error::from_raw_os_error(number)),
             Fault::Short => Ok(wanted.div_ceil(2)),

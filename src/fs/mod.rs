@@ -241,6 +241,30 @@ pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
     ignore_absent(removed).at("remove folder", path)
 }
 
+/// Removes the unfinished files that killed runs left directly in a folder, and keeps others who do
+/// the same out until the guard is dropped. Where folders cannot be locked nothing is removed.
+///
+/// # Errors
+/// When the folder cannot be opened or read, or one cannot be removed.
+pub fn sweep(folder: &Path) -> Result<SweptFolder, PathError> {
+    let opened = File::open(folder).at("open folder", folder)?;
+    if rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).is_ok() {
+        for name in list(folder)? {
+            if atomic::is_unfinished(&name) {
+                remove_file(&folder.join(name))?;
+            }
+        }
+    }
+    Ok(SweptFolder { _locked: opened })
+}
+
+/// A folder that holds no unfinished files of others, until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct SweptFolder {
+    _locked: File,
+}
+
 /// Renames within one file system and syncs the folder of the target.
 ///
 /// # Errors

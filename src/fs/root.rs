@@ -166,6 +166,21 @@ impl Root {
         }
     }
 
+    /// Whether a regular file stands at `below`, not following a symbolic link at its end.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn holds_file(&self, below: &Path) -> Result<bool, PathError> {
+        let full = self.path.join(below);
+        let found = reach(Effect::At("examine", &full))
+            .and_then(|()| {
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                Ok(rustix::fs::statat(&self.folder, below, flags)?)
+            })
+            .at("examine", &full)?;
+        Ok(FileType::from_raw_mode(found.st_mode) == FileType::RegularFile)
+    }
+
     /// Everything below the root, each folder before what is in it, sorted bytewise within a folder;
     /// at most `limit` entries. Symbolic links are listed, never followed.
     ///

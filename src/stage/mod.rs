@@ -183,9 +183,11 @@ impl StageError {
             Self::Occupied { .. } | Self::InBundle(_) => "E531",
             Self::Space { .. } => "E602",
             Self::Bundle(error) => error.id(),
-            Self::Secret(_) => "E608",
             Self::Render(_) | Self::Unruly(_) => "E991",
-            Self::Lock(LockError::Io(error)) | Self::Path(error) => error.id(),
+            Self::Lock(LockError::Io(error))
+            | Self::Secret(SecretError::Path(error))
+            | Self::Path(error) => error.id(),
+            Self::Secret(_) => "E608",
             Self::Lock(LockError::Held { .. }) => "E606",
             Self::Cancelled(_) => "E130",
         }

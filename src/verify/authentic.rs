@@ -232,7 +232,7 @@ fn read_list(root: &Root) -> Result<Vec<u8>, VerifyError> {
             path: root.path().to_owned(),
         });
     }
-    let Ok(file) = root.open_file(path) else {
+    if !root.holds_file(path)? {
         let problem = Problem::NotPlain {
             path: SUMS.to_owned(),
             what: "no regular file that can be opened",
@@ -240,7 +240,8 @@ fn read_list(root: &Root) -> Result<Vec<u8>, VerifyError> {
         return Err(VerifyError::Content {
             problems: vec![problem],
         });
-    };
+    }
+    let file = root.open_file(path)?;
     let limit = u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX);
     let mut list = Vec::new();
     file.take(limit.saturating_add(1))

@@ -99,6 +99,9 @@ pub(super) fn text(report: &VerifyReport) -> String {
     for problem in &report.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }
+    if report.verdict == Verdict::Incomplete {
+        text.push_str("  [E801] volumes are missing\n");
+    }
     if let Some(damage) = &report.damage {
         text.push_str(&damage_lines(damage));
     }

@@ -24,6 +24,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Check owner and permissions of the path in the message.",
     ),
     m(
+        "E605",
+        "A finished file or folder cannot be moved to its place: another file system is mounted there.",
+        "Name an output folder that lies on one file system. What stood there is as it was.",
+    ),
+    m(
         "E606",
         "Another run works in the same folder.",
         "Wait for it to end.",

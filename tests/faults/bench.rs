@@ -1,0 +1,360 @@
+//! Runs of a command, each with one fault.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use haversack::pool;
+use haversack::types::digest::Digest;
+
+/// What goes wrong at one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process is killed before it.
+    Kill,
+    /// It fails with this number.
+    Refuse(i32),
+    /// It and all after it fail with this number, except removals.
+    From(i32),
+    /// Half of the bytes are read or written.
+    Short,
+}
+
+impl Fault {
+    fn plan(self, at: u64) -> String {
+        match self {
+            Self::Kill => format!("{at}:kill"),
+            Self::Refuse(number) => format!("{at}:{number}"),
+            Self::From(number) => format!("{at}+:{number}"),
+            Self::Short => format!("{at}:short"),
+        }
+    }
+}
+
+/// Every file and folder: its permission bits, and the digest of a file.
+pub(crate) type Tree = BTreeMap<PathBuf, (u32, Option<Digest>)>;
+
+/// What stands at `path`; nothing when nothing does.
+pub(crate) fn tree(path: &Path) -> Tree {
+    fn descend(root: &Path, path: &Path, found: &mut Tree) {
+        let Ok(meta) = std::fs::symlink_metadata(path) else {
+            return;
+        };
+        let below = path.strip_prefix(root).unwrap().to_owned();
+        let digest = meta
+            .is_file()
+            .then(|| Digest::of(&std::fs::read(path).unwrap()));
+        found.insert(below, (meta.permissions().mode() & 0o7777, digest));
+        if meta.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                descend(root, &entry.unwrap().path(), found);
+            }
+        }
+    }
+    let mut found = Tree::new();
+    descend(path, path, &mut found);
+    found
+}
+
+/// A command, the folder it begins with, and what may be there after it.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// The folder it begins with.
+    pub(crate) template: tempfile::TempDir,
+    pub(crate) arguments: Vec<String>,
+    /// Names in the folder that the command changes; all else are its inputs.
+    pub(crate) outputs: &'static [&'static str],
+    /// What may stand there at any moment, beside the final state: the name, and how it may look.
+    /// Gives a word of complaint.
+    pub(crate) between: fn(&Case<'_>) -> Vec<String>,
+    /// Whether the result of a later run, or of the run itself, is complete and right.
+    pub(crate) complete: fn(&Case<'_>) -> Vec<String>,
+    /// Whether the command refuses to run again when its result is there.
+    pub(crate) once: bool,
+    /// How it may end too when the system refuses something.
+    pub(crate) or_code: Option<i32>,
+    /// What must outlive the scenario.
+    pub(crate) _held: Option<Box<dyn std::any::Any + Send + Sync>>,
+}
+
+/// A folder after a run.
+pub(crate) struct Case<'a> {
+    pub(crate) folder: &'a Path,
+    /// The folder that the command began with.
+    pub(crate) before: &'a Path,
+    /// The folder of the run without a fault.
+    pub(crate) right: &'a Path,
+}
+
+impl Case<'_> {
+    /// Complains when `name` is neither as before nor as it must be in the end.
+    pub(crate) fn old_or_new(&self, name: &str) -> Option<String> {
+        let found = tree(&self.folder.join(name));
+        let known = [tree(&self.before.join(name)), tree(&self.right.join(name))];
+        (!known.contains(&found)).then(|| format!("{name} is neither as before nor complete"))
+    }
+
+    /// Complains when `name` is not as it must be in the end.
+    pub(crate) fn new(&self, name: &str) -> Option<String> {
+        let (found, right) = (tree(&self.folder.join(name)), tree(&self.right.join(name)));
+        (found != right).then(|| {
+            let differing = right
+                .iter()
+                .find(|(path, what)| found.get(*path) != Some(what));
+            format!("{name} is not what it must be, first at {differing:?}")
+        })
+    }
+}
+
+/// One line of the table.
+pub(crate) struct Row {
+    name: &'static str,
+    operations: u64,
+    faults: u64,
+    outcomes: BTreeMap<String, u64>,
+    leftovers: u64,
+    seconds: f64,
+    pub(crate) violations: Vec<String>,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcomes: Vec<String> = self
+            .outcomes
+            .iter()
+            .map(|(what, count)| format!("{what}: {count}"))
+            .collect();
+        write!(
+            f,
+            "{:<28} {:>5} operations {:>6} faults {:>6.1} s {:>4} leftovers {:>3} violations  {}",
+            self.name,
+            self.operations,
+            self.faults,
+            self.seconds,
+            self.leftovers,
+            self.violations.len(),
+            outcomes.join(", ")
+        )
+    }
+}
+
+/// Commands of more operations than this do not meet every fault at each.
+const MANY: u64 = 400;
+
+/// Runs the command of `scenario` with every fault at every operation.
+pub(crate) fn run_all(scenario: &Scenario, faults: &[Fault]) -> Row {
+    let began = std::time::Instant::now();
+    let bench = Bench::new(scenario);
+    // In a thread of its own, so that this one keeps all its cores.
+    let trace = std::thread::scope(|scope| scope.spawn(|| bench.trace()).join().unwrap());
+    let count = u64::try_from(trace.len()).unwrap();
+    assert!(count > 10, "{}: {count} operations", scenario.name);
+    let moves_bytes = |at: u64| {
+        let line = &trace[usize::try_from(at).unwrap() - 1];
+        line.contains(" read ") || line.contains(" write ")
+    };
+    let mut cases: Vec<(Fault, u64)> = Vec::new();
+    let kinds = u64::try_from(faults.len()).unwrap();
+    for (fault, number) in faults.iter().zip(0..) {
+        let at = (1..=count).filter(|at| *fault != Fault::Short || moves_bytes(*at));
+        // Of a long command each operation meets the kill and one of the others, in turn.
+        let at = at.filter(|at| {
+            count <= MANY || *fault == Fault::Kill || at % (kinds - 1) == number % (kinds - 1)
+        });
+        cases.extend(at.map(|at| (*fault, at)));
+    }
+    let results = pool::try_map(&cases, pool::cores(), |(fault, at)| {
+        Ok::<_, ()>(bench.one(*fault, *at, &trace))
+    });
+    let results = results.unwrap();
+    let mut row = Row {
+        name: scenario.name,
+        operations: count,
+        faults: u64::try_from(cases.len()).unwrap(),
+        outcomes: BTreeMap::new(),
+        leftovers: 0,
+        seconds: began.elapsed().as_secs_f64(),
+        violations: Vec::new(),
+    };
+    for one in results {
+        *row.outcomes.entry(one.outcome).or_default() += 1;
+        row.leftovers += one.leftovers;
+        row.violations.extend(one.violations);
+    }
+    row
+}
+
+struct Bench<'s> {
+    scenario: &'s Scenario,
+    folder: tempfile::TempDir,
+    right: PathBuf,
+}
+
+struct Outcome {
+    outcome: String,
+    leftovers: u64,
+    violations: Vec<String>,
+}
+
+impl<'s> Bench<'s> {
+    fn new(scenario: &'s Scenario) -> Self {
+        let folder = folder();
+        let right = folder.path().join("right");
+        copy(scenario.template.path(), &right);
+        Self {
+            scenario,
+            folder,
+            right,
+        }
+    }
+
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_haversack"));
+        command
+            .args(&self.scenario.arguments)
+            .current_dir(folder)
+            .env("HAVERSACK_STORE", folder.join("store"))
+            .env("HAVERSACK_STATE", folder.join("state"))
+            .env("SOURCE_DATE_EPOCH", "1795449600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs without a fault, which makes what is right, and gives a line for each operation.
+    fn trace(&self) -> Vec<String> {
+        let trace = self.folder.path().join("trace");
+        stay_on_one_core(0);
+        let mut command = self.command(&self.right);
+        let command = command
+            .env("HAVERSACK_FAULT", "0:kill")
+            .env("HAVERSACK_FAULT_TRACE", &trace);
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            self.scenario.name,
+            text(&output)
+        );
+        let text = std::fs::read_to_string(trace).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn one(&self, fault: Fault, at: u64, trace: &[String]) -> Outcome {
+        let scenario = self.scenario;
+        let work = tempfile::tempdir_in(self.folder.path()).unwrap();
+        let folder = work.path().join("w");
+        let template = scenario.template.path();
+        copy(template, &folder);
+        let case = Case {
+            folder: &folder,
+            before: template,
+            right: &self.right,
+        };
+        stay_on_one_core(at);
+        let mut command = self.command(&folder);
+        let output = command
+            .env("HAVERSACK_FAULT", fault.plan(at))
+            .output()
+            .unwrap();
+        let mut wrong = Vec::new();
+        let outcome = match (fault, output.status.code()) {
+            (Fault::Kill, None) if output.status.signal() == Some(9) => "killed".to_owned(),
+            (_, Some(0)) => {
+                wrong.extend((scenario.complete)(&case));
+                "0".to_owned()
+            }
+            (Fault::Refuse(_) | Fault::From(_), Some(6)) => "6".to_owned(),
+            (Fault::Refuse(_) | Fault::From(_), code) if code == scenario.or_code => {
+                format!("{}", code.unwrap_or_default())
+            }
+            (_, code) => {
+                wrong.push(format!("ended with {code:?}: {}", text(&output)));
+                format!("{code:?}")
+            }
+        };
+        wrong.extend((scenario.between)(&case));
+        let done = (scenario.complete)(&case).is_empty();
+        let again = self.command(&folder).output().unwrap();
+        if done && scenario.once {
+            // What is there was right before, and still is.
+            wrong.extend((scenario.complete)(&case));
+        } else if again.status.success() {
+            wrong.extend((scenario.complete)(&case));
+        } else {
+            wrong.push(format!("the next run ended with {}", text(&again)));
+        }
+        for input in std::fs::read_dir(template).unwrap() {
+            let name = input.unwrap().file_name().into_string().unwrap();
+            if !scenario.outputs.contains(&name.as_str())
+                && tree(&folder.join(&name)) != tree(&template.join(&name))
+            {
+                wrong.push(format!("the input {name} was changed"));
+            }
+        }
+        let line = &trace[usize::try_from(at).unwrap() - 1];
+        Outcome {
+            outcome,
+            leftovers: leftovers(&folder),
+            violations: wrong
+                .into_iter()
+                .map(|what| format!("{} {fault:?} at {line}: {what}", scenario.name))
+                .collect(),
+        }
+    }
+}
+
+/// This thread and the processes that it starts run on one core: then the program has one thread for
+/// its work, and the order of its operations is the same in every run.
+fn stay_on_one_core(number: u64) {
+    let all = rustix::thread::sched_getaffinity(None).unwrap();
+    if all.count() == 1 {
+        return;
+    }
+    let own: Vec<usize> = (0..1024).filter(|core| all.is_set(*core)).collect();
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(own[usize::try_from(number).unwrap() % own.len()]);
+    rustix::thread::sched_setaffinity(None, &one).unwrap();
+}
+
+/// Unfinished files that nobody will ever go on with.
+fn leftovers(folder: &Path) -> u64 {
+    let found = tree(folder);
+    let left = found.keys().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(".haversack-") || name.ends_with(".staging") || name.ends_with(".part")
+    });
+    u64::try_from(left.count()).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!("{}: {}", output.status, stderr.replace('\n', " | "))
+}
+
+/// Copies a file, or a folder with all in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        std::fs::copy(from, to).unwrap();
+        return;
+    }
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        copy(&from.join(&name), &to.join(&name));
+    }
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+}
+
+/// A folder in memory, where syncing costs nothing.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        return tempfile::tempdir_in(memory).unwrap();
+    }
+    tempfile::tempdir().unwrap()
+}

@@ -1,0 +1,263 @@
+//! What the fuzzer does with bytes: one function for each reader of foreign bytes. `scripts/fuzz` runs
+//! them with libFuzzer, and the tests run them over the corpus that is kept here.
+//!
+//! None may panic, whatever the bytes are; where a reader gives something back, writing it again must
+//! give what was read.
+
+use haversack::archive::{self, Question};
+use haversack::bundle::contents::Contents;
+use haversack::bundle::sums::{self, Sums};
+use haversack::checks::CheckList;
+use haversack::event::{Cancel, Silent};
+use haversack::lock::Lock;
+use haversack::manifest::Manifest;
+use haversack::nginx;
+use haversack::parity::index::Index;
+use haversack::plan::{self, Context, Files, Loaded, Plan};
+use haversack::sources::apt::{self, Base, ExpiredIndex, Request, Wanted};
+use haversack::sources::documents::LocalDocuments;
+use haversack::store::Store;
+use haversack::trust::key::{SigningKey, VerifyingKey};
+use haversack::trust::openpgp::Keyring;
+use haversack::trust::policy::Policy;
+use haversack::trust::{minisign, sshsig, sums as upstream_sums};
+use haversack::types::secret::Secret;
+use haversack::types::target::Arch;
+use jiff::Timestamp;
+
+/// What takes the bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name; a folder of the corpus has the same name.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("archive", archive),
+    ("checklist", checklist),
+    ("checksums", checksums),
+    ("contents", contents),
+    ("deployment", deployment),
+    ("keys", keys),
+    ("lock", lock),
+    ("manifest", manifest),
+    ("minisign", minisign),
+    ("nginx", nginx),
+    ("openpgp", openpgp),
+    ("packages", packages),
+    ("parity", parity),
+    ("policy", policy),
+    ("release", release),
+    ("sshsig", sshsig),
+    ("sums", sums),
+];
+
+/// What the signatures of the corpus are over.
+const MESSAGE: &[u8] = b"message\n";
+/// Any time; the signatures of the corpus were made before it.
+const NOW: i64 = 1_790_000_000;
+
+/// The first byte chooses the name, and with it how the rest is read.
+pub fn archive(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
+    let names = ["x.tar", "x.tar.gz", "x.tar.xz", "x.deb", "x", "x.gz"];
+    let name = names[usize::from(*first) % names.len()];
+    let question = Question {
+        file_name: name,
+        arch: Arch::Amd64,
+        expect: (*first >= 128).then_some("bin/tool"),
+    };
+    let _ = archive::survey(rest, &question, &Cancel::new());
+}
+
+/// The checks of a host.
+pub fn checklist(bytes: &[u8]) {
+    if let Ok(list) = CheckList::parse(bytes, "checks.json") {
+        let again = CheckList::parse(&list.to_json(), "checks.json");
+        assert_eq!(again.ok(), Some(list));
+    }
+}
+
+/// Upstream's pages of checksums.
+pub fn checksums(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = upstream_sums::find(text, "tool.tar.gz");
+        let _ = upstream_sums::find_sha512(text, "tool.tar.gz");
+    }
+}
+
+/// `bundle.json`.
+pub fn contents(bytes: &[u8]) {
+    if let Ok(contents) = Contents::parse(bytes) {
+        assert_eq!(contents.render().unwrap().as_bytes(), bytes);
+        let _ = contents.stand_ins();
+    }
+}
+
+/// The operator's deployment, with every rule applied to it.
+pub fn deployment(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(deployment) = plan::parse(text) else {
+        return;
+    };
+    let pem = include_str!("../fixtures/deployments/pki/p384.pem");
+    let files = Files {
+        cert: pem.to_owned(),
+        key: Secret::new(include_str!("../fixtures/deployments/pki/p384.key").to_owned()),
+        key_mode: Some(0o600),
+        ca: include_str!("../fixtures/deployments/pki/ca.pem").to_owned(),
+        saml_cert: None,
+        hosts: std::collections::BTreeMap::new(),
+    };
+    let plan = Plan::new(Loaded { deployment, files });
+    let context = Context {
+        now: Timestamp::from_second(NOW).unwrap(),
+        supply: Vec::new(),
+        accepted: Vec::new(),
+    };
+    let findings = plan.findings(&context);
+    assert_eq!(findings, plan.findings(&context));
+    let _ = plan::render_text(&plan, &findings);
+}
+
+/// Keys in PEM and DER, and DER signatures.
+pub fn keys(bytes: &[u8]) {
+    let pem = include_str!("../fixtures/bundles/format-1/trust/k0.pem");
+    let known = VerifyingKey::from_pem(pem).unwrap();
+    let _ = known.verify(MESSAGE, bytes);
+    let _ = VerifyingKey::from_point(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = SigningKey::from_pem(text);
+        if let Ok(key) = VerifyingKey::from_pem(text) {
+            let again = VerifyingKey::from_pem(&key.to_pem().unwrap()).unwrap();
+            assert_eq!(again.key_id(), key.key_id());
+        }
+    }
+}
+
+/// A lock.
+pub fn lock(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(lock) = Lock::parse(text, "x.lock")
+    {
+        // Rows may be read in any order, and are written in one.
+        let text = lock.to_toml();
+        let again = Lock::parse(&text, "x.lock").map(|again| again.to_toml());
+        assert_eq!(again.ok(), Some(text));
+    }
+}
+
+/// A manifest.
+pub fn manifest(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        match Manifest::parse(text, "x.toml") {
+            Ok(manifest) => assert!(!manifest.name.as_str().is_empty()),
+            Err(problems) => assert!(!problems.to_string().is_empty()),
+        }
+    }
+}
+
+/// A minisign signature; before the first line with only `--` may stand the public key.
+pub fn minisign(bytes: &[u8]) {
+    let public = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let text = String::from_utf8_lossy(bytes);
+    let (key, signature) = text.split_once("\n--\n").unwrap_or((public, &text));
+    if let Ok(key) = key.parse() {
+        let _ = minisign::verify(&key, signature.as_bytes(), Some("x"), MESSAGE);
+    }
+}
+
+/// An NGINX configuration.
+pub fn nginx(bytes: &[u8]) {
+    let file = nginx::File {
+        path: "/etc/nginx/nginx.conf".to_owned(),
+        text: String::from_utf8_lossy(bytes).into_owned(),
+    };
+    if let Ok(config) = nginx::read(vec![file]) {
+        let findings = nginx::examine(&config, &nginx::Expected::default());
+        for finding in findings.iter() {
+            assert!(!nginx::render(&config, finding).is_empty());
+        }
+    }
+}
+
+/// OpenPGP certificates, clear-signed texts and signatures: what stands around the crates that
+/// read the packets.
+pub fn openpgp(bytes: &[u8]) {
+    let now = Timestamp::from_second(NOW).unwrap();
+    let known = include_bytes!("../fixtures/connected/release.asc");
+    let known = Keyring::parse(known).unwrap();
+    let _ = known.verify_clear_signed(bytes, now);
+    let _ = known.verify_detached(bytes, MESSAGE, now);
+    if let Ok(keyring) = Keyring::parse(bytes) {
+        assert!(!keyring.fingerprints().is_empty());
+    }
+}
+
+/// Packages and their relations, as a state of dpkg: the same stanzas as in package lists.
+pub fn packages(bytes: &[u8]) {
+    thread_local! {
+        static STORE: (tempfile::TempDir, Store) = {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path()).unwrap();
+            (folder, store)
+        };
+    }
+    let request = Request {
+        repositories: Vec::new(),
+        arch: Arch::Amd64,
+        wanted: vec![Wanted {
+            component: "app".parse().unwrap(),
+            packages: vec!["app".to_owned()],
+        }],
+        recommends: true,
+        base: Base::Status(bytes.to_vec()),
+        now: Timestamp::from_second(NOW).unwrap(),
+        expired: ExpiredIndex::Refuse,
+        seen: Vec::new(),
+    };
+    STORE.with(|(_, store)| {
+        let resolved = apt::resolve(&request, &LocalDocuments, store, &Silent, &Cancel::new());
+        if let Err(error) = resolved {
+            assert!(!error.to_string().is_empty());
+        }
+    });
+}
+
+/// The list of blocks of a bundle's parity.
+pub fn parity(bytes: &[u8]) {
+    if let Ok(index) = Index::parse(bytes) {
+        assert_eq!(index.render().as_bytes(), bytes);
+    }
+}
+
+/// The policy of a trust directory.
+pub fn policy(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Err(problems) = Policy::parse(text)
+    {
+        assert!(!problems.is_empty());
+    }
+}
+
+/// The signed index of a suite.
+pub fn release(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = apt::files_in_index(text);
+    }
+}
+
+/// An SSH signature.
+pub fn sshsig(bytes: &[u8]) {
+    let _ = sshsig::verify(bytes, MESSAGE);
+}
+
+/// `SHA256SUMS`.
+pub fn sums(bytes: &[u8]) {
+    let format = sums::check_format(bytes);
+    if let Ok(list) = Sums::parse(bytes) {
+        assert!(format.is_ok());
+        assert_eq!(list.render().as_bytes(), bytes);
+    }
+}
