@@ -6,6 +6,7 @@ mod documents;
 mod from_lock;
 pub mod header;
 mod pack;
+pub mod patch;
 pub mod payload;
 mod planned;
 pub mod protect;
