@@ -13,7 +13,7 @@
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
-//! | 7 | [`stage`], [`preflight`], [`repair`], [`carry`] | generated trees; a host against its checks; damage mended; one file for a pipe |
+//! | 7 | [`stage`], [`preflight`], [`repair`], [`carry`], [`media`], [`gather`] | generated trees; a host against its checks; damage mended; one file for a pipe; a volume to its medium, and media into one folder |
 //! | 8 | [`init`] | a first manifest and deployment from a few answers |
 //! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
@@ -28,9 +28,11 @@ pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;
 pub mod fs;
+pub mod gather;
 pub mod init;
 pub mod lock;
 pub mod manifest;
+pub mod media;
 #[cfg(feature = "connected")]
 pub mod net;
 pub mod nginx;

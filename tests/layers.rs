@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify", "checks"],
-    &["stage", "preflight", "repair", "carry"],
+    &["stage", "preflight", "repair", "carry", "media", "gather"],
     &["init"],
     &["cli"],
 ];

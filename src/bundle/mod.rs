@@ -7,6 +7,7 @@ mod evidence_text;
 mod from_lock;
 pub mod header;
 mod pack;
+pub mod patch;
 pub mod payload;
 mod planned;
 pub mod protect;

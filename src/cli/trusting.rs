@@ -44,7 +44,8 @@ impl Trusting {
     }
 }
 
-fn created_now() -> Option<Created> {
+/// The clock, as a bundle states times.
+pub(crate) fn created_now() -> Option<Created> {
     Created::from_epoch(surroundings::now().as_second())
 }
 

@@ -55,6 +55,10 @@ pub enum Step {
     Stream,
     /// Single file or flat files to bundle.
     Receive,
+    /// Bundle to medium.
+    Media,
+    /// Media to one folder.
+    Gather,
     /// Verified bundle to staged tree.
     Stage,
 }
@@ -72,6 +76,8 @@ impl Step {
             Self::Repair => "repair",
             Self::Stream => "stream",
             Self::Receive => "receive",
+            Self::Media => "media",
+            Self::Gather => "gather",
             Self::Stage => "stage",
         }
     }

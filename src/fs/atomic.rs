@@ -84,6 +84,19 @@ impl AtomicFile {
         persist(self.file, &self.target)
     }
 
+    /// As [`AtomicFile::commit_unsynced_folder`], for media whose file system may know no permission bits.
+    ///
+    /// # Errors
+    /// When the content cannot be synced or moved; the target is then what it was.
+    pub fn commit_to_medium(self, mode: u32) -> Result<PathBuf, PathError> {
+        let file = self.file.as_file();
+        let _ = file.set_permissions(Permissions::from_mode(mode));
+        file.sync_all().at("sync", &self.target)?;
+        let target = self.target;
+        persist(self.file, &target)?;
+        Ok(target)
+    }
+
     /// As [`AtomicFile::commit`], but leaves the folder unsynced, for callers that write many files
     /// and sync each folder once at the end. Gives back the target.
     ///

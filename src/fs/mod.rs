@@ -176,6 +176,43 @@ pub fn advise_sequential(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
 }
 
+/// Asks the kernel to drop what it keeps of a file that was synced, so that the next read is one of the medium; a
+/// refusal does no harm.
+pub fn forget_cached(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// What a file system takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest file in bytes, and the name of the kind; none when it is not known to have a limit.
+    pub longest_file: Option<(u64, &'static str)>,
+    /// Files take whole multiples of so many bytes.
+    pub unit: u64,
+}
+
+/// What the file system of `path` takes.
+///
+/// # Errors
+/// When it cannot be found out.
+pub fn limits(path: &Path) -> Result<Limits, PathError> {
+    let found = reach(Effect::At("examine file system of", path))
+        .and_then(|()| Ok(rustix::fs::statfs(path)?))
+        .at("examine file system of", path)?;
+    Ok(Limits {
+        longest_file: longest_file(i128::from(found.f_type)),
+        unit: u64::try_from(found.f_bsize).unwrap_or(1),
+    })
+}
+
+/// The limit of a kind of file system, by its number in `linux/magic.h`: FAT12, FAT16 and FAT32 share one.
+const fn longest_file(magic: i128) -> Option<(u64, &'static str)> {
+    match magic {
+        0x4d44 => Some((4_294_967_295, "FAT32")),
+        _ => None,
+    }
+}
+
 /// Syncs a folder, so that the names in it survive a power loss.
 ///
 /// # Errors
@@ -352,12 +389,16 @@ pub fn sync_parent(path: &Path) -> Result<(), PathError> {
         .at("sync folder", parent)
 }
 
-/// Bytes that an unprivileged user may still write on the file system of `path`.
+/// Bytes that an unprivileged user may still write on the file system of `path`. One that states no size at all, as
+/// some in user space do, is taken to have room: writing to it tells.
 ///
 /// # Errors
 /// When it cannot be found out.
 pub fn free_space(path: &Path) -> Result<u64, PathError> {
     let found = file_system(path)?;
+    if found.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 

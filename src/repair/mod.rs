@@ -4,20 +4,26 @@
 //! compared with the signed list before the new folder appears; it holds the same bytes as the bundle
 //! that was built.
 
+mod error;
+
+pub use error::RepairError;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::bundle::patch::Patch;
+use crate::bundle::payload::Payload;
 use crate::bundle::protect::{OpenFiles, protect};
 use crate::bundle::sums::{SIG, SUMS, volume_of};
-use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
-use crate::fs::{self, At, File, FolderLock, LockError, PassError, PathError, pass};
+use crate::event::{Cancel, Observer, Progress, Step};
+use crate::fs::{self, At, File, FolderLock, PassError, PathError, pass};
 use crate::parity::code::{self, Block, Blocks, CodeError};
+use crate::parity::shape::{Amount, Shape};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
-use crate::types::size::ByteSize;
 use crate::verify::Survey;
 use crate::verify::damage::{Located, Reader, pieces_of};
 
@@ -35,123 +41,14 @@ pub struct Repaired {
     pub files_copied: u64,
     /// Files of which blocks were rebuilt, sorted.
     pub files_rebuilt: Vec<RelPath>,
+    /// Files that came whole from the patch, sorted.
+    pub files_patched: Vec<RelPath>,
+    /// Blocks of the payload that came from the patch.
+    pub blocks_patched: u64,
     /// Blocks of the payload that were rebuilt.
     pub blocks_rebuilt: u64,
     /// Whether the parity was made anew, because some of it was damaged.
     pub parity_made: bool,
-}
-
-/// Why nothing was repaired.
-#[derive(Debug, thiserror::Error)]
-pub enum RepairError {
-    /// Something stands at the target.
-    #[error("{} exists", path.display())]
-    Exists {
-        /// The target.
-        path: PathBuf,
-    },
-    /// The bundle has no parity that could be used.
-    #[error("{what}")]
-    NoParity {
-        /// What is missing.
-        what: &'static str,
-    },
-    /// More is lost than the parity gives back.
-    #[error(
-        "{lost} blocks are lost, {left} can be rebuilt; lost files: {}; {safe} other files are good", files.join(", ")
-    )]
-    Beyond {
-        /// Lost blocks of the worst group.
-        lost: u64,
-        /// How many of them can be rebuilt.
-        left: u64,
-        /// The files with lost blocks.
-        files: Vec<String>,
-        /// Files that are good.
-        safe: u64,
-    },
-    /// Small files are damaged in every place; parity does not cover them.
-    #[error("damaged in every place, and not covered by parity: {}", files.join(", "))]
-    Small {
-        /// The files.
-        files: Vec<String>,
-    },
-    /// The file system has too little room.
-    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
-    Space {
-        /// The target.
-        path: PathBuf,
-        /// Bytes to be written.
-        needed: u64,
-        /// Bytes free.
-        free: u64,
-    },
-    /// What was rebuilt is not what was signed: a medium changed while it was read.
-    #[error("{path}: rebuilt with sha256 {found}, listed {expected}")]
-    Wrong {
-        /// The file.
-        path: RelPath,
-        /// Its digest in the list.
-        expected: Digest,
-        /// Its digest as rebuilt.
-        found: Digest,
-    },
-    /// The file system refused.
-    #[error("the repaired bundle cannot be written")]
-    Io(#[from] PathError),
-    /// Another run works on the same folder.
-    #[error("the repaired bundle is being written by another run")]
-    Lock(#[from] LockError),
-    /// The work was asked to stop.
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
-}
-
-impl RepairError {
-    /// A stable id for `haversack explain`.
-    #[must_use]
-    pub fn id(&self) -> &'static str {
-        match self {
-            Self::Exists { .. } => "E285",
-            Self::NoParity { .. } => "E322",
-            Self::Beyond { .. } | Self::Small { .. } => "E321",
-            Self::Space { .. } => "E602",
-            Self::Wrong { .. } => "E301",
-            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
-            Self::Lock(LockError::Held { .. }) => "E606",
-            Self::Cancelled(_) => "E130",
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
-            Self::Exists { .. } => {
-                "name a folder that does not exist yet; a repair never writes over anything"
-            }
-            Self::NoParity { .. } | Self::Beyond { .. } => {
-                "add another copy of the bundle as a further place, or carry it over again; nothing was written"
-            }
-            Self::Small { .. } => {
-                "add another copy of the bundle as a further place: each medium holds these files"
-            }
-            Self::Space { .. } => "free some space or choose another folder; nothing was written",
-            Self::Wrong { .. } => "run the same command again; read from a copy if it stays",
-            Self::Io(error) => return error.hint(),
-            Self::Lock(_) | Self::Cancelled(_) => return None,
-        };
-        Some(text.to_owned())
-    }
-}
-
-impl From<PassError> for RepairError {
-    fn from(error: PassError) -> Self {
-        match error {
-            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
-            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-        }
-    }
 }
 
 /// Makes the bundle of `survey` whole in the new folder `target`: good files are copied, damaged ones
@@ -169,7 +66,22 @@ pub fn repair(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Repaired, RepairError> {
-    let parts = Parts::of(survey)?;
+    repair_with(survey, None, target, observer, cancel)
+}
+
+/// As [`repair`], with a patch that holds blocks and files that were carried again. A piece of it counts when its
+/// bytes have the digest that the signed set names, and in no other case.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_with(
+    survey: &Survey,
+    patch: Option<&Patch>,
+    target: &Path,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Repaired, RepairError> {
+    let parts = Parts::of(survey, patch)?;
     if fs::examine(target)?.is_some() {
         return Err(RepairError::Exists {
             path: target.to_owned(),
@@ -200,6 +112,7 @@ pub fn repair(
     };
     let work = Work {
         survey,
+        patch,
         parts: &parts,
         root: &part,
         progress,
@@ -210,14 +123,16 @@ pub fn repair(
         return Err(error);
     }
     fs::rename(&part, target)?;
-    let blocks = parts
-        .located
-        .map_or(0, |located| located.damage().data_lost);
+    let located = parts.located.as_ref();
+    let blocks = located.map_or(0, |located| located.damage().data_lost);
+    let given = located.map_or(0, Located::given);
     Ok(Repaired {
         bundle: target.to_owned(),
         identity: survey.authentic.identity,
         files_copied: count(parts.copied.len()),
         files_rebuilt: parts.rebuilt.into_iter().cloned().collect(),
+        files_patched: parts.patched.into_iter().cloned().collect(),
+        blocks_patched: count(given),
         blocks_rebuilt: blocks,
         parity_made: parts.parity_made,
     })
@@ -226,16 +141,31 @@ pub fn repair(
 /// What is to be done with each listed file.
 struct Parts<'a> {
     copied: Vec<&'a RelPath>,
+    patched: BTreeSet<&'a RelPath>,
     rebuilt: BTreeSet<&'a RelPath>,
     parity_made: bool,
-    located: Option<&'a Located>,
+    /// What the parity is made of, when it is made anew.
+    remade: Option<(Payload, Shape)>,
+    located: Option<Located>,
 }
 
 impl<'a> Parts<'a> {
-    fn of(survey: &'a Survey) -> Result<Self, RepairError> {
+    fn of(survey: &'a Survey, patch: Option<&Patch>) -> Result<Self, RepairError> {
         let all: Vec<&RelPath> = survey.authentic.sums.entries().keys().collect();
         let is_good = |path: &RelPath| survey.good.contains_key(path);
-        let bad = || all.iter().copied().filter(|path| !is_good(path));
+        let held = held(survey, patch)?;
+        let digest = |path: &RelPath| survey.authentic.sums.entries().get(path);
+        let is_patched =
+            |path: &RelPath| !is_good(path) && digest(path).is_some_and(|one| held.contains(one));
+        let patched: BTreeSet<&RelPath> = all
+            .iter()
+            .copied()
+            .filter(|path| is_patched(path))
+            .collect();
+        let bad = || {
+            let damaged = all.iter().copied().filter(|path| !is_good(path));
+            damaged.filter(|path| !patched.contains(path))
+        };
         let small: Vec<String> = bad()
             .filter(|path| volume_of(path).is_none())
             .map(ToString::to_string)
@@ -246,16 +176,34 @@ impl<'a> Parts<'a> {
         let in_parity = |path: &RelPath| volume_of(path).is_some_and(|name| name.starts_with('p'));
         let rebuilt: BTreeSet<&RelPath> = bad().filter(|path| !in_parity(path)).collect();
         let parity_made = bad().any(in_parity);
-        let located = survey.located.as_ref();
+        let located = survey.located.clone();
+        let located = located.map(|located| located.with_given(&held));
         if rebuilt.is_empty() && !parity_made {
+            let good = all.iter().copied().filter(|path| is_good(path));
             return Ok(Self {
-                copied: all,
+                copied: good.collect(),
+                patched,
                 rebuilt,
                 parity_made,
+                remade: None,
                 located: None,
             });
         }
         let Some(located) = located else {
+            // All payload is good, and the parity is lost with every list of its blocks: the sizes of its files say
+            // how it was made.
+            if let (true, Some(remade)) = (rebuilt.is_empty(), made_of(survey)) {
+                let good = all.iter().copied();
+                let good = good.filter(|path| is_good(path) && !in_parity(path));
+                return Ok(Self {
+                    copied: good.collect(),
+                    patched,
+                    rebuilt,
+                    parity_made,
+                    remade: Some(remade),
+                    located: None,
+                });
+            }
             let what = if survey.authentic.sums.header().parity == 0 {
                 "the bundle was built without parity"
             } else {
@@ -277,15 +225,53 @@ impl<'a> Parts<'a> {
             .filter(|path| is_good(path) && !(parity_made && in_parity(path)));
         Ok(Self {
             copied: copied.collect(),
+            patched,
             rebuilt,
             parity_made,
+            remade: parity_made.then(|| (located.payload.clone(), located.index.shape().clone())),
             located: Some(located),
         })
     }
 }
 
+/// The payload and the shape of its parity, by the sizes of the parity files.
+fn made_of(survey: &Survey) -> Option<(Payload, Shape)> {
+    let contents = survey.found.contents.as_ref()?;
+    let header = survey.authentic.sums.header();
+    let sizes = || contents.files.iter().map(|(path, info)| (path, info.size));
+    let payload = Payload::new(sizes(), header.volumes);
+    let parity_volumes = u64::from(header.parity);
+    // Block and groups depend on the payload alone.
+    let any = Amount {
+        percent: Some(1),
+        spare_volumes: 0,
+    };
+    let any = Shape::spread(payload.volumes(), any, parity_volumes).ok()?;
+    let blocks = sizes().filter(|(path, _)| path.file_name().starts_with("parity."));
+    let in_parity = |path: &RelPath| volume_of(path).is_some_and(|name| name.starts_with('p'));
+    let blocks = blocks.filter(|(path, _)| in_parity(path));
+    let bytes = blocks.fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
+    let rows = bytes.checked_div(any.block())?.checked_div(any.groups())?;
+    let (block, groups) = (any.block(), any.groups());
+    let shape = Shape::of(block, payload.volumes(), groups, rows, parity_volumes).ok()?;
+    Some((payload, shape))
+}
+
+/// The digests of lost blocks and damaged files that the patch holds.
+fn held(survey: &Survey, patch: Option<&Patch>) -> Result<BTreeSet<Digest>, RepairError> {
+    let Some(patch) = patch else {
+        return Ok(BTreeSet::new());
+    };
+    let files = survey.authentic.sums.entries().iter();
+    let files = files.filter(|(path, _)| !survey.good.contains_key(*path));
+    let blocks = survey.located.iter().flat_map(Located::lost_digests);
+    let wanted = files.map(|(_, digest)| *digest);
+    Ok(patch.holds(wanted.chain(blocks.map(|(_, digest)| digest)))?)
+}
+
 struct Work<'a> {
     survey: &'a Survey,
+    patch: Option<&'a Patch>,
     parts: &'a Parts<'a>,
     root: &'a Path,
     progress: Progress<'a>,
@@ -301,9 +287,16 @@ impl Work<'_> {
             .fold(0, |sum: u64, path| sum.saturating_add(size(path)));
         self.progress.started(count(self.parts.copied.len()), bytes);
         for path in &self.parts.copied {
-            self.copy(path, size(path))?;
+            let from = self.survey.open_good(path)?;
+            self.copy(path, size(path), from)?;
         }
-        if let Some(located) = self.parts.located {
+        for path in &self.parts.patched {
+            let digest = self.survey.authentic.sums.entries().get(*path);
+            if let (Some(patch), Some(digest)) = (self.patch, digest) {
+                self.copy(path, u64::MAX - 1, patch.open_piece(digest)?)?;
+            }
+        }
+        if let Some(located) = &self.parts.located {
             for path in &self.parts.rebuilt {
                 let file = self.create(path)?;
                 file.set_len(size(path)).at("write", &path.to_path())?;
@@ -312,16 +305,15 @@ impl Work<'_> {
             for path in &self.parts.rebuilt {
                 self.compare(path)?;
             }
-            if self.parts.parity_made {
-                let (payload, shape) = (&located.payload, located.index.shape());
-                let progress = Progress {
-                    step: Step::Parity,
-                    ..self.progress
-                };
-                let made = protect(self.root, payload, shape, &progress)?;
-                for (path, found) in made {
-                    self.judge(&path, found)?;
-                }
+        }
+        if let Some((payload, shape)) = &self.parts.remade {
+            let progress = Progress {
+                step: Step::Parity,
+                ..self.progress
+            };
+            let made = protect(self.root, payload, shape, &progress)?;
+            for (path, found) in made {
+                self.judge(&path, found)?;
             }
         }
         let list = self.survey.authentic.sums.render();
@@ -350,11 +342,10 @@ impl Work<'_> {
         fs::open_to_write(&full)
     }
 
-    fn copy(&self, path: &RelPath, size: u64) -> Result<(), RepairError> {
+    fn copy(&self, path: &RelPath, size: u64, mut from: File) -> Result<(), RepairError> {
         let full = self.target(path)?;
         let name = path.as_str();
         self.progress.item_started(name, size);
-        let mut from = self.survey.open_good(path)?;
         fs::advise_sequential(&from);
         let mut to = fs::AtomicFile::create(&full)?;
         let from: (&mut dyn std::io::Read, &Path) = (&mut from, &full);
@@ -377,6 +368,7 @@ impl Work<'_> {
             &self.survey.found,
             &self.survey.good,
             located,
+            self.patch,
         );
         let files =
             OpenFiles::new(|path: &RelPath| fs::open_to_write(&self.root.join(path.to_path())));

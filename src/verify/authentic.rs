@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::FULL;
-use crate::bundle::header::Created;
+use crate::bundle::header::{Created, MAX_VOLUMES};
 use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
 use crate::fs::{At, Kind, Root};
 use crate::trust::directory::Trust;
@@ -80,10 +80,21 @@ pub(crate) fn read(dirs: &[PathBuf]) -> Result<Raw, VerifyError> {
                 }
             }
             Some(first) => {
-                let problem = Problem::OtherBundle {
-                    path: dir.display().to_string(),
-                    expected: Digest::of(&first.list).label(),
-                    found: Digest::of(&list).label(),
+                let path = dir.display().to_string();
+                let expected = Digest::of(&first.list).label();
+                let found = Digest::of(&list).label();
+                let problem = match twin_volume(first, &root, &list)? {
+                    Some(volume) => Problem::Twin {
+                        path,
+                        volume,
+                        expected,
+                        found,
+                    },
+                    None => Problem::OtherBundle {
+                        path,
+                        expected,
+                        found,
+                    },
                 };
                 return Err(VerifyError::Content {
                     problems: vec![problem],
@@ -103,6 +114,35 @@ pub(crate) struct Delta {
     pub(crate) base: Digest,
     /// Its own list.
     pub(crate) sums: Sums,
+}
+
+/// The volume that two places with different lists both hold, when the lists claim one name and number. Nothing of the
+/// lists is believed here: it only helps to say which medium is the wrong one.
+fn twin_volume(first: &Raw, root: &Root, list: &[u8]) -> Result<Option<String>, VerifyError> {
+    let claims = |list: &[u8]| -> Vec<Vec<u8>> {
+        let lines = list.split(|byte| *byte == b'\n').take(4);
+        lines.map(<[u8]>::to_vec).collect()
+    };
+    let (one, other) = (claims(&first.list), claims(list));
+    // Format, name, and number; the version between them may differ.
+    let same = [0, 1, 3]
+        .iter()
+        .all(|line| one.get(*line) == other.get(*line));
+    if !same || one.len() < 4 {
+        return Ok(None);
+    }
+    for number in 1..=MAX_VOLUMES {
+        for prefix in ["v", "p"] {
+            let volume = format!("{prefix}{number}");
+            let here = root.has(Path::new(&volume))?;
+            for known in &first.roots {
+                if here && known.has(Path::new(&volume))? {
+                    return Ok(Some(volume));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Judges the signatures first, and only then reads the list and holds it against policy and memory.

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
+use crate::bundle::patch::{self, Patch};
 use crate::bundle::payload::{self, BLOCKS, ParityFile, Payload, Piece};
 use crate::bundle::protect::{OpenFiles, hash_block, read_pieces};
 use crate::fs::{At, File, PathError, Root};
@@ -41,19 +42,59 @@ pub struct Damage {
 }
 
 /// The blocks of a bundle, and which of them are lost.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Located {
     pub(crate) index: Index,
     pub(crate) payload: Payload,
     pub(crate) lost: BTreeSet<Block>,
     /// For a block of which not the first copies of its files are right: which.
     choice: BTreeMap<Block, usize>,
+    /// Blocks that a patch holds, by their digest.
+    given: BTreeMap<Block, Digest>,
 }
 
 /// The copy of each listed file that was hashed and is right, by its number among the copies.
 pub(crate) type Good = BTreeMap<RelPath, usize>;
 
 impl Located {
+    /// The digests of the lost blocks of the payload.
+    pub(crate) fn lost_digests(&self) -> impl Iterator<Item = (Block, Digest)> {
+        self.lost.iter().filter_map(|block| match block {
+            Block::Data(_) => Some((*block, expected(&self.index, *block)?)),
+            Block::Parity(_) => None,
+        })
+    }
+
+    /// The same when a patch holds the blocks of these digests: they are not lost any more.
+    pub(crate) fn with_given(mut self, held: &BTreeSet<Digest>) -> Self {
+        let given = self
+            .lost_digests()
+            .filter(|(_, digest)| held.contains(digest));
+        self.given = given.collect();
+        for block in self.given.keys() {
+            self.lost.remove(block);
+        }
+        self
+    }
+
+    /// How many blocks come from a patch.
+    pub(crate) fn given(&self) -> usize {
+        self.given.len()
+    }
+
+    /// The lost blocks of the payload, as a re-carry list names them.
+    pub(crate) fn lost_pieces(&self) -> impl Iterator<Item = (patch::Piece, Digest)> {
+        let named = index::names(self.index.shape()).zip(blocks(self.index.shape()));
+        named.filter_map(|(name, block)| {
+            if !self.lost.contains(&block) || matches!(block, Block::Parity(_)) {
+                return None;
+            }
+            let (volume, number) = name.split_once('/')?;
+            let piece = patch::Piece::Block(volume.to_owned(), number.parse().ok()?);
+            Some((piece, expected(&self.index, block)?))
+        })
+    }
+
     /// What a report tells of it.
     pub(crate) fn damage(&self) -> Damage {
         let shape = self.index.shape();
@@ -130,6 +171,7 @@ pub(crate) fn locate(authentic: &Authentic, found: &Structure, good: &Good) -> O
         payload,
         lost: BTreeSet::new(),
         choice: BTreeMap::new(),
+        given: BTreeMap::new(),
     };
     let suspects: Vec<Block> = suspects.into_iter().collect();
     let reader = Reader::new(&files, &located);
@@ -204,6 +246,7 @@ pub(crate) struct Reader<'a> {
     copies: Copies<'a>,
     located: &'a Located,
     parity: Vec<ParityFile>,
+    patch: Option<&'a Patch>,
     /// Of each attempt the open files.
     open: Mutex<BTreeMap<usize, std::sync::Arc<OpenCopies<'a>>>>,
 }
@@ -217,6 +260,7 @@ impl<'a> Reader<'a> {
             copies: *copies,
             located,
             parity: payload::parity_files(located.index.shape()),
+            patch: None,
             open: Mutex::new(BTreeMap::new()),
         }
     }
@@ -227,13 +271,17 @@ impl<'a> Reader<'a> {
         found: &'a Structure,
         good: &'a Good,
         located: &'a Located,
+        patch: Option<&'a Patch>,
     ) -> Self {
         let copies = Copies {
             authentic,
             found,
             good,
         };
-        Self::new(&copies, located)
+        Self {
+            patch,
+            ..Self::new(&copies, located)
+        }
     }
 
     /// Fills `buffer` with the bytes of a block that is not lost.
@@ -243,6 +291,19 @@ impl<'a> Reader<'a> {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<(), PathError> {
+        if let (Some(digest), Some(patch), Block::Data(number)) =
+            (self.located.given.get(&block), self.patch, block)
+        {
+            let place = self.located.index.shape().place(number);
+            let rest = place.map_or(0, |place| place.length.saturating_sub(offset));
+            let length = usize::try_from(rest)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
+            let into = buffer.get_mut(..length).unwrap_or_default();
+            let path = std::path::PathBuf::from(digest.to_string());
+            let piece = patch.open_piece(digest)?;
+            return piece.read_exact_at(into, offset).at("read", &path);
+        }
         let attempt = self.located.choice.get(&block).copied().unwrap_or(0);
         self.read_by(attempt, block, offset, buffer)
     }

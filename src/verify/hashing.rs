@@ -11,6 +11,7 @@ use crate::verify::damage::Good;
 use crate::verify::error::VerifyError;
 use crate::verify::problem::Problem;
 use crate::verify::report::{self, VerifyReport};
+use crate::verify::seen::Volumes;
 use crate::verify::structure::{Copy, Structure};
 
 /// One copy to hash.
@@ -106,6 +107,7 @@ pub(super) fn hash_all(
         files_good,
         bytes_good,
         absent_volumes: found.absent.iter().cloned().collect(),
+        earlier_volumes: Volumes::new(),
         problems,
         damage: None,
         warnings: authentic.warnings.clone(),

@@ -13,25 +13,30 @@ pub(crate) mod damage;
 mod error;
 mod hashing;
 mod inspect;
+mod look;
 mod memory;
 mod problem;
 mod report;
+mod seen;
 pub(crate) mod structure;
 
 pub use authentic::{MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Options};
 pub use damage::Damage;
 pub use error::VerifyError;
 pub use inspect::{ArtifactSummary, ComponentSummary, Inspection, TrustSummary, inspect};
+pub use look::{Look, look};
 pub use memory::{Accepted, Memory, MemoryError, Override, Rollback, Standing};
 pub use problem::Problem;
 pub use report::{Verdict, VerifyReport, Warning};
+pub use seen::{Seen, Volumes};
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
-use crate::bundle::sums::Sums;
+use crate::bundle::patch::{Piece, Recarry};
+use crate::bundle::sums::{Sums, volume_of};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
 use crate::store::Listed;
@@ -125,6 +130,37 @@ impl Survey {
     #[must_use]
     pub const fn report(&self) -> &VerifyReport {
         &self.report
+    }
+
+    /// What was found, without what a repair needs.
+    #[must_use]
+    pub fn into_report(self) -> VerifyReport {
+        self.report
+    }
+
+    /// What must be brought again to make whole what is here: of the payload the lost blocks, or whole files
+    /// where there is no list of blocks; and the small files that no place has. Volumes that are not here at
+    /// all are not in it, for they are inserted or carried as they are; nor is parity that is made anew.
+    #[must_use]
+    pub fn recarry(&self) -> Recarry {
+        let mut pieces = BTreeMap::new();
+        let absent = |volume: &str| self.found.absent.contains(volume);
+        for (path, digest) in self.authentic.sums.entries() {
+            let volume = volume_of(path);
+            let covered = self.located.is_some() && volume.is_some();
+            if self.good.contains_key(path) || covered || volume.is_some_and(absent) {
+                continue;
+            }
+            pieces.insert(Piece::File(path.clone()), *digest);
+        }
+        let blocks = self.located.iter().flat_map(Located::lost_pieces);
+        pieces.extend(
+            blocks.filter(|(piece, _)| !matches!(piece, Piece::Block(volume, _) if absent(volume))),
+        );
+        Recarry {
+            identity: self.authentic.identity,
+            pieces,
+        }
     }
 
     /// Size of a listed file, as far as it is known.

@@ -84,6 +84,20 @@ pub enum Problem {
         /// Label of the bundle here.
         found: String,
     },
+    /// Two places hold bundles of one name and number, with the same volume, and different lists.
+    #[error(
+        "{path}: volume {volume} of the bundle {found}, which claims the same name and number as {expected}"
+    )]
+    Twin {
+        /// The place.
+        path: String,
+        /// The volume that both hold.
+        volume: String,
+        /// Label of the bundle in the first place.
+        expected: String,
+        /// Label of the bundle here.
+        found: String,
+    },
     /// It could not be read.
     #[error("{path}: cannot be read: {reason}")]
     Unreadable {
@@ -107,6 +121,7 @@ impl Problem {
             Self::NotPlain { .. } => "E306",
             Self::NotAscii { .. } => "E309",
             Self::Contents(error) => error.id(),
+            Self::Twin { .. } => "E313",
             Self::OtherBundle { .. } => "E314",
             Self::Unreadable { .. } => "E601",
         }
@@ -125,6 +140,7 @@ impl Problem {
             | Self::NotPlain { path, .. }
             | Self::NotAscii { path }
             | Self::OtherBundle { path, .. }
+            | Self::Twin { path, .. }
             | Self::Unreadable { path, .. } => path,
             Self::Contents(_) => crate::bundle::contents::BUNDLE_JSON,
         }
@@ -145,6 +161,9 @@ impl Problem {
                 Self::NotPlain { .. } => "copy the bundle with plain files only, such as `cp -rL`",
                 Self::Contents(_) => "have the bundle built again with an unmodified haversack",
                 Self::OtherBundle { .. } => "insert the media of one bundle only",
+                Self::Twin { .. } => {
+                    "compare both labels with the one that the builder gave you, and set the other medium aside"
+                }
                 Self::Unreadable { .. } => "clean the medium or try another drive, then run again",
             }
             .to_owned(),

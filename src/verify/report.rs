@@ -12,6 +12,7 @@ use crate::verify::authentic::Authentic;
 use crate::verify::damage::Damage;
 use crate::verify::memory::Standing;
 use crate::verify::problem::Problem;
+use crate::verify::seen::Volumes;
 
 /// What came out in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,6 +20,9 @@ use crate::verify::problem::Problem;
 pub enum Verdict {
     /// Every listed file is here, and every byte is what was signed.
     Good,
+    /// Everything that is here is good, and the volumes that are not were verified before, one medium after the
+    /// other. A medium may have changed since; whatever uses its bytes hashes them again.
+    GoodInTurn,
     /// Everything that is here is good, but volumes are not here.
     Incomplete,
     /// Something is wrong.
@@ -70,6 +74,9 @@ pub struct VerifyReport {
     pub bytes_good: u64,
     /// Volumes that are not here.
     pub absent_volumes: Vec<String>,
+    /// Those of them that were verified before, and when.
+    #[serde(skip_serializing_if = "Volumes::is_empty")]
+    pub earlier_volumes: Volumes,
     /// What is wrong, sorted by path.
     pub problems: Vec<Problem>,
     /// What is lost in blocks, when the bundle carries parity; none when all is good.
@@ -80,6 +87,38 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    /// The report of one who remembers that these volumes were verified before.
+    #[must_use]
+    pub fn with_earlier(mut self, earlier: &Volumes) -> Self {
+        if self.verdict == Verdict::Incomplete {
+            let absent = self.absent_volumes.iter();
+            let known = absent.filter_map(|volume| Some((volume.clone(), *earlier.get(volume)?)));
+            self.earlier_volumes = known.collect();
+            if self.earlier_volumes.len() == self.absent_volumes.len() {
+                self.verdict = Verdict::GoodInTurn;
+            }
+        }
+        self
+    }
+
+    /// The volumes that are here.
+    #[must_use]
+    pub fn present_volumes(&self) -> Vec<String> {
+        let payload = (1..=self.header.volumes).map(|number| format!("v{number}"));
+        let parity = (1..=self.header.parity).map(|number| format!("p{number}"));
+        let all = payload.chain(parity);
+        all.filter(|volume| !self.absent_volumes.contains(volume))
+            .collect()
+    }
+
+    /// The volumes that were neither here nor verified before.
+    #[must_use]
+    pub fn volumes_to_insert(&self) -> Vec<&str> {
+        let absent = self.absent_volumes.iter();
+        let new = absent.filter(|volume| !self.earlier_volumes.contains_key(*volume));
+        new.map(String::as_str).collect()
+    }
+
     /// The report of a bundle of which every file came and is right: so many files and bytes.
     pub(crate) fn proved(
         authentic: &Authentic,
@@ -103,6 +142,7 @@ impl VerifyReport {
             files_good: files,
             bytes_good: bytes,
             absent_volumes: Vec::new(),
+            earlier_volumes: Volumes::new(),
             problems: Vec::new(),
             damage: None,
             warnings: authentic.warnings.clone(),
@@ -125,14 +165,18 @@ impl VerifyReport {
             .as_ref()
             .is_some_and(|damage| damage.repairable && damage.data_lost > 0);
         match self.problems.first() {
-            _ if repairable => Some(
+            None if repairable => Some(format!(
+                "insert {} and run the same command again; what is lost for good, the parity gives back: haversack repair BUNDLE --trust DIR -o NEW",
+                self.volumes_to_insert().join(", ")
+            )),
+            Some(_) if repairable => Some(
                 "its parity can give everything back: haversack repair BUNDLE --trust DIR -o NEW"
                     .to_owned(),
             ),
             Some(problem) => problem.hint(),
             None if self.verdict == Verdict::Incomplete => Some(format!(
-                "insert {} and run the same command again with all places",
-                self.absent_volumes.join(", ")
+                "insert {}: run the same command again, with one place or all of them",
+                self.volumes_to_insert().join(", ")
             )),
             None => None,
         }

@@ -9,6 +9,10 @@
 
 mod cases;
 mod corpus;
+mod cut;
+mod damage;
+mod gather;
+mod media;
 mod parity;
 mod volumes;
 

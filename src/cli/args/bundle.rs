@@ -46,6 +46,9 @@ pub(crate) struct VerifyArgs {
     /// The bundle: its folder, on a read-only medium if you like, or the single file that `stream` wrote.
     #[arg(required = true)]
     pub(crate) bundle: Vec<PathBuf>,
+    /// Write a small list of exactly what must be brought again, for `haversack patch` on the connected side.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recarry: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
     /// Also check the upstreams' own signatures and checksums again, from the evidence that the bundle
@@ -63,6 +66,9 @@ pub(crate) struct RepairArgs {
     /// The new folder for the whole bundle.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
+    /// A patch that `haversack patch` wrote: blocks and files that were brought again.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) patch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 }

@@ -6,6 +6,7 @@ mod carry;
 mod connected;
 mod deployment;
 mod init;
+mod media;
 #[cfg(feature = "connected")]
 mod network;
 
@@ -22,6 +23,7 @@ pub(crate) use deployment::{
     StageArgs,
 };
 pub(crate) use init::{InitArgs, StorageKind, arch, edition};
+pub(crate) use media::{GatherArgs, MediaArgs, PatchArgs};
 #[cfg(feature = "connected")]
 pub(crate) use network::NetworkArgs;
 
@@ -140,6 +142,25 @@ pub(crate) enum Command {
                       haversack build … --base mattermost-42 --acknowledged 42.receipt --isolated-key isolated.pem, or with the code."
     )]
     Receipt(ReceiptArgs),
+    /// Write each volume of a bundle to its medium, and read it back.
+    #[command(
+        after_help = "Examples:\n  haversack media out/mattermost-42 --volume 2 --to /media/usb      (one medium)\n  haversack media \
+                            out/mattermost-42 --to discs              (a folder a volume)\n  haversack media out/mattermost-42 --to discs --iso        (an image a volume)\n\n\
+                      What the medium cannot hold is refused before anything is written."
+    )]
+    Media(MediaArgs),
+    /// Take the media of a bundle into one folder, one after the other, proving each file on the way.
+    #[command(
+        after_help = "Examples:\n  haversack gather /media/cdrom/mattermost-42 --trust trust -o mattermost-42\n\nRun it again with each medium; \
+                      exit 8 says which are still to come. Stage from the folder when it is whole."
+    )]
+    Gather(GatherArgs),
+    /// Write only what a re-carry list names, to mend a bundle that came over damaged.
+    #[command(
+        after_help = "Examples:\n  haversack verify /media/disc/b --trust trust --recarry list.txt   (isolated side)\n  haversack patch out/b \
+                            --list list.txt -o patch                       (connected side)\n  haversack repair /media/disc/b --patch patch --trust trust -o mended"
+    )]
+    Patch(PatchArgs),
     /// Make a damaged bundle whole again from its parity, in a new folder.
     #[command(
         after_help = "Examples:\n  haversack repair /media/disc/mattermost-42 --trust trust -o mended\n  haversack repair \

@@ -5,14 +5,17 @@ pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod gather;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod lint;
 #[cfg(feature = "connected")]
 pub(crate) mod lock;
+pub(crate) mod media;
 #[cfg(feature = "connected")]
 pub(crate) mod outdated;
+pub(crate) mod patch;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod receipt;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use haversack::bundle::patch::Patch;
 use haversack::repair::{self, Repaired};
 use haversack::verify;
 
@@ -27,7 +28,14 @@ pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Fai
         context.observer,
         context.cancel,
     )?;
-    let done = repair::repair(&survey, &args.output, context.observer, context.cancel)?;
+    let patch = args.patch.as_deref().map(Patch::open).transpose()?;
+    let done = repair::repair_with(
+        &survey,
+        patch.as_ref(),
+        &args.output,
+        context.observer,
+        context.cancel,
+    )?;
     context.output.result(&done, &text(&done));
     Ok(Class::Ok)
 }
@@ -44,6 +52,15 @@ fn text(done: &Repaired) -> String {
         text.push_str("  rebuilt   ");
         text.push_str(path.as_str());
         text.push('\n');
+    }
+    for path in &done.files_patched {
+        text.push_str("  patched   ");
+        text.push_str(path.as_str());
+        text.push('\n');
+    }
+    if done.blocks_patched > 0 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  blocks    {} from the patch", done.blocks_patched);
     }
     if done.blocks_rebuilt > 0 {
         // Writing to a String cannot fail.

@@ -4,18 +4,20 @@
 mod evidence;
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use haversack::carry::{self, Taking};
 use haversack::event::Event;
 use haversack::fs;
 use haversack::types::size::ByteSize;
-use haversack::verify::{self, Damage, Verdict, VerifyReport};
+use haversack::verify::{self, Damage, Seen, Survey, Verdict, VerifyReport};
 
 use super::{Context, first_lock_lines, stand_ins_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::trusting::{Trusting, places};
+use crate::cli::surroundings;
+use crate::cli::trusting::{Trusting, created_now, places};
 
 /// Verifies, prints the report, and remembers a good bundle.
 pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Failure> {
@@ -38,7 +40,13 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             };
             carry::check((from, file), taking, observer, cancel)?
         }
-        _ => verify::verify(&dirs, trust, memory, options, observer, cancel)?,
+        _ => {
+            let survey = verify::survey(&dirs, trust, memory, options, observer, cancel)?;
+            if let Some(file) = &args.recarry {
+                recarry(&survey, file)?;
+            }
+            in_turn(survey.into_report(), args)?
+        }
     };
     for warning in &report.warnings {
         context.observer.on(&Event::Warning {
@@ -46,7 +54,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             text: &warning.text,
         });
     }
-    if report.verdict == Verdict::Good {
+    if matches!(report.verdict, Verdict::Good | Verdict::GoodInTurn) {
         let reason = report.override_reason.as_deref();
         trusting
             .memory
@@ -60,10 +68,44 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     Ok(report.id().map_or(Class::Ok, Class::of_id))
 }
 
+/// Writes the list of what must be brought again.
+fn recarry(survey: &Survey, file: &Path) -> Result<(), Failure> {
+    if fs::examine(file)?.is_some() {
+        return Err(Failure::plain(
+            "E285",
+            format!("{} exists", file.display()),
+            "name a file that does not exist yet",
+        ));
+    }
+    Ok(fs::write_atomic(
+        file,
+        survey.recarry().render().as_bytes(),
+        0o644,
+    )?)
+}
+
+/// Remembers the volumes that are here, and counts those that were here before.
+fn in_turn(report: VerifyReport, args: &VerifyArgs) -> Result<VerifyReport, Failure> {
+    if !matches!(report.verdict, Verdict::Incomplete | Verdict::Good) {
+        return Ok(report);
+    }
+    let mut seen = Seen::load(&surroundings::state_folder(args.trust.state.as_ref())?)?;
+    let known = seen.volumes(&report.identity);
+    let report = report.with_earlier(&known);
+    match (report.verdict, created_now()) {
+        (Verdict::Incomplete, Some(now)) => {
+            seen.record(&report.identity, report.present_volumes(), now)?;
+        }
+        _ => seen.forget(&report.identity)?,
+    }
+    Ok(report)
+}
+
 pub(super) fn text(report: &VerifyReport) -> String {
     let header = &report.header;
     let word = match report.verdict {
         Verdict::Good => "GOOD",
+        Verdict::GoodInTurn => "GOOD, one medium after the other",
         Verdict::Incomplete => "GOOD so far, not complete",
         Verdict::Bad => "BAD",
         Verdict::Unreadable => "NOT PROVEN: not everything could be read",
@@ -91,6 +133,17 @@ pub(super) fn text(report: &VerifyReport) -> String {
         report.files_good,
         ByteSize(report.bytes_good)
     );
+    if !report.absent_volumes.is_empty() {
+        let all = u32::from(header.volumes).saturating_add(u32::from(header.parity));
+        let _ = writeln!(
+            text,
+            "  here      {} of {all} volumes",
+            report.present_volumes().join(", ")
+        );
+    }
+    for (volume, when) in &report.earlier_volumes {
+        let _ = writeln!(text, "  before    {volume} was good at {when}");
+    }
     text.push_str(&stand_ins_line(&report.stand_ins));
     text.push_str(&first_lock_lines(&report.first_locks));
     for ignored in &report.ignored_signatures {

@@ -53,4 +53,14 @@ pub(super) const MESSAGES: &[Message] = &[
         "A file of credentials (netrc, tokens) cannot be used, or others may read it.",
         "Correct the line that is named, or make the file yours alone: chmod 600 FILE.",
     ),
+    m(
+        "E611",
+        "The medium takes no file that long.",
+        "Build with --volume-size fat32, or use a medium with another file system.",
+    ),
+    m(
+        "E612",
+        "The program that writes images is not there, or refused.",
+        "Install xorriso; the message says what it said.",
+    ),
 ];

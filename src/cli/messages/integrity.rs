@@ -64,6 +64,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Report it to the builder.",
     ),
     m(
+        "E313",
+        "Two media hold the same volume of bundles that claim one name and number, and are different.",
+        "Compare both labels with the one that the builder gave you, and set the other medium aside.",
+    ),
+    m(
         "E314",
         "Two places that were named hold different bundles.",
         "Name the places of one bundle only.",
@@ -77,6 +82,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "E316",
         "A file in the store was damaged while the bundle was written.",
         "Run the same command again: it is fetched anew.",
+    ),
+    m(
+        "E317",
+        "A medium does not give back what was written to it.",
+        "Do not carry it: take a new one, and write again.",
     ),
     m(
         "E321",

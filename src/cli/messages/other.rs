@@ -48,4 +48,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "The bundle is older than the policy calls fresh.",
         "Ask whether there is a newer one; nothing was decided by it.",
     ),
+    m(
+        "W903",
+        "The bundle has no signature yet.",
+        "Sign it before the media are written: no network takes it in without.",
+    ),
 ];

@@ -160,6 +160,16 @@ pub(super) const MESSAGES: &[Message] = &[
         "Choose a larger --volume-size.",
     ),
     m(
+        "E288",
+        "The bundle has no such volume.",
+        "Name one that the message lists.",
+    ),
+    m(
+        "E289",
+        "The re-carry list is none, or names what the bundle does not have.",
+        "Have it written anew by `haversack verify --recarry`.",
+    ),
+    m(
         "E291",
         "There is no bundle in that folder.",
         "Name the folder that holds SHA256SUMS.",

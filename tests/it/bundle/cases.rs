@@ -7,7 +7,7 @@ use haversack::bundle::sign;
 use haversack::fs::walk;
 use haversack::types::digest::Digest;
 
-use super::corpus::{APP, Case, DEB, EXTRAS, Trusted, edit, first_signature};
+use super::corpus::{APP, Case, DEB, EXTRAS, Over, Trusted, edit, first_signature};
 use super::corpus::{openssl_sign, put_extra};
 
 const GOOD: [Option<bool>; 3] = [Some(true); 3];
@@ -23,6 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         name,
         tamper,
         trust: Trusted::Alice,
+        over: Over::One,
         id,
         exit: 3,
         tools,
@@ -31,6 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         name,
         tamper,
         trust,
+        over: Over::One,
         id,
         exit,
         tools,

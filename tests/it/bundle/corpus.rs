@@ -24,12 +24,22 @@ pub(super) struct Case {
     pub(super) tamper: fn(&Workshop, &Path),
     /// Keys of the trust directory, and the threshold.
     pub(super) trust: Trusted,
+    /// What the good bundle is like.
+    pub(super) over: Over,
     /// The id that haversack gives; "ok" for a good bundle.
     pub(super) id: &'static str,
     /// The exit class of both haversack and verify.sh.
     pub(super) exit: i32,
     /// What the single tools say: openssl, ssh-keygen, sha256sum. `None` where it does not matter.
     pub(super) tools: [Option<bool>; 3],
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Over {
+    /// One volume.
+    One,
+    /// Five volumes, and a file in parts.
+    Volumes,
 }
 
 #[derive(Clone, Copy)]
@@ -215,7 +225,8 @@ pub(super) fn snapshot(bundle: &Path) -> Vec<(PathBuf, u64, u32, std::time::Syst
 
 #[test]
 fn every_tampering_gets_the_same_verdict_from_haversack_and_from_the_script() {
-    let all = cases();
+    let mut all = cases();
+    all.extend(super::cut::cases());
     let wrong: Vec<String> = pool::try_map(&all, pool::cores(), |case| Ok::<_, ()>(run(case)))
         .unwrap()
         .concat();
@@ -225,14 +236,21 @@ fn every_tampering_gets_the_same_verdict_from_haversack_and_from_the_script() {
         all.len(),
         wrong.join("\n")
     );
-    assert!(all.len() >= 75, "{} cases", all.len());
+    assert!(all.len() >= 87, "{} cases", all.len());
 }
 
 /// What went otherwise than the case says.
 pub(super) fn run(case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
     let w = Workshop::new(case.name);
-    let bundle = w.sandbox.signed("demo", &[w.alice, w.bob]);
+    let request = match case.over {
+        Over::One => w.sandbox.request(),
+        Over::Volumes => super::volumes::request(&w.sandbox, None),
+    };
+    let bundle = w.sandbox.pack("demo", &request).path;
+    for key in [w.alice, w.bob] {
+        let _ = haversack::bundle::sign(&bundle, key).unwrap();
+    }
     (case.tamper)(&w, &bundle);
 
     let (keys, policy): (Vec<&SigningKey>, &str) = match case.trust {

@@ -1,0 +1,160 @@
+//! Why a medium was not written.
+
+use std::path::PathBuf;
+
+use crate::bundle::contents::ContentsError;
+use crate::bundle::sums::SumsError;
+use crate::event::Cancelled;
+use crate::fs::{LockError, PassError, PathError};
+use crate::types::digest::Digest;
+use crate::types::size::ByteSize;
+
+/// Why a medium was not written. The bundle is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// There is no bundle.
+    #[error("{} holds no SHA256SUMS", .0.display())]
+    NoBundle(PathBuf),
+    /// Its list is wrong.
+    #[error("the list of the bundle is wrong")]
+    Sums(#[from] SumsError),
+    /// Its `bundle.json` is wrong.
+    #[error("the description of the bundle is wrong")]
+    Contents(#[from] ContentsError),
+    /// It has no such volume.
+    #[error("the bundle has no volume {wanted}; it has {}", have.join(", "))]
+    NoVolume {
+        /// What was asked for.
+        wanted: String,
+        /// Its volumes.
+        have: Vec<String>,
+    },
+    /// The re-carry list is of another bundle.
+    #[error("the list is of the bundle {expected}, and this is {found}")]
+    OtherBundle {
+        /// Label of the bundle that the list is of.
+        expected: String,
+        /// Label of the bundle that is here.
+        found: String,
+    },
+    /// The re-carry list names what the bundle does not have.
+    #[error("the bundle has no such piece: {0}")]
+    NoPiece(String),
+    /// A file of the bundle is not what its list says.
+    #[error("{path}: {found}, listed {expected}")]
+    Altered {
+        /// The file.
+        path: String,
+        /// Its digest in the list.
+        expected: Digest,
+        /// What was found.
+        found: String,
+    },
+    /// The medium takes no file that long.
+    #[error("{path}: {}, and {medium} takes at most {} a file", ByteSize(*size), ByteSize(*limit))]
+    TooLong {
+        /// The file.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The most that a file may have there.
+        limit: u64,
+        /// The kind of medium.
+        medium: &'static str,
+    },
+    /// The medium has too little room.
+    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
+    Space {
+        /// The target.
+        path: PathBuf,
+        /// Bytes to be written.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// Something else stands at the target.
+    #[error("{} exists, and is not this bundle", .0.display())]
+    Exists(PathBuf),
+    /// The medium does not give back what was written to it.
+    #[error("{path}: read back with sha256 {found}, written {expected}")]
+    ReadBack {
+        /// The file.
+        path: String,
+        /// What was written.
+        expected: Digest,
+        /// What was read.
+        found: String,
+    },
+    /// The program that writes images is not there, or refused.
+    #[error("xorriso: {0}")]
+    Image(String),
+    /// The file system refused.
+    #[error("the medium cannot be written")]
+    Io(#[from] PathError),
+    /// Another run writes there.
+    #[error("the medium is being written by another run")]
+    Lock(#[from] LockError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl MediaError {
+    /// A stable id for `haversack explain`.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::NoBundle(_) => "E291",
+            Self::Sums(error) => error.id(),
+            Self::Contents(error) => error.id(),
+            Self::NoVolume { .. } => "E288",
+            Self::NoPiece(_) => "E289",
+            Self::OtherBundle { .. } => "E314",
+            Self::Altered { .. } => "E301",
+            Self::TooLong { .. } => "E611",
+            Self::Space { .. } => "E602",
+            Self::Exists(_) => "E285",
+            Self::ReadBack { .. } => "E317",
+            Self::Image(_) => "E612",
+            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
+            Self::Lock(LockError::Held { .. }) => "E606",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoBundle(_) => "name the folder that holds SHA256SUMS",
+            Self::Sums(error) => return error.hint(),
+            Self::Contents(_) => "build the bundle again",
+            Self::NoVolume { .. } => "name one of them with --volume, or none for all",
+            Self::OtherBundle { .. } => "name the bundle that the media were written from",
+            Self::NoPiece(_) => "have the list written anew by haversack verify --recarry",
+            Self::Altered { .. } => "build the bundle again, or repair it; the medium is not whole",
+            Self::TooLong { .. } => {
+                "build with --volume-size fat32, or use a medium with another file system; nothing was written"
+            }
+            Self::Space { .. } => {
+                "use an empty medium, or build with a smaller --volume-size; nothing was written"
+            }
+            Self::Exists(_) => "use an empty medium; what stands there was left as it is",
+            Self::ReadBack { .. } => "do not carry this medium: take a new one, and write again",
+            Self::Image(_) => "install xorriso, or look at what it said above",
+            Self::Io(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
+            Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
+            Self::Cancelled(_) => "run the same command again: it goes on where it stopped",
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl From<PassError> for MediaError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
+    }
+}

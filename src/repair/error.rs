@@ -1,0 +1,122 @@
+//! Why nothing was repaired.
+
+use std::path::PathBuf;
+
+use crate::event::Cancelled;
+use crate::fs::{LockError, PassError, PathError};
+use crate::types::digest::Digest;
+use crate::types::path::RelPath;
+use crate::types::size::ByteSize;
+
+/// Why nothing was repaired.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// Something stands at the target.
+    #[error("{} exists", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The bundle has no parity that could be used.
+    #[error("{what}")]
+    NoParity {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// More is lost than the parity gives back.
+    #[error(
+        "{lost} blocks are lost, {left} can be rebuilt; lost files: {}; {safe} other files are good", files.join(", ")
+    )]
+    Beyond {
+        /// Lost blocks of the worst group.
+        lost: u64,
+        /// How many of them can be rebuilt.
+        left: u64,
+        /// The files with lost blocks.
+        files: Vec<String>,
+        /// Files that are good.
+        safe: u64,
+    },
+    /// Small files are damaged in every place; parity does not cover them.
+    #[error("damaged in every place, and not covered by parity: {}", files.join(", "))]
+    Small {
+        /// The files.
+        files: Vec<String>,
+    },
+    /// The file system has too little room.
+    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
+    Space {
+        /// The target.
+        path: PathBuf,
+        /// Bytes to be written.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// What was rebuilt is not what was signed: a medium changed while it was read.
+    #[error("{path}: rebuilt with sha256 {found}, listed {expected}")]
+    Wrong {
+        /// The file.
+        path: RelPath,
+        /// Its digest in the list.
+        expected: Digest,
+        /// Its digest as rebuilt.
+        found: Digest,
+    },
+    /// The file system refused.
+    #[error("the repaired bundle cannot be written")]
+    Io(#[from] PathError),
+    /// Another run works on the same folder.
+    #[error("the repaired bundle is being written by another run")]
+    Lock(#[from] LockError),
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl RepairError {
+    /// A stable id for `haversack explain`.
+    #[must_use]
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Exists { .. } => "E285",
+            Self::NoParity { .. } => "E322",
+            Self::Beyond { .. } | Self::Small { .. } => "E321",
+            Self::Space { .. } => "E602",
+            Self::Wrong { .. } => "E301",
+            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
+            Self::Lock(LockError::Held { .. }) => "E606",
+            Self::Cancelled(_) => "E130",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Exists { .. } => {
+                "name a folder that does not exist yet; a repair never writes over anything"
+            }
+            Self::NoParity { .. } | Self::Beyond { .. } => {
+                "add another copy of the bundle as a further place, or carry it over again; nothing was written"
+            }
+            Self::Small { .. } => {
+                "add another copy of the bundle as a further place: each medium holds these files"
+            }
+            Self::Space { .. } => "free some space or choose another folder; nothing was written",
+            Self::Wrong { .. } => "run the same command again; read from a copy if it stays",
+            Self::Io(error) => return error.hint(),
+            Self::Lock(_) | Self::Cancelled(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl From<PassError> for RepairError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
+            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+        }
+    }
+}
