@@ -14,6 +14,7 @@ mod damage;
 mod gather;
 mod media;
 mod parity;
+mod staging;
 mod volumes;
 
 use std::os::unix::fs::PermissionsExt;
