@@ -12,8 +12,8 @@
 //! | 3 | [`archive`], [`manifest`], [`trust`], `net`, [`parity`] | tar streams; the wish list; signatures and evidence; HTTP; repair blocks |
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
-//! | 6 | `resolve`, `fetch`, [`verify`], [`checks`] | the steps that join them; what a host must satisfy |
-//! | 7 | [`stage`], [`preflight`], [`repair`], [`carry`], [`media`], [`gather`] | generated trees; a host against its checks; damage mended; one file for a pipe; a volume to its medium, and media into one folder |
+//! | 6 | `resolve`, `fetch`, [`verify`], [`checks`], [`custody`] | the steps that join them; what a host must satisfy; who held a bundle |
+//! | 7 | [`stage`], [`preflight`], [`repair`], [`carry`], [`media`], [`gather`], [`report`] | generated trees; a host against its checks; damage mended; one file for a pipe; a volume to its medium, and media into one folder; evidence for people |
 //! | 8 | [`init`] | a first manifest and deployment from a few answers |
 //! | 9 | `cli` (binary only) | arguments, printing, progress bars, exit codes |
 //!
@@ -24,6 +24,7 @@ pub mod archive;
 pub mod bundle;
 pub mod carry;
 pub mod checks;
+pub mod custody;
 pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod pool;
 pub mod preflight;
 pub mod repair;
+pub mod report;
 #[cfg(feature = "connected")]
 pub mod resolve;
 #[cfg(feature = "connected")]

@@ -18,8 +18,16 @@ const LAYERS: &[&[&str]] = &[
     &["archive", "manifest", "trust", "net", "parity"],
     &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
-    &["resolve", "fetch", "verify", "checks"],
-    &["stage", "preflight", "repair", "carry", "media", "gather"],
+    &["resolve", "fetch", "verify", "checks", "custody"],
+    &[
+        "stage",
+        "preflight",
+        "repair",
+        "carry",
+        "media",
+        "gather",
+        "report",
+    ],
     &["init"],
     &["cli"],
 ];

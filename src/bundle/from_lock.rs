@@ -32,6 +32,21 @@ pub struct LockOptions {
     pub base: Option<Base>,
 }
 
+impl LockOptions {
+    /// Nothing but what every bundle has.
+    #[must_use]
+    pub const fn new(sequence: Sequence, created: Created, marking: Marking) -> Self {
+        Self {
+            sequence,
+            created,
+            marking,
+            parity: None,
+            volume_size: None,
+            base: None,
+        }
+    }
+}
+
 /// Why a lock cannot become a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FromLockError {

@@ -466,7 +466,7 @@ fn planned(path: RelPath, source: &Source) -> PlannedFile {
     }
 }
 
-fn info(size: u64, kind: FileKind) -> FileInfo {
+pub(super) fn info(size: u64, kind: FileKind) -> FileInfo {
     FileInfo {
         size,
         kind,

@@ -1,8 +1,9 @@
 //! What is to be packed. No I/O.
 
 use crate::bundle::base::Base;
-use crate::bundle::contents::{ContentsError, FileInfo, RepositoryInfo};
+use crate::bundle::contents::{ContentsError, FileInfo, FileKind, RepositoryInfo};
 use crate::bundle::header::{Created, Marking, Sequence, Version};
+use crate::bundle::planned::info;
 use crate::bundle::sums::SumsError;
 use crate::bundle::volumes::VolumeSize;
 use crate::parity::shape::{Amount, ShapeError};
@@ -169,6 +170,19 @@ impl std::fmt::Debug for Source {
         match self {
             Self::Stored { digest, size } => write!(f, "Stored({digest}, {size} bytes)"),
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl Item {
+    /// A file of evidence whose bytes are at hand.
+    #[must_use]
+    pub fn evidence(path: RelPath, bytes: Vec<u8>) -> Self {
+        let source = Source::Bytes(bytes);
+        Self {
+            info: info(source.size(), FileKind::Evidence),
+            path,
+            source,
         }
     }
 }

@@ -107,6 +107,9 @@ macro_rules! failures {
 
 failures! {
     haversack::fs::PathError,
+    haversack::custody::CustodyError,
+    haversack::report::envelope::EnvelopeError,
+    haversack::trust::set::SetError,
     haversack::bundle::SignError,
     haversack::bundle::PackError,
     haversack::bundle::receipt::ReceiptError,

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod custodian;
 mod exit;
 mod failure;
 #[cfg(feature = "fault-injection")]
@@ -109,6 +110,10 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<Class, Failure> {
         Command::Stream(args) => commands::stream::run(&args, context),
         Command::Receipt(args) => commands::receipt::run(&args, context),
         Command::Receive(args) => commands::receive::run(&args, context),
+        Command::Custody(command) => commands::custody::run(&command, context),
+        Command::Dossier(args) => commands::dossier::run(&args, context),
+        Command::Report(args) => commands::report::run(&args, context),
+        Command::Trust(command) => commands::trust::run(&command, context),
         Command::Inspect(args) => commands::inspect::run(&args, context),
         Command::Plan(args) => commands::plan::run(&args, context),
         Command::Preflight(args) => commands::preflight::run(&args, context),

@@ -27,6 +27,13 @@ pub(crate) fn now() -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
+/// The name of this machine, as the kernel has it.
+pub(crate) fn host_name() -> Option<haversack::types::phrase::Phrase> {
+    let path = std::path::Path::new("/proc/sys/kernel/hostname");
+    let name = haversack::fs::read_text(path, 256).ok()?;
+    haversack::types::phrase::Phrase::of(&name)
+}
+
 /// The folder of the content-addressed store: as given, else below the user's cache folder (XDG
 /// Base Directory Specification).
 #[cfg(feature = "connected")]

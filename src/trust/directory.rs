@@ -3,21 +3,43 @@
 //! It is installed once, out of band: people compare fingerprints on paper or by phone. Without
 //! `policy.toml` one signature by any of its keys is enough.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::fs::{self, PathError};
 use crate::trust::key::{KeyError, MAX_KEY_TEXT, VerifyingKey};
-use crate::trust::policy::{MAX_POLICY, Policy, PolicyError};
+use crate::trust::policy::{MAX_POLICY, Policy, PolicyError, Revoked, parse_revoked};
+use crate::trust::set::{self, SetError};
+use crate::types::digest::Digest;
 use crate::types::name::Name;
 
 /// Most keys in a trust directory.
 pub const MAX_KEYS: usize = 64;
+/// Longest file of a trust directory, in bytes.
+const MAX_TEXT_FILE: u64 = 256 * 1024;
 
 /// Whom this network trusts, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     keys: Vec<TrustedKey>,
     policy: Policy,
+    /// Certificates in PEM form, by the name of their file.
+    certificates: BTreeMap<String, String>,
+    version: u32,
+    digest: Option<Digest>,
+    openssl: Option<PathBuf>,
+}
+
+/// Which trust a verdict was given with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrustSet {
+    /// The version of a sealed set; 0 for one that was never sealed.
+    pub version: u32,
+    /// SHA-256 of the list of its files (`sha256sum *.crt *.pem *.toml`, sorted by name).
+    pub digest: Option<Digest>,
 }
 
 /// One key of the trust directory.
@@ -80,8 +102,24 @@ pub enum TrustError {
         /// How many different keys there are.
         count: usize,
     },
+    /// It is sealed, and not what its list says.
+    #[error("{}: {reason}", path.display())]
+    Sealed {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The policy speaks of a certificate that is not there, or that is none.
+    #[error("{}: the policy names the certificate `{file}`, which is not there", path.display())]
+    Certificate {
+        /// The directory.
+        path: PathBuf,
+        /// The file.
+        file: String,
+    },
     /// A file looks like a policy, but has the wrong name, and would be ignored in silence.
-    #[error("{}: only `policy.toml` is read as a policy", path.display())]
+    #[error("{}: only `policy.toml` and `revoked.toml` are read", path.display())]
     Stray {
         /// The file.
         path: PathBuf,
@@ -97,7 +135,11 @@ impl TrustError {
             Self::Io(error) => error.id(),
             Self::Key { .. } => "E281",
             Self::Policy { .. } | Self::Stray { .. } => "E282",
-            Self::Absent { .. } | Self::Count { .. } | Self::Threshold { .. } => "E283",
+            Self::Sealed { .. } => "E298",
+            Self::Absent { .. }
+            | Self::Certificate { .. }
+            | Self::Count { .. }
+            | Self::Threshold { .. } => "E283",
         }
     }
 
@@ -130,6 +172,13 @@ impl TrustError {
             ),
             Self::Threshold { .. } => {
                 Some("add the missing keys, or lower `threshold` in policy.toml".to_owned())
+            }
+            Self::Sealed { .. } => Some(
+                "a sealed set is changed by `haversack trust update` only; those who own it may seal it anew"
+                    .to_owned(),
+            ),
+            Self::Certificate { file, .. } => {
+                Some(format!("copy `{file}` (PEM) into the directory"))
             }
             Self::Stray { .. } => Some("rename it to policy.toml, or take it away".to_owned()),
         }
@@ -176,24 +225,22 @@ impl Trust {
             let name = entry.map_or(file, |entry| entry.name.clone());
             keys.push(TrustedKey { key, name, roles });
         }
-        let usable = keys
-            .iter()
-            .filter(|known| {
-                let fingerprint = known.key.fingerprint();
-                !policy
-                    .revoked
-                    .iter()
-                    .any(|one| one.fingerprint == fingerprint)
-            })
-            .count();
-        if usable < usize::from(policy.threshold.get()) {
+        // Revoked keys count here: that a bundle is signed by one is told when it comes, with the reason.
+        if keys.len() < usize::from(policy.threshold.get()) {
             return Err(TrustError::Threshold {
                 path: path.to_owned(),
                 threshold: policy.threshold.get(),
-                count: usable,
+                count: keys.len(),
             });
         }
-        Ok(Self { keys, policy })
+        Ok(Self {
+            keys,
+            policy,
+            certificates: BTreeMap::new(),
+            version: 0,
+            digest: None,
+            openssl: None,
+        })
     }
 
     /// The trust that the directory `path` holds: every `*.pem` in it, and `policy.toml`. Other
@@ -205,12 +252,30 @@ impl Trust {
     pub fn load(path: &Path) -> Result<Self, TrustError> {
         let mut files = Vec::new();
         let mut policy = Policy::default();
+        let mut revoked = Vec::new();
+        let mut certificates = BTreeMap::new();
+        let mut list = String::new();
         for name in fs::list(path)? {
             let file = path.join(&name);
             let Some(name) = name.to_str() else { continue };
             let lower = name.to_ascii_lowercase();
+            if set::belongs(name) {
+                let digest = Digest::of(&fs::read(&file, MAX_TEXT_FILE)?);
+                // Writing to a String cannot fail.
+                let _ = writeln!(list, "{digest}  {name}");
+            }
             if name == "policy.toml" {
                 policy = read_policy(&file)?;
+            } else if name == "revoked.toml" {
+                revoked = read_revoked(&file)?;
+            } else if name.strip_suffix(".crt").is_some() {
+                if certificates.len() >= MAX_KEYS {
+                    return Err(TrustError::Count {
+                        path: path.to_owned(),
+                        count: certificates.len().saturating_add(1),
+                    });
+                }
+                certificates.insert(name.to_owned(), fs::read_text(&file, MAX_TEXT_FILE)?);
             } else if lower.strip_suffix(".toml").is_some() {
                 return Err(TrustError::Stray { path: file });
             } else if name.strip_suffix(".pem").is_some() {
@@ -228,13 +293,73 @@ impl Trust {
                 return Err(error);
             }
         }
-        Self::new(files, policy, path)
+        policy.revoked.extend(revoked);
+        if let Some(cms) = &policy.cms {
+            let mut named = cms.pins.iter().chain(&cms.authorities);
+            if let Some(absent) = named.find(|name| !certificates.contains_key(*name)) {
+                return Err(TrustError::Certificate {
+                    path: path.to_owned(),
+                    file: absent.clone(),
+                });
+            }
+        }
+        let mut trust = Self::new(files, policy, path)?;
+        trust.certificates = certificates;
+        trust.digest = Some(Digest::of(list.as_bytes()));
+        let sealed = |error: SetError| TrustError::Sealed {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        if let Some((_, list)) = set::sealed(path).map_err(sealed)? {
+            set::hold(path, &list).map_err(sealed)?;
+            trust.version = list.version;
+        }
+        Ok(trust)
+    }
+
+    /// The version of a sealed set; 0 for one that was never sealed.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Which trust this is, for reports.
+    #[must_use]
+    pub const fn summary(&self) -> TrustSet {
+        TrustSet {
+            version: self.version,
+            digest: self.digest,
+        }
+    }
+
+    /// A certificate of the directory, in PEM form.
+    #[must_use]
+    pub fn certificate(&self, file: &str) -> Option<&str> {
+        self.certificates.get(file).map(String::as_str)
+    }
+
+    /// The program that checks CMS signatures; found on the host when none was named.
+    #[must_use]
+    pub fn openssl(&self) -> Option<&Path> {
+        self.openssl.as_deref()
+    }
+
+    /// Names the program that checks CMS signatures.
+    pub fn use_openssl(&mut self, program: PathBuf) {
+        self.openssl = Some(program);
     }
 
     /// The keys, each once.
     #[must_use]
     pub fn keys(&self) -> &[TrustedKey] {
         &self.keys
+    }
+
+    /// What is said of a key that must not count any more; `None` when it may.
+    #[must_use]
+    pub fn revoked(&self, fingerprint: &Digest) -> Option<&Revoked> {
+        let mut all = self.policy.revoked.iter();
+        all.find(|one| one.means(fingerprint))
     }
 
     /// What is demanded of bundles.
@@ -248,6 +373,14 @@ fn read_policy(path: &Path) -> Result<Policy, TrustError> {
     let limit = u64::try_from(MAX_POLICY).unwrap_or(u64::MAX);
     let text = fs::read_text(path, limit)?;
     Policy::parse(&text).map_err(|problems| TrustError::Policy {
+        path: path.to_owned(),
+        problems,
+    })
+}
+
+fn read_revoked(path: &Path) -> Result<Vec<Revoked>, TrustError> {
+    let text = fs::read_text(path, MAX_TEXT_FILE)?;
+    parse_revoked(&text).map_err(|problems| TrustError::Policy {
         path: path.to_owned(),
         problems,
     })

@@ -93,11 +93,25 @@ pub enum Refusal {
         namespace: String,
     },
     /// A signature is by a key that was revoked.
-    #[error("the signature is by the key {key}, which the policy revokes: {reason}")]
+    #[error("the signature is by the key {key}, which is revoked by {reason}")]
     Revoked {
         /// The key.
         key: KeyId,
-        /// Why it was revoked.
+        /// Who says so, since when, and why.
+        reason: String,
+    },
+    /// A CMS signature is needed, and the certificate of the one that is there is out of date.
+    #[error("the CMS signature {file}: {reason}")]
+    CmsDates {
+        /// The file.
+        file: String,
+        /// Which dates.
+        reason: String,
+    },
+    /// A CMS signature is needed, and none was found to be good.
+    #[error("the policy asks for a CMS signature: {reason}")]
+    Cms {
+        /// Why there is none.
         reason: String,
     },
 }
@@ -111,7 +125,9 @@ impl Refusal {
             Self::Corrupt { .. } => "E402",
             Self::Threshold { .. } => "E403",
             Self::Namespace { .. } => "E404",
+            Self::CmsDates { .. } => "E405",
             Self::Revoked { .. } => "E406",
+            Self::Cms { .. } => "E408",
         }
     }
 
@@ -134,6 +150,12 @@ impl Refusal {
             Self::Namespace { .. } => {
                 "sign again with `haversack sign`, or `ssh-keygen -Y sign -n haversack-bundle`".to_owned()
             }
+            Self::CmsDates { .. } => {
+                "have it signed with a certificate in use, correct this host's clock, or set `cms-time = \"signing\"` in policy.toml".to_owned()
+            }
+            Self::Cms { .. } => {
+                "have it signed by the organisation's PKI (`openssl cms -sign -binary`), and check it on a host that has openssl".to_owned()
+            }
             Self::Revoked { .. } => "have the bundle signed by a key that is in use".to_owned(),
         })
     }
@@ -143,8 +165,8 @@ impl Refusal {
 ///
 /// Only raw signatures (`*.sig`) count towards the threshold, so that the verdict is the same where
 /// only `openssl` is at hand; every trusted key is tried on every one of them, whatever its name.
-/// SSH signatures are checked too, and are named when they are wrong. `*.p7s` is left to the
-/// organisation's own tools and is said to be unchecked.
+/// SSH signatures are checked too, and are named when they are wrong. `*.p7s` is left to
+/// [`crate::trust::cms`], for it takes the host's `openssl`.
 ///
 /// # Errors
 /// The [`Refusal`] that helps most: what is broken before what is missing.
@@ -213,6 +235,7 @@ fn look(trust: &Trust, list: &[u8], file: &SignatureFile) -> Look {
     match file.name.rsplit_once('.') {
         Some((stem, "sig")) => raw(trust, list, file, stem),
         Some((stem, "sshsig")) => ssh(trust, list, file, stem),
+        Some((_, "p7s")) if trust.policy().cms.is_some() => Look::Beside,
         _ => Look::Ignored("not checked: only *.sig and *.sshsig are".to_owned(), None),
     }
 }
@@ -223,11 +246,10 @@ fn raw(trust: &Trust, list: &[u8], file: &SignatureFile, stem: &str) -> Look {
         match known.key.verify(list, &file.bytes) {
             Ok(()) => {
                 let fingerprint = known.key.fingerprint();
-                let revoked = trust.policy().revoked.iter();
-                if let Some(revoked) = revoked.clone().find(|one| one.fingerprint == fingerprint) {
+                if let Some(revoked) = trust.revoked(&fingerprint) {
                     let refusal = Refusal::Revoked {
                         key: known.key.key_id(),
-                        reason: revoked.reason.clone(),
+                        reason: revoked.to_string(),
                     };
                     return Look::Ignored(refusal.to_string(), Some(refusal));
                 }
@@ -357,7 +379,7 @@ mod tests {
         let revoked = trust(
             &[&a, &b],
             &format!(
-                "[[revoked]]\nfingerprint = \"{}\"\nreason = \"lost\"\n",
+                "[[revoked]]\nkey = \"{}\"\nreason = \"lost\"\n",
                 a.verifying_key().fingerprint()
             ),
         );

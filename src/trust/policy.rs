@@ -16,12 +16,30 @@
 //! roles = ["builder"]
 //!
 //! [[revoked]]
-//! fingerprint = "…64 hex digits…"
-//! reason = "laptop lost 2026-10-02"
+//! key = "9f2c41d07e18a3b5"               # key id or fingerprint, as `haversack trust show` prints them
+//! reason = "laptop lost"
+//! since = "2026-10-02"                   # for people: a signature cannot prove when it was made
+//! ```
+//! Keys may also be revoked in a file `revoked.toml` beside it, which carries a number of its own and is
+//! quicker to bring over than a new policy:
+//! ```toml
+//! format = 1
+//! version = 3
+//! [[revoked]]
+//! key = "9f2c41d07e18a3b5"
+//! reason = "laptop lost"
+//! ```
+//! For signatures of an organisation's PKI (CMS, `sig/*.p7s`) the policy also takes:
+//! ```toml
+//! cms = "required"                       # or "report": checked and told, and not asked for
+//! cms-pins = ["signer.crt"]              # certificates of signers that count, whoever issued them
+//! cms-authorities = ["org-ca.crt"]       # a signer's certificate must lead to one of these
+//! cms-time = "clock"                     # or "signing": valid when the bundle was made, by its own word
 //! ```
 //!
 //! A key file without an entry is trusted under its file name and has no role.
 
+use std::fmt;
 use std::num::NonZeroU8;
 
 use serde::Deserialize;
@@ -29,6 +47,7 @@ use toml::Spanned;
 
 use crate::types::digest::Digest;
 use crate::types::name::Name;
+use crate::types::place::line_and_column;
 use crate::types::target::Target;
 
 /// Longest `policy.toml`, in bytes.
@@ -59,6 +78,42 @@ pub struct Policy {
     pub keys: Vec<KeyEntry>,
     /// Keys that must never count again.
     pub revoked: Vec<Revoked>,
+    /// What is asked of CMS signatures; they are left alone when nothing is.
+    pub cms: Option<Cms>,
+}
+
+/// What is asked of CMS signatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cms {
+    /// Whether a bundle needs one.
+    pub demand: Demand,
+    /// Files of certificates of signers that count.
+    pub pins: Vec<String>,
+    /// Files of certificates that a signer's certificate may lead to.
+    pub authorities: Vec<String>,
+    /// When certificates must be valid.
+    pub time: CmsTime,
+}
+
+/// Whether something is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demand {
+    /// A bundle without it is refused.
+    Required,
+    /// It is told, and not needed.
+    Report,
+}
+
+/// When certificates must be valid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CmsTime {
+    /// Now, by the clock of this host.
+    #[default]
+    Clock,
+    /// When the bundle was made, by its own word.
+    Signing,
 }
 
 /// Who holds a key, and what it may speak for.
@@ -75,10 +130,35 @@ pub struct KeyEntry {
 /// A key that must never count again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// SHA-256 of its SPKI DER form.
-    pub fingerprint: Digest,
+    /// Its fingerprint, or the first 16 digits of it.
+    key: String,
     /// Why.
     pub reason: String,
+    /// Since when, in the words of those who revoked it.
+    pub since: Option<String>,
+    /// The number of the `revoked.toml` that says so; none when the policy does.
+    pub version: Option<u32>,
+}
+
+impl Revoked {
+    /// Whether the key with this fingerprint (SHA-256 of its SPKI DER form) is meant.
+    #[must_use]
+    pub fn means(&self, fingerprint: &Digest) -> bool {
+        fingerprint.to_string().starts_with(&self.key)
+    }
+}
+
+impl fmt::Display for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "version {version} of revoked.toml")?,
+            None => write!(f, "policy.toml")?,
+        }
+        if let Some(since) = &self.since {
+            write!(f, ", since {since}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
 }
 
 /// What is wrong with a policy, and where.
@@ -105,6 +185,7 @@ impl Default for Policy {
             fresh_days: FRESH_DAYS,
             keys: Vec::new(),
             revoked: Vec::new(),
+            cms: None,
         }
     }
 }
@@ -127,6 +208,12 @@ struct Wire {
     key: Vec<WireKey>,
     #[serde(default)]
     revoked: Vec<WireRevoked>,
+    cms: Option<Spanned<Demand>>,
+    #[serde(default)]
+    cms_pins: Vec<Spanned<String>>,
+    #[serde(default)]
+    cms_authorities: Vec<Spanned<String>>,
+    cms_time: Option<Spanned<CmsTime>>,
 }
 
 #[derive(Deserialize)]
@@ -141,8 +228,19 @@ struct WireKey {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireRevoked {
-    fingerprint: Digest,
+    key: Spanned<String>,
     reason: Spanned<String>,
+    since: Option<Spanned<String>>,
+}
+
+/// The content of `revoked.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireList {
+    format: Spanned<u32>,
+    version: Spanned<u32>,
+    #[serde(default)]
+    revoked: Vec<WireRevoked>,
 }
 
 impl Policy {
@@ -154,38 +252,56 @@ impl Policy {
         if text.len() > MAX_POLICY {
             return Err(vec![at(text, 0, "the policy is longer than 256 KiB")]);
         }
-        // The format is read before anything else, so that a newer file is named as such and not
-        // as one with unknown keys.
-        let newer = toml::from_str::<toml::Table>(text)
-            .ok()
-            .and_then(|table| table.get("format").and_then(toml::Value::as_integer))
-            .filter(|format| *format > i64::from(FORMAT));
-        if let Some(format) = newer {
-            let text = at(
-                text,
-                0,
-                &format!("policy format {format}; this program knows {FORMAT}"),
-            );
-            return Err(vec![text]);
-        }
-        let wire: Wire = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            vec![at(text, start, error.message())]
-        })?;
+        let wire: Wire = read(text)?;
         let mut problems = Problems {
             text,
             found: Vec::new(),
         };
         let policy = wire.into_model(&mut problems);
-        if problems.found.is_empty() {
-            Ok(policy)
-        } else {
-            problems
-                .found
-                .sort_by_key(|problem| (problem.line, problem.column));
-            Err(problems.found)
-        }
+        problems.end(policy)
     }
+}
+
+/// The keys that a text revokes, in the form of `revoked.toml`.
+///
+/// # Errors
+/// All problems, each with its place.
+pub fn parse_revoked(text: &str) -> Result<Vec<Revoked>, Vec<PolicyError>> {
+    if text.len() > MAX_POLICY {
+        return Err(vec![at(text, 0, "the list is longer than 256 KiB")]);
+    }
+    let wire: WireList = read(text)?;
+    let mut problems = Problems {
+        text,
+        found: Vec::new(),
+    };
+    if *wire.format.get_ref() != FORMAT {
+        problems.add(&wire.format, "`format` must be 1");
+    }
+    if *wire.version.get_ref() == 0 {
+        problems.add(&wire.version, "`version` is a number from 1");
+    }
+    let version = Some(wire.version.into_inner());
+    let all = wire.revoked.into_iter();
+    let revoked = all.map(|one| problems.revoked(one, version)).collect();
+    problems.end(revoked)
+}
+
+/// The wire form of a text. The format is read before anything else, so that a newer file is named as
+/// such and not as one with unknown keys.
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Vec<PolicyError>> {
+    let newer = toml::from_str::<toml::Table>(text)
+        .ok()
+        .and_then(|table| table.get("format").and_then(toml::Value::as_integer))
+        .filter(|format| *format > i64::from(FORMAT));
+    if let Some(format) = newer {
+        let what = format!("policy format {format}; this program knows {FORMAT}");
+        return Err(vec![at(text, 0, &what)]);
+    }
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        vec![at(text, start, error.message())]
+    })
 }
 
 impl Wire {
@@ -229,11 +345,22 @@ impl Wire {
         let revoked = self
             .revoked
             .into_iter()
-            .map(|wire| Revoked {
-                fingerprint: wire.fingerprint,
-                reason: problems.printable(wire.reason),
-            })
+            .map(|wire| problems.revoked(wire, None))
             .collect();
+        let pins = problems.certificates(self.cms_pins);
+        let authorities = problems.certificates(self.cms_authorities);
+        let cms = self.cms.map(|demand| {
+            if pins.is_empty() && authorities.is_empty() {
+                let what = "give `cms-pins` or `cms-authorities`, or no CMS signature could count";
+                problems.add(&demand, what);
+            }
+            Cms {
+                demand: demand.into_inner(),
+                pins,
+                authorities,
+                time: self.cms_time.map(Spanned::into_inner).unwrap_or_default(),
+            }
+        });
         for role in &self.required_roles {
             if !keys.iter().any(|key| key.roles.contains(role.get_ref())) {
                 problems.add(
@@ -255,6 +382,7 @@ impl Wire {
             fresh_days: self.fresh_days.unwrap_or(FRESH_DAYS),
             keys,
             revoked,
+            cms,
         }
     }
 }
@@ -270,6 +398,47 @@ impl Problems<'_> {
         self.found.push(at(self.text, place.span().start, problem));
     }
 
+    /// The model when nothing is wrong, else all that is, in the order of the text.
+    fn end<T>(mut self, model: T) -> Result<T, Vec<PolicyError>> {
+        self.found
+            .sort_by_key(|problem| (problem.line, problem.column));
+        if self.found.is_empty() {
+            Ok(model)
+        } else {
+            Err(self.found)
+        }
+    }
+
+    fn revoked(&mut self, wire: WireRevoked, version: Option<u32>) -> Revoked {
+        let key = wire.key.get_ref().to_ascii_lowercase();
+        let hex = key.chars().all(|c| c.is_ascii_hexdigit());
+        if !hex || !matches!(key.len(), 16 | 64) {
+            self.add(
+                &wire.key,
+                "a key id of 16 hex digits, or a fingerprint of 64",
+            );
+        }
+        Revoked {
+            key,
+            reason: self.printable(wire.reason),
+            since: wire.since.map(|since| self.printable(since)),
+            version,
+        }
+    }
+
+    fn certificates(&mut self, files: Vec<Spanned<String>>) -> Vec<String> {
+        let mut names = Vec::new();
+        for file in files {
+            let name = file.get_ref();
+            let stem = name.strip_suffix(".crt").unwrap_or_default();
+            if stem.is_empty() || name.contains('/') {
+                self.add(&file, "names a *.crt file of the trust directory");
+            }
+            names.push(file.into_inner());
+        }
+        names
+    }
+
     fn printable(&mut self, field: Spanned<String>) -> String {
         let text = field.get_ref();
         if text.is_empty() || text.len() > MAX_TEXT || text.chars().any(char::is_control) {
@@ -280,13 +449,10 @@ impl Problems<'_> {
 }
 
 fn at(text: &str, start: usize, problem: &str) -> PolicyError {
-    let before = text.get(..start).unwrap_or_default();
-    let line_start = before
-        .rfind('\n')
-        .map_or(0, |newline| newline.saturating_add(1));
+    let (line, column) = line_and_column(text, start);
     PolicyError {
-        line: before.matches('\n').count().saturating_add(1),
-        column: start.saturating_sub(line_start).saturating_add(1),
+        line,
+        column,
         text: problem.to_owned(),
     }
 }
@@ -320,14 +486,20 @@ file = "bob.pem"
 name = "Bob Example"
 roles = ["reviewer"]
 [[revoked]]
-fingerprint = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-reason = "laptop lost 2026-10-02"
+key = "ba7816bf8f01cfea"
+reason = "laptop lost"
+since = "2026-10-02"
 "#,
         )
         .unwrap();
         assert_eq!(policy.threshold.get(), 2);
         assert_eq!(policy.keys[1].name, "Bob Example");
-        assert_eq!(policy.revoked[0].fingerprint, Digest::of(b"abc"));
+        assert!(policy.revoked[0].means(&Digest::of(b"abc")));
+        assert!(!policy.revoked[0].means(&Digest::of(b"abd")));
+        assert_eq!(
+            policy.revoked[0].to_string(),
+            "policy.toml, since 2026-10-02: laptop lost"
+        );
         assert_eq!(policy.platforms[0].to_string(), "debian-12 amd64");
     }
 

@@ -34,19 +34,31 @@ pub enum SshSigError {
     #[error("the SSH signature uses {0}, which is not accepted")]
     Algorithm(String),
     /// It was made for another purpose.
-    #[error("the SSH signature is for the namespace `{0}`, not `{NAMESPACE}`")]
+    #[error("the SSH signature is for the namespace `{0}`, which is another purpose")]
     Namespace(String),
     /// It is not by the key in it over these bytes.
     #[error("the SSH signature does not match")]
     Wrong(#[source] SignatureError),
 }
 
-/// The armored SSH signature of `key` over `message`.
+/// The armored SSH signature of `key` over `message`, for bundles.
 ///
 /// # Errors
 /// As [`SigningKey::sign`].
 pub fn sign(key: &SigningKey, message: &[u8]) -> Result<String, SignatureError> {
-    let signed = to_be_signed(b"sha512", &Sha512::digest(message));
+    sign_for(key, NAMESPACE, message)
+}
+
+/// The armored SSH signature of `key` over `message` in this namespace.
+///
+/// # Errors
+/// As [`SigningKey::sign`].
+pub fn sign_for(
+    key: &SigningKey,
+    namespace: &str,
+    message: &[u8],
+) -> Result<String, SignatureError> {
+    let signed = to_be_signed(namespace, b"sha512", &Sha512::digest(message));
     let der = key.sign(&signed)?;
     let parsed = Signature::from_der(&der).map_err(|_| SignatureError::Malformed)?;
     let (r, s) = parsed.split_bytes();
@@ -60,26 +72,38 @@ pub fn sign(key: &SigningKey, message: &[u8]) -> Result<String, SignatureError> 
     let mut blob = MAGIC.to_vec();
     blob.extend(1_u32.to_be_bytes());
     put(&mut blob, &key_blob(key.verifying_key()));
-    put(&mut blob, NAMESPACE.as_bytes());
+    put(&mut blob, namespace.as_bytes());
     put(&mut blob, b"");
     put(&mut blob, b"sha512");
     put(&mut blob, &signature);
     Ok(armor(&blob))
 }
 
-/// The key that made this armored signature over `message`, after checking it. Whether that key is
-/// trusted is for the caller to say.
+/// The key that made this armored signature over `message` for bundles, after checking it. Whether
+/// that key is trusted is for the caller to say.
 ///
 /// # Errors
 /// When it is malformed, for another namespace, or wrong.
 pub fn verify(armored: &[u8], message: &[u8]) -> Result<VerifyingKey, SshSigError> {
+    verify_for(armored, NAMESPACE, message)
+}
+
+/// As [`verify`], for a signature in this namespace.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_for(
+    armored: &[u8],
+    wanted: &str,
+    message: &[u8],
+) -> Result<VerifyingKey, SshSigError> {
     let blob = unarmor(armored)?;
     let mut rest = Reader(&blob);
     rest.literal(MAGIC)?;
     rest.literal(&1_u32.to_be_bytes())?;
     let key = read_key(rest.string()?)?;
     let namespace = rest.string()?;
-    if namespace != NAMESPACE.as_bytes() {
+    if namespace != wanted.as_bytes() {
         return Err(SshSigError::Namespace(shown(namespace)));
     }
     // Reserved: to be ignored by readers, but part of what is signed; nothing writes it today.
@@ -88,8 +112,8 @@ pub fn verify(armored: &[u8], message: &[u8]) -> Result<VerifyingKey, SshSigErro
     }
     let hash = rest.string()?;
     let signed = match hash {
-        b"sha512" => to_be_signed(hash, &Sha512::digest(message)),
-        b"sha256" => to_be_signed(hash, &Sha256::digest(message)),
+        b"sha512" => to_be_signed(wanted, hash, &Sha512::digest(message)),
+        b"sha256" => to_be_signed(wanted, hash, &Sha256::digest(message)),
         other => return Err(SshSigError::Algorithm(shown(other))),
     };
     let mut signature = Reader(rest.string()?);
@@ -126,9 +150,9 @@ pub fn allowed_signers_line(principal: &str, key: &VerifyingKey) -> String {
     )
 }
 
-fn to_be_signed(hash_name: &[u8], hash: &[u8]) -> Vec<u8> {
+fn to_be_signed(namespace: &str, hash_name: &[u8], hash: &[u8]) -> Vec<u8> {
     let mut signed = MAGIC.to_vec();
-    put(&mut signed, NAMESPACE.as_bytes());
+    put(&mut signed, namespace.as_bytes());
     put(&mut signed, b"");
     put(&mut signed, hash_name);
     put(&mut signed, hash);
@@ -176,6 +200,19 @@ fn put_integer(to: &mut Vec<u8>, bytes: &[u8]) {
     }
     number.extend(digits);
     put(to, &number);
+}
+
+/// The armored form of a signature whose base64 text is in one line.
+#[must_use]
+pub fn armored(one_line: &str) -> String {
+    format!("{BEGIN}\n{one_line}\n{END}\n")
+}
+
+/// The base64 text of an armored signature in one line, as it stands in a line of a log.
+#[must_use]
+pub fn one_line(armored: &str) -> String {
+    let lines = armored.lines().filter(|line| !line.starts_with("-----"));
+    lines.collect()
 }
 
 fn armor(blob: &[u8]) -> String {

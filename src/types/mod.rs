@@ -8,6 +8,8 @@ pub mod minisign;
 pub mod name;
 pub mod path;
 pub mod pattern;
+pub mod phrase;
+pub mod place;
 pub mod scheme;
 pub mod secret;
 pub mod sha512;

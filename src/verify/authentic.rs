@@ -8,8 +8,10 @@ use crate::bundle::FULL;
 use crate::bundle::header::{Created, MAX_VOLUMES};
 use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
 use crate::fs::{At, Kind, Root};
+use crate::trust::cms::{self, CmsResult, CmsVerdict};
 use crate::trust::directory::Trust;
-use crate::trust::judge::{Judgement, SignatureFile, judge};
+use crate::trust::judge::{Judgement, Refusal, SignatureFile, judge};
+use crate::trust::policy::{CmsTime, Demand};
 use crate::types::digest::Digest;
 use crate::verify::error::VerifyError;
 use crate::verify::memory::{Memory, Standing};
@@ -46,6 +48,7 @@ pub(crate) struct Authentic {
     pub(crate) sums: Sums,
     pub(crate) identity: Digest,
     pub(crate) judgement: Judgement,
+    pub(crate) cms: Vec<CmsResult>,
     pub(crate) standing: Standing,
     pub(crate) override_reason: Option<String>,
     pub(crate) warnings: Vec<Warning>,
@@ -252,6 +255,7 @@ fn take_in(
             _ => return Err(rollback.into()),
         },
     };
+    let cms = check_cms(&signatures, &sums, trust, options.now)?;
     let warnings = warnings(&sums, trust, memory, options.now);
     Ok(Authentic {
         roots,
@@ -259,10 +263,53 @@ fn take_in(
         sums,
         identity,
         judgement,
+        cms,
         standing,
         override_reason,
         warnings,
     })
+}
+
+/// What the host's `openssl` says of the CMS signatures, and a refusal when the policy asks for one and
+/// none is good.
+fn check_cms(
+    signatures: &[SignatureFile],
+    sums: &Sums,
+    trust: &Trust,
+    now: Option<Created>,
+) -> Result<Vec<CmsResult>, VerifyError> {
+    let Some(rule) = &trust.policy().cms else {
+        return Ok(Vec::new());
+    };
+    let created = sums.header().created;
+    let at = match rule.time {
+        CmsTime::Clock => now.unwrap_or(created),
+        CmsTime::Signing => created,
+    };
+    // A list has one text, so that this is what was read.
+    let list = sums.render();
+    let found = cms::examine(trust, list.as_bytes(), signatures, at.epoch());
+    let good = |one: &CmsResult| matches!(one.verdict, CmsVerdict::Good { .. });
+    if rule.demand == Demand::Report || found.iter().any(good) {
+        return Ok(found);
+    }
+    // Dates come first: they are what can be mended.
+    let refusals = found.into_iter().map(|one| {
+        let file = one.file;
+        match one.verdict {
+            CmsVerdict::Dates { reason } => Refusal::CmsDates { file, reason },
+            CmsVerdict::Bad { reason }
+            | CmsVerdict::Revoked { reason }
+            | CmsVerdict::NotChecked { reason } => Refusal::Cms {
+                reason: format!("{file}: {reason}"),
+            },
+            CmsVerdict::Good { .. } => Refusal::Cms { reason: file },
+        }
+    });
+    let refusal = refusals.min_by_key(Refusal::id).unwrap_or(Refusal::Cms {
+        reason: "there is none".to_owned(),
+    });
+    Err(refusal.into())
 }
 
 fn read_list(root: &Root) -> Result<Vec<u8>, VerifyError> {

@@ -102,6 +102,7 @@ pub(super) fn hash_all(
         signers: authentic.judgement.signers.clone(),
         threshold,
         ignored_signatures: authentic.judgement.ignored.clone(),
+        cms: authentic.cms.clone(),
         standing: authentic.standing,
         override_reason: authentic.override_reason.clone(),
         files_good,

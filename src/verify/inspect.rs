@@ -67,6 +67,22 @@ pub enum TrustSummary {
     },
 }
 
+impl TrustSummary {
+    /// What came out of a judgement, when there was one.
+    pub(crate) fn of(verdict: Option<Result<Judgement, Refusal>>) -> Self {
+        match verdict {
+            None => Self::NotChecked,
+            Some(Ok(judgement)) => Self::Signed {
+                signers: judgement.signers,
+            },
+            Some(Err(refusal)) => Self::Refused {
+                id: refusal.id(),
+                reason: refusal.to_string(),
+            },
+        }
+    }
+}
+
 /// What there is of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ComponentSummary {
@@ -137,16 +153,7 @@ fn summarize(
     signatures: &[SignatureFile],
     problems: Vec<Problem>,
 ) -> Inspection {
-    let trust = match verdict {
-        None => TrustSummary::NotChecked,
-        Some(Ok(judgement)) => TrustSummary::Signed {
-            signers: judgement.signers,
-        },
-        Some(Err(refusal)) => TrustSummary::Refused {
-            id: refusal.id(),
-            reason: refusal.to_string(),
-        },
-    };
+    let trust = TrustSummary::of(verdict);
     let whole = |path: &RelPath| {
         let cut = contents.cut.get(path).map(|cut| cut.sha256);
         move || cut

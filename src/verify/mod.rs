@@ -10,6 +10,7 @@
 
 pub(crate) mod authentic;
 pub(crate) mod damage;
+mod described;
 mod error;
 mod hashing;
 mod inspect;
@@ -22,6 +23,7 @@ pub(crate) mod structure;
 
 pub use authentic::{MAX_SIGNATURE_FILE, MAX_SIGNATURE_FILES, Options};
 pub use damage::Damage;
+pub use described::{Described, describe};
 pub use error::VerifyError;
 pub use inspect::{ArtifactSummary, ComponentSummary, Inspection, TrustSummary, inspect};
 pub use look::{Look, look};

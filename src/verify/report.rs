@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::Contents;
 use crate::bundle::header::Header;
+use crate::trust::cms::CmsResult;
 use crate::trust::judge::{Ignored, Signer};
 use crate::types::digest::Digest;
 use crate::types::target::Target;
@@ -64,6 +65,9 @@ pub struct VerifyReport {
     pub threshold: u8,
     /// Signature files that did not count.
     pub ignored_signatures: Vec<Ignored>,
+    /// What the host's `openssl` says of CMS signatures, when the policy asks about them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cms: Vec<CmsResult>,
     /// How it stands to what was accepted before.
     pub standing: Standing,
     /// Why it was accepted although the memory refuses it.
@@ -137,6 +141,7 @@ impl VerifyReport {
             signers: authentic.judgement.signers.clone(),
             threshold,
             ignored_signatures: authentic.judgement.ignored.clone(),
+            cms: authentic.cms.clone(),
             standing: authentic.standing,
             override_reason: authentic.override_reason.clone(),
             files_good: files,

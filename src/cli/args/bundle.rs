@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use haversack::types::path::RelPath;
+
+use super::CustodianArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct KeygenArgs {
@@ -26,6 +29,8 @@ pub(crate) struct SignArgs {
     /// The public key that the attached signature belongs to.
     #[arg(long, value_name = "FILE")]
     pub(crate) public: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) custodian: CustodianArgs,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +61,11 @@ pub(crate) struct VerifyArgs {
     #[cfg(feature = "connected")]
     #[arg(long)]
     pub(crate) evidence: bool,
+    /// Keep the report in this file: a header, and a body that two auditors get alike.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) custodian: CustodianArgs,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +81,8 @@ pub(crate) struct RepairArgs {
     pub(crate) patch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) custodian: CustodianArgs,
 }
 
 #[derive(Debug, Args)]
@@ -95,4 +107,13 @@ pub(crate) struct InspectArgs {
     /// Trust directory: also say whether the list is signed by whom it names.
     #[arg(long, value_name = "DIR", env = "HAVERSACK_TRUST")]
     pub(crate) trust: Option<PathBuf>,
+    /// Show the chain of proof of this file, from upstream's signature on; it is hashed.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<RelPath>,
+    /// The same file in a staged tree.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub(crate) staged: Option<PathBuf>,
+    /// The same file where it is installed.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub(crate) installed: Option<PathBuf>,
 }

@@ -103,6 +103,12 @@ pub(crate) struct BuildArgs {
     /// The public key that signed the receipt.
     #[arg(long, value_name = "FILE", requires = "acknowledged")]
     pub(crate) isolated_key: Option<PathBuf>,
+    /// Policy of the transfer: nothing is written when it forbids something.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// A custody log up to now: it goes into the bundle as `evidence/custody.jsonl`, after it was proved.
+    #[arg(long, value_name = "LOG")]
+    pub(crate) custody: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::TrustArgs;
+use super::{CustodianArgs, TrustArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
@@ -45,6 +45,8 @@ pub(crate) struct StageArgs {
     pub(crate) accept: Vec<String>,
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) custodian: CustodianArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,11 +4,14 @@ mod bundle;
 mod carry;
 #[cfg(feature = "connected")]
 mod connected;
+mod custody;
 mod deployment;
+mod dossier;
 mod init;
 mod media;
 #[cfg(feature = "connected")]
 mod network;
+mod trust;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -18,14 +21,20 @@ pub(crate) use bundle::{
 pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
 pub(crate) use connected::{BuildArgs, LockArgs, OutdatedArgs, SourceArgs};
+pub(crate) use custody::{
+    CustodianArgs, CustodyAddArgs, CustodyCommand, CustodyExportArgs, CustodyVerifyArgs, Paper,
+    PaperFormat,
+};
 pub(crate) use deployment::{
     AuditArgs, DiffArgs, ExplainArgs, LintCommand, LintNginxArgs, PlanArgs, PreflightArgs,
     StageArgs,
 };
+pub(crate) use dossier::{DossierArgs, DossierFormat, ReportArgs};
 pub(crate) use init::{InitArgs, StorageKind, arch, edition};
 pub(crate) use media::{GatherArgs, MediaArgs, PatchArgs};
 #[cfg(feature = "connected")]
 pub(crate) use network::NetworkArgs;
+pub(crate) use trust::TrustCommand;
 
 use super::progress::Mode;
 
@@ -168,8 +177,30 @@ pub(crate) enum Command {
                       Parity is made with: haversack build --parity 10%. Nothing is written to the damaged bundle."
     )]
     Repair(RepairArgs),
-    /// Show what a bundle says of itself, without trusting it.
-    #[command(after_help = "Examples:\n  haversack inspect out/mattermost-42")]
+    /// The chain of custody: add events, prove a log, print sign-off sheet and labels.
+    #[command(subcommand)]
+    Custody(CustodyCommand),
+    /// List what is to be approved before a transfer: each file, its type, source, evidence.
+    #[command(
+        after_help = "Examples:\n  haversack dossier out/mattermost-42 --trust trust --format html --output dossier.html\n  \
+                            haversack dossier mattermost.lock --policy transfer.toml     (before anything is built)\n\n\
+                      The body is a pure function of the bundle: whoever makes it gets the same body SHA-256. Exit code 5 when \
+                            the policy forbids something."
+    )]
+    Dossier(DossierArgs),
+    /// Show a report that was kept, after its body was proved unchanged.
+    #[command(
+        after_help = "Examples:\n  haversack verify /media/disc/b --trust trust --report b.json\n  haversack report b.json"
+    )]
+    Report(ReportArgs),
+    /// Look at a trust directory, seal it, or let the next version take its place.
+    #[command(subcommand)]
+    Trust(TrustCommand),
+    /// Show what a bundle says of itself, without trusting it; or the chain of proof of one file.
+    #[command(
+        after_help = "Examples:\n  haversack inspect out/mattermost-42\n  haversack inspect out/mattermost-42 --trust trust \
+                            --file v1/files/mattermost/mattermost-11.7.10-linux-amd64.tar.gz --installed /opt/stage/mattermost.tar.gz"
+    )]
     Inspect(InspectArgs),
     /// Check a deployment against every rule; print hosts, ports and findings. Writes nothing.
     #[command(

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use haversack::bundle::header::{Created, Marking, Sequence};
-use haversack::bundle::{self, LockOptions, PackError, PackRequest, UnsignedBundle};
+use haversack::bundle::{self, Item, LockOptions, PackError, PackRequest, UnsignedBundle};
+use haversack::custody::{self, Expected};
 use haversack::event::Event;
 use haversack::fetch::{self, AfterFailure, FetchOptions, FetchReport};
 use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::parity::shape::Amount;
+use haversack::report::dossier::Dossier;
 use haversack::resolve::{self, Earlier};
 use haversack::store::Store;
 use haversack::types::size::ByteSize;
@@ -55,7 +57,11 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     };
     let (now, cancel) = (surroundings::now(), context.cancel);
     resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
-    let request = bundle::from_lock(&lock, &wish.text, &text, options)?;
+    let mut request = bundle::from_lock(&lock, &wish.text, &text, options)?;
+    request.items.extend(custody_item(args)?);
+    if let Some(path) = &args.policy {
+        allowed(path, &request, &workshop.store, context)?;
+    }
     let built = pack(output, &request, &workshop.store, args.replace, context)?;
     let value = json!({
         "bundle": built.path,
@@ -147,6 +153,48 @@ fn read_or_make(
     let text = lock.to_toml();
     fs::write_atomic(path, text.as_bytes(), 0o644)?;
     Ok((lock, text))
+}
+
+/// Holds what is to be packed against the policy of the transfer, before anything is written.
+fn allowed(
+    path: &Path,
+    request: &PackRequest,
+    store: &Store,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let policy = super::dossier::read_policy(path)?;
+    let dossier = Dossier::of_request(request, Some(store), None, Some(&policy))?;
+    for line in &dossier.attention {
+        context.observer.on(&Event::Note { text: line });
+    }
+    let violations = &dossier.violations;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = violations.iter().map(|one| format!("  {one}")).collect();
+    let message = format!(
+        "{} violations of the policy {}; nothing was written",
+        violations.len(),
+        path.display()
+    );
+    Err(Failure::plain(
+        "E526",
+        message,
+        "correct manifest or policy; each line says what fits",
+    )
+    .with_details(lines.join("\n")))
+}
+
+/// The custody log up to now, after it was proved.
+fn custody_item(args: &BuildArgs) -> Result<Option<Item>, Failure> {
+    let Some(log) = &args.custody else {
+        return Ok(None);
+    };
+    let bytes = custody::load(log, &Expected::default())?.render();
+    let path = "evidence/custody.jsonl"
+        .parse()
+        .map_err(|error| Failure::new("E990", &error, None))?;
+    Ok(Some(Item::evidence(path, bytes)))
 }
 
 /// Packs to the target; on request exchanges another bundle that stands there for the new one, once

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use haversack::report::links::{self, Copies, State};
 use haversack::trust::directory::Trust;
+use haversack::types::path::RelPath;
 use haversack::types::size::ByteSize;
 use haversack::verify::{self, Inspection, TrustSummary};
+use serde_json::json;
 
 use super::Context;
 use crate::cli::args::InspectArgs;
@@ -14,9 +17,53 @@ use crate::cli::failure::Failure;
 /// Prints the summary; with a trust directory it also says whether it can be believed.
 pub(crate) fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let trust = args.trust.as_deref().map(Trust::load).transpose()?;
+    if let Some(path) = &args.file {
+        return chain(args, path, trust.as_ref(), context);
+    }
     let found = verify::inspect(&args.bundle, trust.as_ref())?;
     context.output.result(&found, &text(&found));
     Ok(Class::Ok)
+}
+
+/// The chain of proof of one file, a line for each link.
+fn chain(
+    args: &InspectArgs,
+    path: &RelPath,
+    trust: Option<&Trust>,
+    context: &Context<'_>,
+) -> Result<Class, Failure> {
+    let described = verify::describe(std::slice::from_ref(&args.bundle), trust)?;
+    let copies = Copies {
+        staged: args.staged.clone(),
+        installed: args.installed.clone(),
+    };
+    let links = links::links(&described, path, &copies)?;
+    let mut text = String::new();
+    for one in &links {
+        let word = match one.state {
+            State::Checked => "checked",
+            State::Stated => "stated",
+            State::None => "none",
+            State::NotChecked => "not-checked",
+            State::Broken => "BROKEN",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{word:<11} {:<19} {}", one.link, one.text);
+    }
+    context
+        .output
+        .result(&json!({ "path": path, "links": links }), &text);
+    let broken = |name: &str| {
+        let mut all = links.iter().filter(|one| one.state == State::Broken);
+        all.any(|one| (one.link == "signature") == (name == "signature"))
+    };
+    Ok(if broken("bytes") {
+        Class::Integrity
+    } else if broken("signature") {
+        Class::Trust
+    } else {
+        Class::Ok
+    })
 }
 
 fn text(found: &Inspection) -> String {

@@ -3,7 +3,9 @@
 pub(crate) mod audit;
 #[cfg(feature = "connected")]
 pub(crate) mod build;
+pub(crate) mod custody;
 pub(crate) mod diff;
+pub(crate) mod dossier;
 pub(crate) mod explain;
 pub(crate) mod gather;
 pub(crate) mod init;
@@ -22,9 +24,11 @@ pub(crate) mod receipt;
 pub(crate) mod receive;
 pub(crate) mod reference;
 pub(crate) mod repair;
+pub(crate) mod report;
 pub(crate) mod sign;
 pub(crate) mod stage;
 pub(crate) mod stream;
+pub(crate) mod trust;
 pub(crate) mod verify;
 
 use haversack::event::{Cancel, Observer};

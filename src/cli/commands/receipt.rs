@@ -18,11 +18,11 @@ use haversack::verify::{self, Verdict};
 use serde_json::json;
 
 use super::Context;
-#[cfg(feature = "connected")]
-use super::sign::of_key;
-use super::sign::signing_key;
 use super::verify::text as report_text;
 use crate::cli::args::ReceiptArgs;
+#[cfg(feature = "connected")]
+use crate::cli::custodian::of_key;
+use crate::cli::custodian::signing_key;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::surroundings;

@@ -8,6 +8,7 @@ use haversack::verify;
 
 use super::Context;
 use crate::cli::args::RepairArgs;
+use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::trusting::{Trusting, places};
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Fai
         options,
     } = &Trusting::load(&args.trust)?;
     let dirs = places(&args.bundle);
+    custodian::prepare(&args.custodian, &dirs)?;
     let survey = verify::survey(
         &dirs,
         trust,
@@ -36,6 +38,19 @@ pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Fai
         context.observer,
         context.cancel,
     )?;
+    let note = format!(
+        "{} files and {} blocks rebuilt",
+        done.files_rebuilt.len(),
+        done.blocks_rebuilt
+    );
+    let deed = Deed {
+        role: "receiver",
+        action: "repaired",
+        identity: done.identity,
+        result: "ok",
+        note: Some(&note),
+    };
+    custodian::record(&args.custodian, &deed)?;
     context.output.result(&done, &text(&done));
     Ok(Class::Ok)
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use haversack::bundle::{self, SignedBundle};
 use haversack::fs;
-use haversack::trust::key::{KeyError, MAX_KEY_TEXT, MAX_SIGNATURE, SigningKey, VerifyingKey};
-use haversack::types::secret::Secret;
+use haversack::trust::key::{MAX_KEY_TEXT, MAX_SIGNATURE, VerifyingKey};
 use serde_json::json;
 
 use super::Context;
 use crate::cli::args::SignArgs;
+use crate::cli::custodian::{self, Deed, of_key, signing_key};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 
@@ -19,6 +19,7 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
     if args.detached {
         return detached(&args.bundle, context);
     }
+    custodian::prepare(&args.custodian, std::slice::from_ref(&args.bundle))?;
     let signed = match (&args.key, &args.attach, &args.public) {
         (Some(key), _, _) => bundle::sign(&args.bundle, &signing_key(key)?)?,
         (None, Some(signature), Some(public)) => attach(&args.bundle, signature, public)?,
@@ -29,6 +30,15 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
             ));
         }
     };
+    let note = format!("by the key {}", signed.key);
+    let deed = Deed {
+        role: "builder",
+        action: "signed",
+        identity: signed.identity,
+        result: "ok",
+        note: Some(&note),
+    };
+    custodian::record(&args.custodian, &deed)?;
     let value = json!({
         "bundle": signed.path,
         "identity": signed.identity,
@@ -82,19 +92,6 @@ fn attach(bundle: &Path, signature: &Path, public: &Path) -> Result<SignedBundle
     let key = VerifyingKey::from_pem(&pem).map_err(|error| of_key(&error, public))?;
     let bytes = fs::read(signature, size(MAX_SIGNATURE))?;
     Ok(bundle::attach(bundle, &key, &bytes)?)
-}
-
-pub(super) fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
-    let pem = Secret::new(fs::read_text(path, size(MAX_KEY_TEXT))?);
-    SigningKey::from_pem(pem.reveal()).map_err(|error| of_key(&error, path))
-}
-
-pub(super) fn of_key(error: &KeyError, path: &Path) -> Failure {
-    let mut failure = Failure::new("E281", error, error.hint());
-    failure
-        .messages
-        .insert(0, format!("cannot use the key {}", path.display()));
-    failure
 }
 
 fn size(limit: usize) -> u64 {

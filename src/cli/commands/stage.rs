@@ -10,6 +10,7 @@ use haversack::verify;
 use super::plan::{acceptable, read, rules, supply};
 use super::{Context, stand_ins_line};
 use crate::cli::args::StageArgs;
+use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::trusting::{Trusting, places};
@@ -23,7 +24,9 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         memory,
         options,
     } = &trusting;
-    let bundle = verify::open(&places(&args.bundle), trust, memory, options)?;
+    let dirs = places(&args.bundle);
+    custodian::prepare(&args.custodian, &dirs)?;
+    let bundle = verify::open(&dirs, trust, memory, options)?;
     for warning in bundle.warnings() {
         context.observer.on(&Event::Warning {
             id: warning.id,
@@ -53,6 +56,14 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         &bundle.identity(),
         bundle.override_reason(),
     )?;
+    let deed = Deed {
+        role: "installer",
+        action: "staged",
+        identity: bundle.identity(),
+        result: "ok",
+        note: bundle.override_reason(),
+    };
+    custodian::record(&args.custodian, &deed)?;
     context.output.result(&report, &text(&report));
     Ok(Class::Ok)
 }

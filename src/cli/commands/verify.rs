@@ -4,16 +4,22 @@
 mod evidence;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haversack::carry::{self, Taking};
+use haversack::custody;
 use haversack::event::Event;
 use haversack::fs;
+use haversack::report::envelope::ReportHeader;
+use haversack::report::verification;
+use haversack::trust::cms::CmsVerdict;
+use haversack::trust::directory::Trust;
 use haversack::types::size::ByteSize;
-use haversack::verify::{self, Damage, Seen, Survey, Verdict, VerifyReport};
+use haversack::verify::{self, Damage, Seen, Survey, Verdict, VerifyError, VerifyReport};
 
 use super::{Context, first_lock_lines, stand_ins_line};
 use crate::cli::args::VerifyArgs;
+use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::surroundings;
@@ -23,6 +29,7 @@ use crate::cli::trusting::{Trusting, created_now, places};
 pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let mut trusting = Trusting::load(&args.trust)?;
     let dirs = places(&args.bundle);
+    custodian::prepare(&args.custodian, &dirs)?;
     let Trusting {
         trust,
         memory,
@@ -41,7 +48,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             carry::check((from, file), taking, observer, cancel)?
         }
         _ => {
-            let survey = verify::survey(&dirs, trust, memory, options, observer, cancel)?;
+            let survey = verify::survey(&dirs, trust, memory, options, observer, cancel)
+                .map_err(|error| refused(args, &dirs, error))?;
             if let Some(file) = &args.recarry {
                 recarry(&survey, file)?;
             }
@@ -60,6 +68,17 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             .memory
             .record(&report.header, &report.identity, reason)?;
     }
+    if let Some(path) = &args.report {
+        keep(&report, &trusting.trust, args, path)?;
+    }
+    let deed = Deed {
+        role: "receiver",
+        action: "verified",
+        identity: report.identity,
+        result: report.id().unwrap_or("ok"),
+        note: report.override_reason.as_deref(),
+    };
+    custodian::record(&args.custodian, &deed)?;
     #[cfg(feature = "connected")]
     if args.evidence {
         return evidence::run(&dirs, &report, &trusting, context);
@@ -99,6 +118,40 @@ fn in_turn(report: VerifyReport, args: &VerifyArgs) -> Result<VerifyReport, Fail
         _ => seen.forget(&report.identity)?,
     }
     Ok(report)
+}
+
+/// Keeps the report as evidence.
+fn keep(
+    report: &VerifyReport,
+    trust: &Trust,
+    args: &VerifyArgs,
+    path: &Path,
+) -> Result<(), Failure> {
+    let mut header = ReportHeader::new(verification::KIND, custodian::tool()?);
+    header.time = Some(custodian::now()?);
+    header.host = surroundings::host_name();
+    header.operator.clone_from(&args.custodian.actor);
+    let kept = verification::envelope(report, trust, header)?;
+    fs::write_atomic(path, kept.render()?.as_bytes(), 0o644)?;
+    Ok(())
+}
+
+/// A refusal is an event too: what was offered, and why it was not taken.
+fn refused(args: &VerifyArgs, dirs: &[PathBuf], error: VerifyError) -> Failure {
+    let offered = dirs.first().and_then(|dir| custody::begin_of(dir).ok());
+    if let (Some(identity), false) = (offered, matches!(error, VerifyError::Cancelled(_))) {
+        let deed = Deed {
+            role: "receiver",
+            action: "verified",
+            identity,
+            result: error.id(),
+            note: None,
+        };
+        if let Err(failure) = custodian::record(&args.custodian, &deed) {
+            return failure;
+        }
+    }
+    error.into()
 }
 
 pub(super) fn text(report: &VerifyReport) -> String {
@@ -145,6 +198,16 @@ pub(super) fn text(report: &VerifyReport) -> String {
         let _ = writeln!(text, "  before    {volume} was good at {when}");
     }
     text.push_str(&stand_ins_line(&report.stand_ins));
+    for one in &report.cms {
+        let said = match &one.verdict {
+            CmsVerdict::Good { subject, .. } => format!("good, by {subject}"),
+            CmsVerdict::Bad { reason } => format!("BAD: {reason}"),
+            CmsVerdict::Dates { reason } => format!("OUT OF DATE: {reason}"),
+            CmsVerdict::Revoked { reason } => format!("REVOKED: {reason}"),
+            CmsVerdict::NotChecked { reason } => format!("not checked: {reason}"),
+        };
+        let _ = writeln!(text, "  CMS       {}: {said}", one.file);
+    }
     text.push_str(&first_lock_lines(&report.first_locks));
     for ignored in &report.ignored_signatures {
         let _ = writeln!(text, "  not counted: {}: {}", ignored.file, ignored.reason);

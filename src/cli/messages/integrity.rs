@@ -118,4 +118,44 @@ pub(super) const MESSAGES: &[Message] = &[
         "A bundle in one file ends too early.",
         "Send it again, and run the same command: files that arrived whole are kept.",
     ),
+    m(
+        "E360",
+        "A custody log has a line that is no event, or is cut off.",
+        "Do not repair it by hand: take the other side's copy, and write down what happened.",
+    ),
+    m(
+        "E361",
+        "An event of a custody log was changed or taken out after others were written behind it.",
+        "Compare with the other side's copy and with the sign-off sheets, and report it.",
+    ),
+    m(
+        "E362",
+        "Events of a custody log do not stand in the order that they were written in.",
+        "Compare with the other side's copy and with the sign-off sheets, and report it.",
+    ),
+    m(
+        "E363",
+        "A custody log has two heads: two people continued copies of it.",
+        "Keep both, decide which one is continued, and write the other one's events into it.",
+    ),
+    m(
+        "E364",
+        "The event whose digest stands on the sign-off sheet is not in the custody log.",
+        "Its last events were taken off or changed, or it is another log: compare with the other side's copy.",
+    ),
+    m(
+        "E365",
+        "The custody log is about another bundle or file.",
+        "Name the log of this bundle, or begin a new one.",
+    ),
+    m(
+        "E366",
+        "The signature of an event in a custody log does not hold.",
+        "The event was changed after it was signed: compare with the other side's copy, and report it.",
+    ),
+    m(
+        "E367",
+        "A report is not the one that was written: its body has another digest.",
+        "Make it again from the bundle, and compare.",
+    ),
 ];

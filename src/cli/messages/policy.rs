@@ -39,6 +39,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Complete it: `haversack receive DELTA --base OLD`; or ask for the full bundle.",
     ),
     m(
+        "E513",
+        "The trust set that is offered is not the next version of the current one.",
+        "Take over the versions one after the other.",
+    ),
+    m(
         "E520",
         "The bundle, lock or list is of a newer format.",
         "Use a newer haversack; verify.sh in the bundle still checks its bytes.",
@@ -57,6 +62,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "E525",
         "The policy of the trust directory does not allow this marking.",
         "Carry the bundle to the network it is marked for.",
+    ),
+    m(
+        "E526",
+        "The policy of the transfer forbids something in the bundle; each violation is shown with its rule.",
+        "Correct the manifest, or have the policy changed by those who own it.",
     ),
     m(
         "E530",

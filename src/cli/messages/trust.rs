@@ -24,14 +24,24 @@ pub(super) const MESSAGES: &[Message] = &[
         "Sign with `haversack sign`, or `ssh-keygen -Y sign -n haversack-bundle`.",
     ),
     m(
+        "E405",
+        "The certificate of a CMS signature was not valid at the time that the policy asks for.",
+        "Sign with a certificate in use, correct the clock, or set `cms-time` in policy.toml.",
+    ),
+    m(
         "E406",
-        "The key that signed was revoked by the policy.",
+        "The key that signed was revoked, by policy.toml or revoked.toml of the trust directory.",
         "Have the bundle signed by a key that is still trusted.",
     ),
     m(
         "E407",
         "An upstream's OpenPGP key has expired.",
         "Fetch the renewed key from its publisher; the fingerprint stays the same.",
+    ),
+    m(
+        "E408",
+        "The policy asks for a CMS signature, and there is none that was found to be good; one that could not be checked never counts.",
+        "Have it signed by the PKI of the organisation, and check it where openssl is installed.",
     ),
     m(
         "E411",

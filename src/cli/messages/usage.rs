@@ -194,4 +194,24 @@ pub(super) const MESSAGES: &[Message] = &[
         "A receipt or its code cannot be read: a character is wrong, or it is something else.",
         "Carry the receipt out again, or read the code aloud once more.",
     ),
+    m(
+        "E296",
+        "A file is no report.",
+        "Name one that `verify --report` or `dossier --format json` wrote.",
+    ),
+    m(
+        "E297",
+        "The policy of a transfer cannot be used.",
+        "Correct the place that the message shows.",
+    ),
+    m(
+        "E298",
+        "The list of a sealed trust directory is wrong, or its files are not what the list says.",
+        "Restore the directory from history/, or seal it anew.",
+    ),
+    m(
+        "E299",
+        "There is no custody log at that path, and nothing said what a new one is about.",
+        "Check the path, or give --of with the bundle or file.",
+    ),
 ];
