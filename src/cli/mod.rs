@@ -82,7 +82,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = dispatch(cli.command, &context);
     drop(observer);
-    match result {
+    let lost = output::lost();
+    match lost.map_or(result, Err) {
         Ok(class) => class.into(),
         Err(failure) => {
             output.failure(&failure);

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the command line prints")]
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -48,8 +49,29 @@ impl Output {
     }
 }
 
+/// Whether a result could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints on standard output; a reader that went away (`| head`) is no error.
 pub(crate) fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            eprintln!("standard output: {error}");
+            LOST.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A result that could not be written: whoever waits for it must not take the run for done.
+pub(crate) fn lost() -> Option<Failure> {
+    LOST.load(Ordering::Relaxed).then(|| {
+        Failure::plain(
+            "E613",
+            "the work is done, but its result could not be written to standard output",
+            "free space where standard output goes, and run the same command again",
+        )
+    })
 }

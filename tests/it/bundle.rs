@@ -14,7 +14,6 @@ mod damage;
 mod gather;
 mod media;
 mod parity;
-mod staging;
 mod volumes;
 
 use std::os::unix::fs::PermissionsExt;

@@ -332,3 +332,19 @@ fn a_file_that_nobody_vouches_for_changes_only_with_update() {
     );
     assert_eq!(lock(), second);
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_haversack"))
+        .args(["explain", "--all", "--json"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("E613"), "{said}");
+}

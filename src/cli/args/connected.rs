@@ -88,7 +88,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) parity: Option<u8>,
     /// Spread the payload over volumes v1, v2, … that fit these media: fat32, cd, dvd, dvd-dl, bd25, bd50, bd100,
-    /// or a size such as 4G or 16GiB; 2 % of it stay free. `haversack carry` writes each to its medium.
+    /// or a size such as 4G or 16GiB; 2 % of it stay free. `haversack media` writes each to its medium.
     #[arg(long, value_name = "MEDIUM|SIZE")]
     pub(crate) volume_size: Option<VolumeSize>,
     /// Parity for so many whole media, on media of their own: as many may be lost, whichever they are.

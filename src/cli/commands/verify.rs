@@ -62,6 +62,26 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             text: &warning.text,
         });
     }
+    let deed = |result| Deed {
+        role: "receiver",
+        action: "verified",
+        identity: report.identity,
+        result,
+        note: report.override_reason.as_deref(),
+    };
+    // Before anything is remembered: a bundle whose evidence does not hold is not accepted.
+    #[cfg(feature = "connected")]
+    let evidence = if args.evidence {
+        match evidence::check(&dirs, &report, &trusting, context) {
+            Ok(checked) => checked,
+            Err(failure) => {
+                custodian::record(&args.custodian, &deed(&failure.id))?;
+                return Err(failure);
+            }
+        }
+    } else {
+        None
+    };
     if matches!(report.verdict, Verdict::Good | Verdict::GoodInTurn) {
         let reason = report.override_reason.as_deref();
         trusting
@@ -71,17 +91,13 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     if let Some(path) = &args.report {
         keep(&report, &trusting.trust, args, path)?;
     }
-    let deed = Deed {
-        role: "receiver",
-        action: "verified",
-        identity: report.identity,
-        result: report.id().unwrap_or("ok"),
-        note: report.override_reason.as_deref(),
-    };
-    custodian::record(&args.custodian, &deed)?;
+    custodian::record(&args.custodian, &deed(report.id().unwrap_or("ok")))?;
     #[cfg(feature = "connected")]
-    if args.evidence {
-        return evidence::run(&dirs, &report, &trusting, context);
+    if let Some(checked) = evidence {
+        let value = serde_json::json!({ "report": report, "evidence": checked });
+        let text = text(&report) + &checked.line(&report);
+        context.output.result(&value, &text);
+        return Ok(Class::Ok);
     }
     context.output.result(&report, &text(&report));
     Ok(report.id().map_or(Class::Ok, Class::of_id))

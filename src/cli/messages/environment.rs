@@ -63,4 +63,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "The program that writes images is not there, or refused.",
         "Install xorriso; the message says what it said.",
     ),
+    m(
+        "E613",
+        "The result could not be written to standard output.",
+        "Free space where standard output goes, and run the same command again.",
+    ),
 ];

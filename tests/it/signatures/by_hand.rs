@@ -324,9 +324,12 @@ fn a_bundle_whose_lock_is_not_proven_by_its_evidence_is_found_out() {
         desk.folder.path().join("trust/key.pem"),
     )
     .unwrap();
-    desk.ok(&["verify", "out", "--trust", "trust"]);
     let output = desk.run(&["verify", "out", "--trust", "trust", "--evidence"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("error[E331]"), "{said}");
+    // It was not taken in: a bundle of the same number that holds is no second one.
+    assert!(!desk.folder.path().join("state/accepted.json").exists());
+    desk.ok(&["verify", "out", "--trust", "trust"]);
+    assert!(desk.folder.path().join("state/accepted.json").exists());
 }

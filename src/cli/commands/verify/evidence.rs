@@ -8,25 +8,44 @@ use haversack::resolve;
 use haversack::types::path::{ParsePathError, RelPath};
 use haversack::verify::{self, Verdict, VerifyReport};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 
-use super::text;
 use crate::cli::commands::Context;
-use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::trusting::Trusting;
 
+/// How much evidence holds.
+#[derive(Debug, Serialize)]
+pub(super) struct Checked {
+    pieces: usize,
+    files: usize,
+    repositories: usize,
+    packages: usize,
+}
+
+impl Checked {
+    /// The line for people.
+    pub(super) fn line(&self, report: &VerifyReport) -> String {
+        format!(
+            "  evidence  {} pieces of {} files hold, and the signed indexes of {} repositories for {} packages; \
+             judged as of {}\n",
+            self.pieces, self.files, self.repositories, self.packages, report.header.created,
+        )
+    }
+}
+
 /// Checks the evidence of a bundle that was found to be good, as of the time when it was made: keys run
 /// out, and what was proven then stays proven.
-pub(super) fn run(
+///
+/// `None` when the bundle is not good or not complete, so that there is nothing to check yet.
+pub(super) fn check(
     dirs: &[PathBuf],
     report: &VerifyReport,
     trusting: &Trusting,
     context: &Context<'_>,
-) -> Result<Class, Failure> {
+) -> Result<Option<Checked>, Failure> {
     if report.verdict != Verdict::Good {
-        context.output.result(report, &text(report));
-        return Ok(report.id().map_or(Class::Ok, Class::of_id));
+        return Ok(None);
     }
     let bundle = verify::open(dirs, &trusting.trust, &trusting.memory, &trusting.options)?;
     let read = |name: &str, limit| -> Result<String, Failure> {
@@ -53,27 +72,10 @@ pub(super) fn run(
     let made = Timestamp::from_second(report.header.created.epoch());
     let made = made.map_err(|error| Failure::new("E331", &error, None))?;
     resolve::recheck(&lock, &manifest, &shelf, made, context.cancel)?;
-    let pieces = lock
-        .artifacts
-        .iter()
-        .map(|one| one.evidence.len())
-        .sum::<usize>();
-    let packages = lock
-        .repositories
-        .iter()
-        .map(|one| one.packages.len())
-        .sum::<usize>();
-    let said = format!(
-        "  evidence  {pieces} pieces of {} files hold, and the signed indexes of {} repositories for {packages} packages; \
-         judged as of {}\n",
-        lock.artifacts.len(),
-        lock.repositories.len(),
-        report.header.created,
-    );
-    let value = json!({
-        "report": report,
-        "evidence": { "pieces": pieces, "files": lock.artifacts.len(), "repositories": lock.repositories.len(), "packages": packages },
-    });
-    context.output.result(&value, &(text(report) + &said));
-    Ok(Class::Ok)
+    Ok(Some(Checked {
+        pieces: lock.artifacts.iter().map(|one| one.evidence.len()).sum(),
+        files: lock.artifacts.len(),
+        repositories: lock.repositories.len(),
+        packages: lock.repositories.iter().map(|one| one.packages.len()).sum(),
+    }))
 }
