@@ -180,7 +180,7 @@ pub(crate) fn run_all(scenario: &Scenario, faults: &[Fault]) -> Row {
         violations: Vec::new(),
     };
     for one in results {
-        *row.outcomes.entry(one.outcome).or_default() += 1;
+        *row.outcomes.entry(one.end).or_default() += 1;
         row.leftovers += one.leftovers;
         row.violations.extend(one.violations);
     }
@@ -194,7 +194,7 @@ struct Bench<'s> {
 }
 
 struct Outcome {
-    outcome: String,
+    end: String,
     leftovers: u64,
     violations: Vec<String>,
 }
@@ -298,7 +298,7 @@ impl<'s> Bench<'s> {
         }
         let line = &trace[usize::try_from(at).unwrap() - 1];
         Outcome {
-            outcome,
+            end: outcome,
             leftovers: leftovers(&folder),
             violations: wrong
                 .into_iter()
