@@ -98,7 +98,7 @@ impl Case<'_> {
     }
 
     /// Complains when `name` is not as it must be in the end.
-    pub(crate) fn new(&self, name: &str) -> Option<String> {
+    pub(crate) fn complete(&self, name: &str) -> Option<String> {
         let (found, right) = (tree(&self.folder.join(name)), tree(&self.right.join(name)));
         (found != right).then(|| {
             let differing = right
@@ -180,7 +180,7 @@ pub(crate) fn run_all(scenario: &Scenario, faults: &[Fault]) -> Row {
         violations: Vec::new(),
     };
     for one in results {
-        *row.outcomes.entry(one.outcome).or_default() += 1;
+        *row.outcomes.entry(one.end).or_default() += 1;
         row.leftovers += one.leftovers;
         row.violations.extend(one.violations);
     }
@@ -188,13 +188,13 @@ pub(crate) fn run_all(scenario: &Scenario, faults: &[Fault]) -> Row {
 }
 
 struct Bench<'s> {
-    scenario: &'s Scenario,
+    of: &'s Scenario,
     folder: tempfile::TempDir,
     right: PathBuf,
 }
 
 struct Outcome {
-    outcome: String,
+    end: String,
     leftovers: u64,
     violations: Vec<String>,
 }
@@ -205,7 +205,7 @@ impl<'s> Bench<'s> {
         let right = folder.path().join("right");
         copy(scenario.template.path(), &right);
         Self {
-            scenario,
+            of: scenario,
             folder,
             right,
         }
@@ -214,7 +214,7 @@ impl<'s> Bench<'s> {
     fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_haversack"));
         command
-            .args(&self.scenario.arguments)
+            .args(&self.of.arguments)
             .current_dir(folder)
             .env("HAVERSACK_STORE", folder.join("store"))
             .env("HAVERSACK_STATE", folder.join("state"))
@@ -237,7 +237,7 @@ impl<'s> Bench<'s> {
         assert!(
             output.status.success(),
             "{}: {}",
-            self.scenario.name,
+            self.of.name,
             text(&output)
         );
         let text = std::fs::read_to_string(trace).unwrap();
@@ -245,7 +245,7 @@ impl<'s> Bench<'s> {
     }
 
     fn one(&self, fault: Fault, at: u64, trace: &[String]) -> Outcome {
-        let scenario = self.scenario;
+        let scenario = self.of;
         let work = tempfile::tempdir_in(self.folder.path()).unwrap();
         let folder = work.path().join("w");
         let template = scenario.template.path();
@@ -298,7 +298,7 @@ impl<'s> Bench<'s> {
         }
         let line = &trace[usize::try_from(at).unwrap() - 1];
         Outcome {
-            outcome,
+            end: outcome,
             leftovers: leftovers(&folder),
             violations: wrong
                 .into_iter()

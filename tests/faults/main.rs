@@ -6,8 +6,12 @@
 //! the command again without a fault, and compares the result with that of a run that met none.
 #![expect(
     clippy::disallowed_methods,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::string_slice,
     clippy::unwrap_used,
-    reason = "tests prepare files by hand, and may fail"
+    reason = "tests prepare files by hand, print their figures, and may fail"
 )]
 
 #[expect(dead_code, reason = "shared with the integration tests")]
@@ -22,7 +26,6 @@ mod staged;
 
 #[expect(
     unreachable_pub,
-    clippy::indexing_slicing,
     reason = "shared with the fuzzer, for which it is a library"
 )]
 #[path = "../fuzz/targets.rs"]

@@ -54,7 +54,7 @@ pub(crate) fn verify() -> Scenario {
             let name = "state/accepted.json";
             case.old_or_new(name).into_iter().collect()
         },
-        complete: |case| case.new("state/accepted.json").into_iter().collect(),
+        complete: |case| case.complete("state/accepted.json").into_iter().collect(),
         once: false,
         or_code: None,
         _held: None,
@@ -80,7 +80,7 @@ pub(crate) fn sign_bundle() -> Scenario {
             let names = visible.map(|path| format!("bundle/{}", path.display()));
             names.filter_map(|name| case.old_or_new(&name)).collect()
         },
-        complete: |case| case.new("bundle").into_iter().collect(),
+        complete: |case| case.complete("bundle").into_iter().collect(),
         once: false,
         or_code: None,
         _held: None,
@@ -103,7 +103,7 @@ pub(crate) fn repair() -> Scenario {
         arguments: words("repair bundle --trust trust --state state -o out"),
         outputs: &["out", "state"],
         between: |case| case.old_or_new("out").into_iter().collect(),
-        complete: |case| case.new("out").into_iter().collect(),
+        complete: |case| case.complete("out").into_iter().collect(),
         once: true,
         // What cannot be read is lost like what was damaged.
         or_code: Some(3),
@@ -143,7 +143,10 @@ pub(crate) fn build() -> Scenario {
         },
         complete: |case| {
             let names = ["out", "m.lock"];
-            names.iter().filter_map(|name| case.new(name)).collect()
+            names
+                .iter()
+                .filter_map(|name| case.complete(name))
+                .collect()
         },
         once: false,
         or_code: None,
@@ -207,7 +210,8 @@ pub(crate) fn stage_anew() -> Scenario {
         },
         complete: same_names,
         once: false,
-        or_code: None,
+        // The deployment, or a file that it names, is refused as one that cannot be read.
+        or_code: Some(2),
         _held: None,
     }
 }
@@ -233,9 +237,10 @@ pub(crate) fn stage_over() -> Scenario {
         arguments: words(STAGE),
         outputs: &["staged", "state"],
         between: |case| case.old_or_new("staged").into_iter().collect(),
-        complete: |case| case.new("staged").into_iter().collect(),
+        complete: |case| case.complete("staged").into_iter().collect(),
         once: false,
-        or_code: None,
+        // The deployment, or a file that it names, is refused as one that cannot be read.
+        or_code: Some(2),
         _held: None,
     }
 }
