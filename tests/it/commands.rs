@@ -339,7 +339,7 @@ fn a_result_that_cannot_be_written_is_no_success() {
         .write(true)
         .open("/dev/full")
         .unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_haversack"))
+    let output = Command::new(env!("CARGO_BIN_EXE_haversack"))
         .args(["explain", "--all", "--json"])
         .stdout(full)
         .output()
