@@ -161,6 +161,8 @@ const STAGED: &[StagedCase] = &[
         files: &[ENV, PERMS, PREPARE, ("mm1", "/etc/motd", "welcome")],
         breaks: &[
             ("mm1", "perms.tsv", "file\t640", "file\t644"),
+            // Closed, but to the service as well.
+            ("mm1", "perms.tsv", "file\t640", "file\t600"),
             ("mm1", SQL, "SCRAM-SHA-256$", "md5"),
             ("mm1", "/etc/motd", "welcome", "Abcdef12345-Ghijkl67890_"),
         ],

@@ -160,6 +160,17 @@ const CASES: &[Case] = &[
         &[DOCKER, DOCKER_ROLE],
     ),
     case(
+        "METHOD-050",
+        I,
+        &[
+            DOCKER,
+            DOCKER_ROLE,
+            S3,
+            ("+", "[policy]\nha_planned = true"),
+        ],
+        &[S3, ("+", "[policy]\nha_planned = true")],
+    ),
+    case(
         "PORT-024",
         W,
         &[(
