@@ -42,6 +42,7 @@ pub(crate) fn client(args: &NetworkArgs) -> Result<Client, Failure> {
         idle_timeout: timeout,
         min_rate: args.min_speed,
         rate: args.rate(),
+        max_size: args.max_size,
         per_host: args.per_host,
         attempts: args.retries.saturating_add(1),
         clock: Some(surroundings::now),

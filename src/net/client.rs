@@ -51,6 +51,8 @@ pub struct ClientOptions {
     pub min_rate: u64,
     /// Most bytes a second of all downloads together.
     pub rate: Option<NonZeroU64>,
+    /// Most bytes of a download whose size is not known beforehand.
+    pub max_size: u64,
     /// Most requests that are under way to one host.
     pub per_host: NonZeroUsize,
     /// How often to try a URL without any progress before the next mirror.
@@ -77,6 +79,7 @@ impl Default for ClientOptions {
             idle_timeout: Duration::from_secs(30),
             min_rate: 1024,
             rate: None,
+            max_size: 8 << 30,
             per_host: EIGHT,
             attempts: 4,
             backoff: Duration::from_millis(500),
@@ -208,26 +211,6 @@ impl Client {
             match result {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(NetError::Missing { .. }) => return Ok(None),
-                Err(error) => attempts.again(error, Progress::None, &mut |_, _| {}, cancel)?,
-            }
-        }
-    }
-
-    /// The size that the server states for a file, when it states one.
-    ///
-    /// # Errors
-    /// When the file does not exist there, or its server cannot be reached after some attempts.
-    pub fn size(&self, url: &SafeUrl, cancel: &Cancel) -> Result<Option<u64>, NetError> {
-        let mut attempts = Attempts::new(&self.options);
-        loop {
-            let result = {
-                let _slot = self.slot(url, cancel)?;
-                self.send(url, self.request(url, self.http.head(url.as_str()))?)
-            };
-            match result {
-                Ok(answer) => return Ok(content_length(answer.headers())),
-                // Some servers do not answer HEAD.
-                Err(NetError::Refused { .. }) => return Ok(None),
                 Err(error) => attempts.again(error, Progress::None, &mut |_, _| {}, cancel)?,
             }
         }

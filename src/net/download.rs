@@ -17,13 +17,17 @@ use crate::fs::{self, PartFile, PathError};
 use crate::types::digest::{Digest, Hasher};
 use crate::types::url::SafeUrl;
 
+/// After so many bytes of a file of unknown size, what is free is looked at again.
+const LOOK_AT_ROOM: u64 = 16 << 20;
+/// What such a file leaves free.
+const RESERVE: u64 = 64 << 20;
+
 /// What is known about a file before it is fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
-    /// Its exact size, when a lock states it.
+    /// Its exact size, when a lock states it. Else [`ClientOptions::max_size`](super::ClientOptions::max_size)
+    /// is the most that is taken, and what a server says of the size is not trusted.
     pub size: Option<u64>,
-    /// The most bytes that are taken.
-    pub limit: u64,
 }
 
 /// What to do with a part that an earlier run left.
@@ -62,7 +66,7 @@ pub struct Downloaded {
 impl Client {
     /// Fetches `url` into `part`. The caller compares the digest, then moves or removes the part. What
     /// happens on the way is `told`. After a failure the part stays, to be continued, also from
-    /// another URL.
+    /// another URL; but not one of unknown size that became too long or left no room.
     ///
     /// # Errors
     /// When it cannot be had after some attempts, is not what is expected in kind or size, or cannot
@@ -77,7 +81,27 @@ impl Client {
         cancel: &Cancel,
     ) -> Result<Downloaded, NetError> {
         // Who works on the part holds a request to the host; who waits for the part must not.
-        let mut part = Part::open(part, resume, expected, cancel)?;
+        let mut part = Part::open(part, resume, self.most(expected), cancel)?;
+        match self.bring(url, &mut part, expected, told, cancel) {
+            Ok(()) => Ok(part.finish()),
+            Err(error) => {
+                if expected.size.is_none() && error.is_of_length() {
+                    // Still locked, so that nobody works on it.
+                    fs::remove_file(part.file.path())?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn bring(
+        &self,
+        url: &SafeUrl,
+        part: &mut Part,
+        expected: Expected,
+        told: &mut dyn FnMut(Heard<'_>),
+        cancel: &Cancel,
+    ) -> Result<(), NetError> {
         let mut most = 0;
         if part.len() > 0 {
             most = part.len();
@@ -92,7 +116,7 @@ impl Client {
                     most = at;
                 }
             };
-            match self.attempt(url, &mut part, expected, &mut tell, cancel) {
+            match self.attempt(url, part, expected, &mut tell, cancel) {
                 Ok(()) => break,
                 Err(error) => {
                     let gained = part.len().saturating_sub(before);
@@ -106,7 +130,7 @@ impl Client {
                 }
             }
         }
-        Ok(part.finish())
+        Ok(())
     }
 
     /// An attempt that brought less than a body at the least speed does in the time that a server may
@@ -160,13 +184,28 @@ impl Client {
                 found,
             });
         }
-        if announced.is_some_and(|length| length > expected.limit) {
-            return Err(too_long(url, expected.limit));
+        if announced.is_some_and(|length| length > self.most(expected)) {
+            return Err(self.too_long(url, expected));
         }
         let etag = header(answer.headers(), &ETAG).filter(|tag| tag.starts_with('"'));
         part.etag = etag.map(ToOwned::to_owned);
         part.joined |= part.len() > 0;
         self.copy(url, answer, part, expected, tell, cancel)
+    }
+
+    fn most(&self, expected: Expected) -> u64 {
+        expected.size.unwrap_or(self.options.max_size)
+    }
+
+    fn too_long(&self, url: &SafeUrl, expected: Expected) -> NetError {
+        let url = url.clone();
+        match expected.size {
+            Some(limit) => NetError::TooLong { url, limit },
+            None => NetError::Endless {
+                url,
+                limit: self.options.max_size,
+            },
+        }
     }
 
     fn ask_rest(&self, url: &SafeUrl, part: &Part) -> Result<Response, NetError> {
@@ -191,11 +230,12 @@ impl Client {
         tell: &mut dyn FnMut(u64),
         cancel: &Cancel,
     ) -> Result<(), NetError> {
-        let limit = expected.size.unwrap_or(expected.limit);
+        let limit = self.most(expected);
         let rest = content_length(answer.headers())
             .or(expected.size)
             .unwrap_or(0);
         let mut meter = self.meter(part.len());
+        let mut room_until = part.len().saturating_add(LOOK_AT_ROOM);
         let shape = (rest, self.throttle.piece());
         pour(&part.file, &mut part.hasher, shape, |pour| {
             loop {
@@ -210,7 +250,12 @@ impl Client {
                 }
                 let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
                 if pour.at().saturating_add(count_64) > limit {
-                    return Err(too_long(url, limit));
+                    return Err(self.too_long(url, expected));
+                }
+                // A file of known size was compared with what is free before.
+                if expected.size.is_none() && pour.at() >= room_until {
+                    room_until = pour.at().saturating_add(LOOK_AT_ROOM);
+                    keep_reserve(url, part.file.path())?;
                 }
                 pour.write(count)?;
                 tell(pour.at());
@@ -228,11 +273,16 @@ impl Client {
     }
 }
 
-fn too_long(url: &SafeUrl, limit: u64) -> NetError {
-    NetError::TooLong {
-        url: url.clone(),
-        limit,
+/// Stops before the file system of the part is full: others write there too.
+fn keep_reserve(url: &SafeUrl, part: &Path) -> Result<(), NetError> {
+    let free = fs::free_space(part)?;
+    if free < RESERVE {
+        return Err(NetError::Room {
+            url: url.clone(),
+            free,
+        });
     }
+    Ok(())
 }
 
 /// Whether an answer is the rest after `have` bytes, and of a file of the expected size.
@@ -291,12 +341,7 @@ struct Part {
 }
 
 impl Part {
-    fn open(
-        path: &Path,
-        resume: Resume,
-        expected: Expected,
-        cancel: &Cancel,
-    ) -> Result<Self, NetError> {
+    fn open(path: &Path, resume: Resume, most: u64, cancel: &Cancel) -> Result<Self, NetError> {
         let mut part = Self {
             file: open_alone(path, cancel)?,
             hasher: Hasher::new(),
@@ -304,7 +349,6 @@ impl Part {
             resume,
             joined: false,
         };
-        let most = expected.size.unwrap_or(expected.limit);
         if resume == Resume::Restart || part.file.size()? > most {
             part.restart()?;
             return Ok(part);

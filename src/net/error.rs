@@ -110,6 +110,22 @@ pub enum NetError {
         /// The cap.
         limit: u64,
     },
+    /// A file of unknown size is longer than such a file may be.
+    #[error("{url} is longer than {}, the most that is taken of a file of unknown size", ByteSize(*limit))]
+    Endless {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The cap.
+        limit: u64,
+    },
+    /// A file of unknown size would fill the disk.
+    #[error("{url} leaves only {} free on the file system of the store; stopped before it is full", ByteSize(*free))]
+    Room {
+        /// What was asked for.
+        url: SafeUrl,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The server announces another size than the lock states.
     #[error("{url} has {found} bytes now, the lock says {expected}")]
     OtherSize {
@@ -173,7 +189,7 @@ impl NetError {
             Self::Broken { .. } => "E701",
             Self::Html { .. } | Self::Encoded { .. } => "E702",
             Self::Redirect { .. } | Self::Tls { .. } => "E703",
-            Self::TooLong { .. } | Self::Slow { .. } => "E704",
+            Self::TooLong { .. } | Self::Endless { .. } | Self::Slow { .. } => "E704",
             Self::OtherSize { .. } => "E705",
             Self::Missing { .. } => "E706",
             Self::Unreachable { .. } => "E707",
@@ -181,6 +197,7 @@ impl NetError {
             Self::Refused { .. } | Self::Withheld { .. } => "E709",
             Self::Offline { .. } => "E711",
             Self::Setup(_) | Self::Certificates(_) => "E609",
+            Self::Room { .. } => "E602",
             Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => "E602",
             Self::Io(_) => "E601",
             Self::Cancelled(_) => "E130",
@@ -234,6 +251,12 @@ impl NetError {
             Self::OtherSize { .. } | Self::TooLong { .. } => {
                 "upstream changed the file or something else answers: compare with upstream's announcement, then `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file"
             }
+            Self::Endless { .. } => {
+                "look at what the URL gives: it may be no file but an answer without end; where a file is rightly so long, allow it with --max-size SIZE"
+            }
+            Self::Room { .. } => {
+                "look at what the URL gives: it may be an answer without end; else free space on the file system of the store, or put the store elsewhere, then run the same command again"
+            }
             Self::Io(error) if error.source.kind() == io::ErrorKind::StorageFull => {
                 "free space on the file system of the store, or put the store elsewhere, then run the same command again"
             }
@@ -242,6 +265,15 @@ impl NetError {
             }
         };
         Some(text.to_owned())
+    }
+
+    /// Whether the file was too long, for what is taken or for the disk.
+    pub(super) fn is_of_length(&self) -> bool {
+        match self {
+            Self::Endless { .. } | Self::Room { .. } => true,
+            Self::Io(error) => error.source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
     }
 
     /// Whether trying the same URL again may help.

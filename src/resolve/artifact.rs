@@ -8,7 +8,7 @@ use super::proof::{self, Unchecked};
 use super::{Means, ResolveError};
 use crate::event::Step;
 use crate::lock::{Artifact, Evidence, LockedFile, Vouched};
-use crate::manifest::{Artifact as Wish, Source, Wanted, catalogue};
+use crate::manifest::{Artifact as Wish, Wanted, catalogue};
 use crate::sources::http::{self, SourceError, Stored};
 use crate::trust::sums;
 use crate::types::digest::Digest;
@@ -33,12 +33,8 @@ pub(super) fn resolve(
     agree(wish, &stated)?;
     let unchecked = proof::gather(wish, keys, means)?;
     let expected = stated.first().map(|stated| &stated.claim);
-    // What the first lock vouches for is looked at, also where a second opinion has told its digest.
-    let stored = if expected.is_some() && unchecked.is_empty() && !is_first_lock(wish) {
-        size_only(wish, &places, expected, means)?
-    } else {
-        bring(wish, &places, expected, &unchecked, means)?
-    };
+    // Always the file itself: what a server says of its size may be that of another answer.
+    let stored = bring(wish, &places, expected, &unchecked, means)?;
     let mut evidence: Vec<Evidence> = stated.into_iter().map(|stated| stated.evidence).collect();
     let path = means.store.path_of(&stored.sha256);
     for one in unchecked {
@@ -180,27 +176,6 @@ fn agree(wish: &Wish, stated: &[Stated]) -> Result<(), ResolveError> {
             update: None,
         }),
     }
-}
-
-/// Learns the size without a download where somebody states the digest: `fetch` will compare it.
-fn size_only(
-    wish: &Wish,
-    places: &[SafeUrl],
-    expected: Option<&Claim>,
-    means: &Means<'_>,
-) -> Result<Stored, ResolveError> {
-    if let (Some(claim), Source::Url(url)) = (expected, &wish.source)
-        && url.local_path().is_none()
-        && means.store.find(&claim.sha256, means.cancel)?.is_none()
-        && let Ok(Some(size)) = means.web.client().size(url, means.cancel)
-    {
-        return Ok(Stored {
-            sha256: claim.sha256,
-            size,
-            from: None,
-        });
-    }
-    bring(wish, places, expected, &[], means)
 }
 
 /// Brings the file into the store. Other bytes than stated are a disagreement of evidence.

@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use crate::types::digest::Digest;
 use crate::types::url::SafeUrl;
 
-/// Most bytes of a file whose size is not known beforehand.
+/// Most bytes of a local file.
 pub const MAX_FILE: u64 = 64 << 30;
 
 /// Documents over HTTP, and from local paths.
@@ -411,10 +411,7 @@ fn remote(
             }
             Heard::Again(error, wait) => ledger.again(error, wait),
         };
-        let expected = Expected {
-            size: wanted.size,
-            limit: MAX_FILE,
-        };
+        let expected = Expected { size: wanted.size };
         let came = client
             .download(url, &part, resume, expected, &mut told, cancel)
             .map_err(|error| match error {

@@ -15,6 +15,7 @@ mod killed;
 mod manifests;
 mod offline;
 mod secrets;
+mod sizes;
 mod trusting;
 mod versions;
 
@@ -242,7 +243,7 @@ fn locks_and_fetches_with_every_kind_of_evidence() {
 }
 
 #[test]
-fn accepts_every_shape_of_checksum_file_and_learns_the_size_without_a_download() {
+fn accepts_every_shape_of_checksum_file_and_proves_the_size_by_a_download() {
     let server = Server::start();
     server.put(NAME, TOOL);
     let elsewhere = "7c5bd8512c6e966455b1d198209358b2d191c77a83ab377c4073281065fb855f";
@@ -269,11 +270,9 @@ fn accepts_every_shape_of_checksum_file_and_learns_the_size_without_a_download()
             "{shape}"
         );
     }
-    assert!(
-        !server.log().contains(&format!("GET {NAME}")),
-        "{:?}",
-        server.log()
-    );
+    let asked = server.log();
+    let downloads = asked.iter().filter(|line| **line == format!("GET {NAME}"));
+    assert_eq!((downloads.count(), asked.len()), (6, 12), "{asked:?}");
 }
 
 #[test]
@@ -569,19 +568,18 @@ fn a_newer_release_without_a_known_digest_is_told() {
     }
     let server = Server::start();
     let name = "mattermost-11.7.10-linux-amd64.tar.gz";
-    server.put(name, "not read: the size comes from the headers");
+    server.put(name, "not the bytes of the catalogue");
     let text = format!(
         "{}[[artifact]]\ncomponent = \"mattermost\"\nversion = \"~11.7\"\nversions = \"catalogue\"\nurl = \"{}\"\nsha256 = \"catalogue\"\n",
         head(),
         server.url("mattermost-{version}-linux-{arch}.tar.gz")
     );
     let notes = Notes(Mutex::default());
-    let lock = Bench::new().resolve_seen(&text, &notes).unwrap();
-    assert_eq!(lock.version, "11.7.10");
-    assert_eq!(
-        lock.artifacts[0].evidence[0].vouched,
-        Vouched::Catalogue("2026-11-23".to_owned())
-    );
+    // The version and its digest are chosen and told; the sample file is none that the catalogue knows.
+    let error = Bench::new().resolve_seen(&text, &notes).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("the catalogue of 2026-11-23"), "{said}");
+    assert!(said.contains(name), "{said}");
     let notes = notes.0.into_inner().unwrap();
     assert_eq!(notes.len(), 1);
     assert!(

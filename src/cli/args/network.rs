@@ -33,6 +33,9 @@ pub(crate) struct NetworkArgs {
     /// Give up a download that is slower than this many bytes a second over --timeout; 0 for never.
     #[arg(long, value_name = "RATE", value_parser = rate, default_value = "1k", env = "HAVERSACK_MIN_SPEED")]
     pub(crate) min_speed: u64,
+    /// Most bytes of a file whose size no lock states yet, such as 500M or 20G.
+    #[arg(long, value_name = "SIZE", value_parser = rate, default_value = "8G", env = "HAVERSACK_MAX_SIZE")]
+    pub(crate) max_size: u64,
     /// How long a server may be silent, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=86_400), env = "HAVERSACK_TIMEOUT")]
     pub(crate) timeout: u64,

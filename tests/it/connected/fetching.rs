@@ -21,6 +21,7 @@ fn large(server: &Server, bench: &mut Bench) -> (Lock, Vec<u8>) {
         .resolve(&manifest_of(&server.url("large.bin"), &lines))
         .unwrap();
     bench.empty_store();
+    server.forget();
     (lock, bytes)
 }
 
@@ -391,8 +392,9 @@ fn several_failures_are_told_together() {
             Digest::of(name.as_bytes())
         );
     }
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let lock = bench.resolve(&text).unwrap();
+    bench.empty_store();
     for name in ["a", "c"] {
         server.behave(name, Behaviour::Status(404, 1000));
     }

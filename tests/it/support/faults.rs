@@ -76,7 +76,7 @@ pub(crate) struct Faulty {
 
 impl Faulty {
     /// Answers the first request as the first of `script` says, and so on; the last says it for all
-    /// that follow. Each connection takes one request. HEAD is always answered well.
+    /// that follow. Each connection takes one request.
     pub(crate) fn start(file: &[u8], script: &[Answer], shown: Option<Certificate>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         Self::on(listener, file, script, shown)
@@ -245,15 +245,6 @@ fn serve(stream: &mut (impl Read + Write), state: &State) {
     let Some(request) = read_request(stream) else {
         return;
     };
-    if request.starts_with("HEAD") {
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            state.file.len()
-        );
-        let _ = stream.read(&mut [0]);
-        let _ = stream.write_all(head.as_bytes());
-        return;
-    }
     let number = {
         let mut calls = state.calls.lock().unwrap();
         calls.push(request.clone());

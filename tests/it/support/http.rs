@@ -136,6 +136,11 @@ impl Server {
     pub(crate) fn log(&self) -> Vec<String> {
         lock(&self.state.log).clone()
     }
+
+    /// Drops the requests so far from the log.
+    pub(crate) fn forget(&self) {
+        lock(&self.state.log).clear();
+    }
 }
 
 impl Drop for Server {
