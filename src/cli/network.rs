@@ -18,6 +18,9 @@ const MAX_CERTIFICATES: u64 = 16 << 20;
 
 /// The client.
 pub(crate) fn client(args: &NetworkArgs) -> Result<Client, Failure> {
+    if !args.offline {
+        proxies()?;
+    }
     let defaults = ClientOptions::default();
     let timeout = Duration::from_secs(args.timeout);
     let mut extra_roots = Vec::new();
@@ -50,6 +53,51 @@ pub(crate) fn client(args: &NetworkArgs) -> Result<Client, Failure> {
         credentials: credentials(args)?,
         ..defaults
     })?)
+}
+
+/// Variables that name a proxy; each in lower case, too.
+const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// A proxy that cannot be understood would be passed by in silence: the client connects directly then.
+/// The value may hold a password and is not shown.
+fn proxies() -> Result<(), Failure> {
+    for name in PROXIES {
+        for name in [name.to_owned(), name.to_ascii_lowercase()] {
+            let Some(value) = std::env::var_os(&name) else {
+                continue;
+            };
+            if !value.to_str().is_some_and(is_proxy) {
+                return Err(Failure::plain(
+                    "E614",
+                    format!("the variable {name} does not name a proxy"),
+                    format!(
+                        "set it to http://HOST:PORT (or https, socks5, socks5h), or unset {name} to connect directly; what it holds is not shown here"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the client can use this as a proxy. Empty is as unset, and a value without a scheme is an
+/// HTTP proxy.
+fn is_proxy(value: &str) -> bool {
+    if value.is_empty() {
+        return true;
+    }
+    let whole = if value.contains("://") {
+        value.to_owned()
+    } else {
+        format!("http://{value}")
+    };
+    // The client takes no characters that a URL has to escape.
+    let plain = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c);
+    whole.chars().all(plain)
+        && url::Url::parse(&whole).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")
+                && url.host_str().is_some_and(|host| !host.is_empty())
+        })
 }
 
 /// Tokens of the environment, then of the token file, then netrc: the first that knows a host counts.
@@ -103,4 +151,38 @@ fn parsed(
         failure.messages.insert(0, of);
         failure
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_has_a_known_scheme_and_a_host() {
+        for good in [
+            "",
+            "proxy:3128",
+            "127.0.0.1:3128",
+            "http://proxy",
+            "https://user:p%20w@proxy:8443/",
+            "socks5://[::1]:1080",
+            "socks5h://proxy",
+        ] {
+            assert!(is_proxy(good), "{good}");
+        }
+        for bad in [
+            "ftp://proxy:21",
+            "http://",
+            "http://:3128",
+            "socks5://",
+            "proxy:port",
+            "http://proxy:99999",
+            "http://user:p^w@proxy",
+            "http://user:p w@proxy",
+            "http:proxy:3128",
+            " proxy:3128",
+        ] {
+            assert!(!is_proxy(bad), "{bad}");
+        }
+    }
 }

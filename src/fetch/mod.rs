@@ -144,7 +144,15 @@ impl fmt::Display for Failure {
             FileError::Source(SourceError::Fetch { .. }) | FileError::Size { .. } => {
                 self.error.fmt(f)
             }
-            error => write!(f, "{}: {error}", self.file.path),
+            error => {
+                write!(f, "{}: {error}", self.file.path)?;
+                let mut next = std::error::Error::source(error);
+                while let Some(cause) = next {
+                    write!(f, ": {cause}")?;
+                    next = cause.source();
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE,
-    HeaderMap, HeaderName, RETRY_AFTER,
+    HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
 use reqwest::redirect;
 
@@ -128,6 +128,26 @@ pub(super) enum RefusedRedirect {
     TooMany,
     #[error("to a URL with a user name or password")]
     Credentials,
+}
+
+impl RefusedRedirect {
+    /// The next step.
+    pub(super) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Downgrade(_) => {
+                "use an upstream or mirror that stays on https; there is no switch to allow this"
+            }
+            Self::Scheme(_) => {
+                "only http and https are followed: correct the URL in the manifest, or add a mirror that serves the file itself"
+            }
+            Self::TooMany => {
+                "the server leads in a circle, often to a page for signing in: open the URL in a browser, then correct it in the manifest or add a mirror"
+            }
+            Self::Credentials => {
+                "an address with a user name in it is never followed: add a mirror; credentials of your own belong in --netrc FILE or --token-file FILE"
+            }
+        }
+    }
 }
 
 impl Client {
@@ -310,17 +330,33 @@ impl Client {
         if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(answer);
         }
+        if let Some(refused) = unfollowed(&answer) {
+            return Err(NetError::Redirect {
+                url: url.clone(),
+                to: refused.to_string(),
+                next: refused.hint(),
+            });
+        }
         let code = status.as_u16();
+        let reached = reached(url, &answer);
         let withheld = self.options.credentials.know(url) && url.as_str().starts_with("http:");
         let url = url.clone();
         Err(match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => NetError::Missing { url, status: code },
+            StatusCode::NOT_FOUND | StatusCode::GONE => NetError::Missing {
+                url,
+                status: code,
+                reached,
+            },
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 self.server(url, &answer)
             }
             _ if status.is_server_error() => self.server(url, &answer),
             StatusCode::UNAUTHORIZED if withheld => NetError::Withheld { url, status: code },
-            _ => NetError::Refused { url, status: code },
+            _ => NetError::Refused {
+                url,
+                status: code,
+                reached,
+            },
         })
     }
 
@@ -443,6 +479,31 @@ pub(super) fn refuse_html(
         return Err(NetError::Html { url: url.clone() });
     }
     Ok(())
+}
+
+/// The host that answered, when it is another than was asked.
+pub(super) fn reached(url: &SafeUrl, answer: &Response) -> Option<String> {
+    let to = answer.url();
+    let asked = url::Url::parse(url.as_str()).ok()?;
+    if asked.host() == to.host() && asked.port_or_known_default() == to.port_or_known_default() {
+        return None;
+    }
+    let host = to.host_str()?;
+    Some(
+        to.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
+}
+
+/// A redirect to a scheme that the HTTP library does not even ask about, such as `file:`.
+fn unfollowed(answer: &Response) -> Option<RefusedRedirect> {
+    if !answer.status().is_redirection() {
+        return None;
+    }
+    let to = header(answer.headers(), &LOCATION)?;
+    let to = answer.url().join(to).ok()?;
+    let shown = format!("{}://{}", to.scheme(), to.host_str().unwrap_or_default());
+    (!matches!(to.scheme(), "http" | "https")).then_some(RefusedRedirect::Scheme(shown))
 }
 
 fn judge_redirect(attempt: redirect::Attempt<'_>) -> redirect::Action {

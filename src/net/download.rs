@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 
-use super::client::{Client, content_length, header, refuse_encoded, refuse_html};
+use super::client::{Client, content_length, header, reached, refuse_encoded, refuse_html};
 use super::error::NetError;
 use super::pour::pour;
 use super::retry::{Attempts, Progress};
@@ -167,6 +167,7 @@ impl Client {
             return Err(NetError::Refused {
                 url: url.clone(),
                 status: answer.status().as_u16(),
+                reached: reached(url, &answer),
             });
         }
         refuse_encoded(url, answer.headers())?;

@@ -21,20 +21,24 @@ pub enum NetError {
     #[error("the additional certificates are not readable as PEM")]
     Certificates(#[source] reqwest::Error),
     /// The server says that there is no such file (404 or 410).
-    #[error("{url} does not exist there (status {status})")]
+    #[error("{url} does not exist there (status {status}){}", led_to(reached.as_deref()))]
     Missing {
         /// What was asked for.
         url: SafeUrl,
         /// The answer.
         status: u16,
+        /// The host that answered so, when redirects led to another one.
+        reached: Option<String>,
     },
     /// The server refuses (other 4xx, and redirects without a target).
-    #[error("{url} was refused with status {status}")]
+    #[error("{url} was refused with status {status}{}", led_to(reached.as_deref()))]
     Refused {
         /// What was asked for.
         url: SafeUrl,
         /// The answer.
         status: u16,
+        /// The host that answered so, when redirects led to another one.
+        reached: Option<String>,
     },
     /// It wants a password, and there is one, but not for a connection that anybody can read.
     #[error(
@@ -87,6 +91,8 @@ pub enum NetError {
         url: SafeUrl,
         /// Where to, without path and query.
         to: String,
+        /// What to do about it.
+        next: &'static str,
     },
     /// A web page came in place of a file: a portal, a sign-in or an error page.
     #[error("{url} gave an HTML page instead of the file")]
@@ -165,6 +171,12 @@ pub enum NetError {
     Cancelled(#[from] Cancelled),
 }
 
+fn led_to(reached: Option<&str>) -> String {
+    reached.map_or_else(String::new, |host| {
+        format!(" by {host}, where it redirects to")
+    })
+}
+
 fn asking(retry_after: Option<Duration>) -> String {
     match retry_after.map(|wait| wait.as_secs()) {
         None | Some(0) => String::new(),
@@ -212,6 +224,15 @@ impl NetError {
                 "check the version and the URL in the manifest; upstreams move or withdraw files: add a mirror, or download the file by hand and name it as file:…"
             }
             Self::Refused {
+                status: 401 | 403,
+                reached: Some(host),
+                ..
+            } => {
+                return Some(format!(
+                    "credentials do not follow a redirect to another host: ask who runs the server why it leads to {host}, or name an address there, or a mirror, in the manifest"
+                ));
+            }
+            Self::Refused {
                 status: 401 | 403 | 407,
                 ..
             } => {
@@ -230,9 +251,7 @@ impl NetError {
             Self::Html { .. } => {
                 "open the URL in a browser on this machine: a captive portal, a proxy or a moved download page answers in place of the file"
             }
-            Self::Redirect { .. } => {
-                "use an upstream or mirror that stays on https; there is no switch to allow this"
-            }
+            Self::Redirect { next, .. } => next,
             Self::Tls { .. } => {
                 "check the clock of this machine; behind an inspecting proxy, give its certificate with --ca-file FILE, or in SSL_CERT_FILE"
             }
@@ -313,6 +332,7 @@ impl NetError {
             return Self::Redirect {
                 url,
                 to: refused.to_string(),
+                next: refused.hint(),
             };
         }
         let is_tls = find::<rustls::Error>(&error).is_some();

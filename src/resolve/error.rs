@@ -405,6 +405,12 @@ fn id_of_document(error: &DocumentError) -> &'static str {
 }
 
 fn hint_of_document(error: &DocumentError) -> Option<String> {
+    if let DocumentError::TooLong { .. } = error {
+        return Some(
+            "name a narrower URL in the manifest: one that gives this document alone, or a shorter list; where it lists versions, name one `version` instead"
+                .to_owned(),
+        );
+    }
     net_error(error).and_then(crate::net::NetError::hint)
 }
 

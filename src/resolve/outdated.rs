@@ -11,6 +11,7 @@ use crate::event::{Cancel, Observer};
 use crate::lock::Lock;
 use crate::manifest::{Artifact, Draft, Manifest, Origin, VersionSource, VersionWish, catalogue};
 use crate::sources::apt::{version, versions};
+use crate::sources::github;
 use crate::sources::http::Web;
 use crate::store::Store;
 use crate::types::name::Name;
@@ -31,6 +32,8 @@ pub struct Standing {
     pub newest: Option<String>,
     /// Whether the lock has the newest that is allowed.
     pub state: State,
+    /// Whether its source no longer lists the locked version.
+    pub withdrawn: bool,
     /// The last day that the publisher supports the locked line, where it is known.
     pub support_ends: Option<String>,
     /// Whether that day has passed.
@@ -56,11 +59,11 @@ pub enum State {
 }
 
 impl Standing {
-    /// Whether somebody should act: a newer version is allowed, support has ended, or the catalogue
-    /// refuses the version.
+    /// Whether somebody should act: a newer version is allowed, the locked one was withdrawn, support
+    /// has ended, or the catalogue refuses the version.
     #[must_use]
     pub const fn is_finding(&self) -> bool {
-        matches!(self.state, State::Behind) || self.unsupported || self.refused
+        matches!(self.state, State::Behind) || self.withdrawn || self.unsupported || self.refused
     }
 }
 
@@ -104,6 +107,7 @@ fn row(component: &Name, what: &str, locked: Option<&str>) -> Standing {
         allowed: None,
         newest: None,
         state: State::NotLocked,
+        withdrawn: false,
         support_ends: None,
         unsupported: false,
         remarks: Vec::new(),
@@ -142,6 +146,18 @@ fn wished(
         }
         _ => State::Current,
     };
+    found.withdrawn = locked.is_some_and(|locked| {
+        let here = scheme.read(locked);
+        // A long list ends somewhere: what is older than all of it may only be too old for it.
+        let reaches = listed.len() < github::PAGE
+            || listed
+                .iter()
+                .any(|one| scheme.read(one).as_ref() < here.as_ref());
+        // An index of packages has only the newest: what it replaced was not withdrawn.
+        let replaced =
+            found.state == State::Behind && matches!(wish.source, VersionSource::Apt { .. });
+        reaches && !replaced && !listed.iter().any(|one| scheme.read(one) == here)
+    });
     Ok(found)
 }
 
@@ -241,6 +257,7 @@ fn packages(
                     let (web, store) = (means.web, means.store);
                     let listed =
                         versions(&request, name, web, store, means.observer, means.cancel)?;
+                    let lists = listed.iter().any(|one| *one == package.version);
                     let newest = listed.into_iter().max_by(|a, b| version::compare(a, b));
                     let newer =
                         |newest: &String| version::compare(newest, &package.version).is_gt();
@@ -249,6 +266,8 @@ fn packages(
                     } else {
                         State::Current
                     };
+                    // An index has only the newest: what it replaced by a newer one was not withdrawn.
+                    found.withdrawn = !lists && found.state == State::Current;
                     found.allowed.clone_from(&newest);
                     found.newest = newest;
                 } else {

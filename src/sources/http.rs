@@ -173,14 +173,15 @@ impl SourceError {
         match self {
             Self::Fetch { tried, .. } => tried.last().and_then(NetError::hint),
             Self::OtherBytes { .. } => Some(
-                "upstream changed the file under the same URL, or it was tampered with: compare with upstream's announcement before `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file"
+                "upstream changed the file under the same URL, or it was tampered with: compare with upstream's announcement before `haversack lock MANIFEST`, with `--update NAME` where nobody vouches for the file, or correct sha256 in the manifest where it states one"
                     .to_owned(),
             ),
             Self::Absent { .. } => Some(
                 "put the file there, or correct the path: it is relative to the folder of the manifest"
                     .to_owned(),
             ),
-            Self::Local { .. } | Self::Store(_) | Self::Cancelled(_) => None,
+            Self::Store(error) => error.hint(),
+            Self::Local { .. } | Self::Cancelled(_) => None,
         }
     }
 }

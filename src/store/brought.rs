@@ -103,6 +103,6 @@ mod tests {
         let store = Store::open(&folder.path().join("store")).unwrap();
         let store = store.drawing_on(&[folder.path().join("absent")]);
         let error = store.find(&Digest::of(b""), &Cancel::new()).unwrap_err();
-        assert!(matches!(error, StoreError::Io(_)), "{error}");
+        assert!(matches!(error, StoreError::Brought(_)), "{error}");
     }
 }

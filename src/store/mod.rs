@@ -39,6 +39,9 @@ pub enum StoreError {
     /// The file system refused.
     #[error("the store cannot be used")]
     Io(#[from] PathError),
+    /// A folder of files that somebody brought cannot be read.
+    #[error("the files of --from cannot be read")]
+    Brought(#[source] PathError),
     /// What was to be stored is not what was announced.
     #[error(
         "expected sha256 {expected}, {expected_size} bytes; found sha256 {found}, {found_size} bytes"
@@ -56,6 +59,17 @@ pub enum StoreError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl StoreError {
+    /// The next step, where the file system refused.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io(error) | Self::Brought(error) => error.hint(),
+            Self::Mismatch { .. } | Self::Cancelled(_) => None,
+        }
+    }
 }
 
 impl From<PassError> for StoreError {
@@ -133,10 +147,14 @@ impl Store {
         let Some(brought) = &self.brought else {
             return Ok(None);
         };
-        let Some((from, size)) = brought.find(digest, cancel)? else {
+        let found = brought.find(digest, cancel).map_err(|error| match error {
+            StoreError::Io(error) => StoreError::Brought(error),
+            error => error,
+        })?;
+        let Some((from, size)) = found else {
             return Ok(None);
         };
-        let mut file = fs::open(&from)?;
+        let mut file = fs::open(&from).map_err(StoreError::Brought)?;
         match self.put_stream(&mut file, digest, size, cancel) {
             Ok(path) => Ok(Some((path, size))),
             // It was changed since it was hashed: as good as absent.

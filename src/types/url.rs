@@ -21,7 +21,7 @@ pub enum ParseUrlError {
     Shape(String),
     /// It holds a user name, a password, or a token in its query. The text is not repeated.
     #[error(
-        "the URL holds a user name, password or token; credentials are not supported: download the file by hand and name its `path`"
+        "the URL holds a user name, password or token; URLs are written into locks and reports, where credentials do not belong: give them with --netrc FILE or --token-file FILE"
     )]
     Credentials,
 }

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking, and tables are long"
 )]
 
+mod advice;
 mod archives;
 mod evidence;
 mod faults;

@@ -33,8 +33,8 @@ pub(crate) struct OutdatedArgs {
     /// The lock file; beside the manifest, ending in `.lock`, when not given.
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
-    /// Exit 1 when the manifest allows a newer version, support has ended, or the catalogue refuses a
-    /// locked version.
+    /// Exit 1 when the manifest allows a newer version, a locked version was withdrawn, support has ended,
+    /// or the catalogue refuses a locked version.
     #[arg(long)]
     pub(crate) strict: bool,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -29,10 +30,14 @@ pub(crate) fn run(args: &LockArgs, context: &Context<'_>) -> Result<Class, Failu
     let workshop = Workshop::open(&args.source)?;
     let wish = Wish::read(&args.manifest)?;
     let path = lock_path(&args.manifest, args.lock.as_deref());
+    if args.check {
+        refuse_unlocked(&path, &args.manifest)?;
+    }
     let earlier = earlier(&path, &wish, &args.update, context)?;
     let lock = workshop.resolve(&wish, earlier, context)?;
     if args.check {
-        return check(&path, &lock, context);
+        let older = read_lock(&path, &args.manifest)?;
+        return Ok(check(&older, &path, &lock, context));
     }
     let text = lock.to_toml();
     fs::write_atomic(&path, text.as_bytes(), 0o644)?;
@@ -93,8 +98,7 @@ fn update(names: &[String], wish: &Wish, lock: Option<&Lock>) -> Result<Update, 
     Ok(Update::Only(wanted))
 }
 
-fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Failure> {
-    let older = read_lock(path)?;
+fn check(older: &Lock, path: &Path, newer: &Lock, context: &Context<'_>) -> Class {
     let differences = older.differences(newer);
     let mut text = match differences.len() {
         0 => format!("{} is what resolving gives now\n", path.display()),
@@ -111,11 +115,11 @@ fn check(path: &Path, newer: &Lock, context: &Context<'_>) -> Result<Class, Fail
     context
         .output
         .result(&json!({ "differences": lines }), &text);
-    Ok(if differences.is_empty() {
+    if differences.is_empty() {
         Class::Ok
     } else {
         Class::Findings
-    })
+    }
 }
 
 /// A manifest as it was read.
@@ -155,6 +159,9 @@ const FETCHES_A_CORE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 impl Workshop {
     /// As the arguments say.
     pub(crate) fn open(args: &SourceArgs) -> Result<Self, Failure> {
+        for folder in &args.network.from {
+            examine_brought(folder)?;
+        }
         let folder = surroundings::store_folder(args.store.as_ref())?;
         let store = Store::open(&folder).map_err(|error| Failure::new("E601", &error, None))?;
         let client = network::client(&args.network)?;
@@ -190,6 +197,21 @@ impl Workshop {
     }
 }
 
+/// Refuses a folder of `--from` that cannot be one, before anything is fetched.
+fn examine_brought(folder: &Path) -> Result<(), Failure> {
+    let why = match fs::examine(&folder.join(".")) {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => "does not exist",
+        Err(error) if error.source.kind() == ErrorKind::NotADirectory => "is not a folder",
+        Err(error) => return Err(error.into()),
+    };
+    Err(Failure::plain(
+        "E601",
+        format!("--from {} {why}", folder.display()),
+        "name the folder that holds the files that were brought; their names do not matter, their digests do",
+    ))
+}
+
 /// What resolving takes from this machine.
 pub(crate) fn options(jobs: NonZeroUsize, earlier: Earlier) -> Options {
     Options {
@@ -205,10 +227,23 @@ pub(crate) fn lock_path(manifest: &Path, given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| manifest.with_extension("lock"), Path::to_owned)
 }
 
-/// Reads a lock.
-pub(crate) fn read_lock(path: &Path) -> Result<Lock, Failure> {
+/// Reads the lock of a manifest.
+pub(crate) fn read_lock(path: &Path, manifest: &Path) -> Result<Lock, Failure> {
+    refuse_unlocked(path, manifest)?;
     let text = fs::read_text(path, MAX_LOCK)?;
     Ok(Lock::parse(&text, &path.display().to_string())?)
+}
+
+/// Refuses to go on where there is no lock yet.
+fn refuse_unlocked(path: &Path, manifest: &Path) -> Result<(), Failure> {
+    if fs::examine(path)?.is_some() {
+        return Ok(());
+    }
+    Err(Failure::plain(
+        "E601",
+        format!("there is no lock {}", path.display()),
+        format!("run `haversack lock {}` first", manifest.display()),
+    ))
 }
 
 fn summary(lock: &Lock) -> serde_json::Value {

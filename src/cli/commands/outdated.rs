@@ -15,7 +15,10 @@ use crate::cli::failure::Failure;
 pub(crate) fn run(args: &OutdatedArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let workshop = Workshop::open(&args.source)?;
     let wish = Wish::read(&args.manifest)?;
-    let lock = read_lock(&lock_path(&args.manifest, args.lock.as_deref()))?;
+    let lock = read_lock(
+        &lock_path(&args.manifest, args.lock.as_deref()),
+        &args.manifest,
+    )?;
     let rows = resolve::outdated(
         &wish.draft,
         &lock,
@@ -54,11 +57,7 @@ fn text(rows: &[Standing]) -> String {
         table.push([
             row.component.to_string(),
             row.what.clone(),
-            if row.state == State::Behind {
-                format!("{locked} !")
-            } else {
-                locked
-            },
+            marked(locked, row),
             or_dash(&row.allowed),
             or_dash(&row.newest),
             if row.unsupported {
@@ -88,8 +87,26 @@ fn text(rows: &[Standing]) -> String {
             let _ = writeln!(text, "    {remark}");
         }
     }
-    text.push_str(
-        "! the manifest allows a newer version: haversack lock MANIFEST --update COMPONENT\n",
-    );
+    if rows.iter().any(|row| row.state == State::Behind) {
+        text.push_str(
+            "! the manifest allows a newer version: haversack lock MANIFEST --update COMPONENT\n",
+        );
+    }
+    if rows.iter().any(|row| row.withdrawn) {
+        text.push_str(
+            "WITHDRAWN its source no longer lists that version: ask the publisher why before you carry it\n",
+        );
+    }
     text
+}
+
+/// The locked version, with marks that the legend explains.
+fn marked(mut locked: String, row: &Standing) -> String {
+    if row.state == State::Behind {
+        locked.push_str(" !");
+    }
+    if row.withdrawn {
+        locked.push_str(" WITHDRAWN");
+    }
+    locked
 }

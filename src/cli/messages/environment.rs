@@ -68,4 +68,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "The result could not be written to standard output.",
         "Free space where standard output goes, and run the same command again.",
     ),
+    m(
+        "E614",
+        "A proxy variable does not name a proxy; its value is not shown, for it may hold a password.",
+        "Set the variable that is named to http://HOST:PORT (or https, socks5, socks5h), or unset it.",
+    ),
 ];

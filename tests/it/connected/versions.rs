@@ -451,3 +451,33 @@ fn a_version_of_the_catalogue_stays_as_locked_too() {
         "11.7.10"
     );
 }
+
+#[test]
+fn outdated_marks_what_its_source_withdrew_and_explains_only_the_marks_that_are_there() {
+    let desk = Desk::new();
+    desk.release(&["v1.0.1", "v1.0.0"]);
+    desk.ends(0, &["lock", "m.toml"]);
+    let out = desk.ends(0, &["outdated", "m.toml", "--strict"]);
+    assert_eq!(
+        out,
+        "component   what            locked  allowed  newest  support ends\n\
+         extra-tool  tool-1.0.1.bin  1.0.1   1.0.1    1.0.1   -\n"
+    );
+
+    desk.release(&["v1.0.0"]);
+    let out = desk.ends(1, &["outdated", "m.toml", "--strict"]);
+    assert!(out.contains("1.0.1 WITHDRAWN  1.0.0 "), "{out}");
+    assert!(
+        out.contains("\nWITHDRAWN its source no longer lists"),
+        "{out}"
+    );
+    assert!(!out.contains("! the manifest allows"), "{out}");
+
+    desk.release(&["v1.1.0"]);
+    let out = desk.ends(1, &["outdated", "m.toml", "--strict"]);
+    assert!(out.contains("1.0.1 ! WITHDRAWN  1.1.0 "), "{out}");
+    assert!(
+        out.contains("\n! the manifest allows a newer version"),
+        "{out}"
+    );
+}
