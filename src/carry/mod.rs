@@ -5,7 +5,7 @@
 //! follows from the signed list, so that the reader knows each next byte of it that is not payload, needs
 //! no seek, and refuses the first that is different. The signatures are judged before anything is written.
 //!
-//! A diode that drops loose files is served too ([`Drop`], [`scatter`]): no name, order or time means
+//! A diode that drops loose files is served too ([`Drop`], [`scatter()`]): no name, order or time means
 //! anything there, only hashes do.
 //!
 //! A delta lists the full new bundle and carries what its base lacks. What arrives of one is completed from the
