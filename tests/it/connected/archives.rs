@@ -23,7 +23,7 @@ fn an_archive_that_is_not_what_it_is_called_is_refused_after_its_digest_was_righ
             TOOL[..100].to_vec(),
             "",
             "E702",
-            "b.tar.gz is no readable archive",
+            "b.tar.gz is no readable archive: incomplete deflate stream",
         ),
         (
             "c.tar.gz",
