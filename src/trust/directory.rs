@@ -306,9 +306,13 @@ impl Trust {
         let mut trust = Self::new(files, policy, path)?;
         trust.certificates = certificates;
         trust.digest = Some(Digest::of(list.as_bytes()));
-        let sealed = |error: SetError| TrustError::Sealed {
-            path: path.to_owned(),
-            reason: error.to_string(),
+        let sealed = |error: SetError| match error {
+            // A disk that does not answer says nothing about the seal.
+            SetError::Io(error) => TrustError::Io(error),
+            error => TrustError::Sealed {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
         };
         if let Some((_, list)) = set::sealed(path).map_err(sealed)? {
             set::hold(path, &list).map_err(sealed)?;
