@@ -275,7 +275,7 @@ fn signatures() -> Vec<Row> {
         row(24, "revoked key", 4, "E406", |y| {
             y.signed();
             let print = y.alice.verifying_key().fingerprint();
-            let policy = format!("[[revoked]]\nfingerprint = \"{print}\"\nreason = \"lost\"\n");
+            let policy = format!("[[revoked]]\nkey = \"{print}\"\nreason = \"lost\"\n");
             y.trust(&[&y.alice, &y.bob], &policy);
             y.verify()
         }),
