@@ -11,3 +11,4 @@ mod by_hand;
 mod clear;
 mod minisign;
 mod openpgp;
+mod published;
