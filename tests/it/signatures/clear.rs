@@ -204,8 +204,8 @@ fn gpgv_and_haversack_agree_on_clear_signed_texts_but_where_a_reason_is_given() 
     assert_eq!(rows.len(), 46);
 }
 
-/// The key of nginx.org as Debian's extrepo ships it: an old copy of a key that was renewed in place
-/// since, alone, where today's file holds three.
+/// The key of nginx.org as Debian 12's extrepo ships it: an old copy of a key that was renewed in place
+/// since, alone, where today's file holds three (`published`, which takes that of Debian 13).
 #[test]
 fn an_old_copy_of_the_nginx_key_lacks_what_is_pinned_and_has_run_out() {
     let path = "/usr/share/extrepo/offline-data/debian/bookworm/nginx.asc";

@@ -76,7 +76,10 @@ fn bring(folder: &Path) -> PathBuf {
     haversack(folder, &["lock", "m.toml"]);
     haversack(folder, &["build", "m.toml", "-o", "bundle"]);
     let list = std::fs::read_to_string(folder.join("bundle/SHA256SUMS")).unwrap();
-    let packages: Vec<&str> = list.lines().filter(|line| line.ends_with(".deb")).collect();
+    let packages: Vec<&str> = list
+        .lines()
+        .filter(|line| line.contains("/pool/"))
+        .collect();
     let [package] = packages[..] else {
         panic!("{packages:?}")
     };
