@@ -27,6 +27,7 @@ use commands::Context;
 use exit::Class;
 use failure::Failure;
 use output::{Format, Output};
+use progress::Mode;
 
 /// Runs the program.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -37,14 +38,17 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // What cannot be parsed has no options: whether JSON was asked for is seen in the words.
-            if error.use_stderr() && arguments.iter().any(|word| word == "--json") {
+            let mode = Mode::of_words(&arguments);
+            let as_json = arguments.iter().any(|word| word == "--json");
+            if error.use_stderr() && (as_json || mode == Mode::Json) {
                 let text = error.render().to_string();
                 let failure = Failure::usage(
                     text.trim_start_matches("error: ").trim_end(),
                     "see `haversack COMMAND --help`",
                 );
                 let format = Format::Json;
-                Output { format }.failure(&failure);
+                drop(progress::observer(mode));
+                refused(&failure, Output { format }, mode);
                 return Class::Usage.into();
             }
             // Help and version are results; all else is wrong usage.
@@ -74,7 +78,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         on_signal.request();
     });
-    let observer = progress::observer(cli.global.progress);
+    let mode = cli.global.progress;
+    let observer = progress::observer(mode);
     let context = Context {
         output,
         observer: observer.as_ref(),
@@ -84,11 +89,24 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     drop(observer);
     let lost = output::lost();
     match lost.map_or(result, Err) {
-        Ok(class) => class.into(),
+        Ok(class) => {
+            progress::end(mode, Ok(class));
+            class.into()
+        }
         Err(failure) => {
-            output.failure(&failure);
+            refused(&failure, output, mode);
             failure.class().into()
         }
+    }
+}
+
+/// Tells of a refusal: as the last JSON line where progress is JSON lines, so that nothing else is among
+/// them; else as the output says.
+fn refused(failure: &Failure, output: Output, mode: Mode) {
+    if mode == Mode::Json {
+        progress::end(mode, Err(failure));
+    } else {
+        output.failure(failure);
     }
 }
 

@@ -2,32 +2,14 @@
 //!
 //! A step (`lock`, `fetch`, `pack`, `verify`, `stage`) emits [`Event`]s to an [`Observer`]; only the
 //! command line turns them into bars, lines or JSON. Long loops look at [`Cancel`] per chunk.
-//!
-//! # JSON lines, version 1
-//!
-//! With `--progress json` standard error has one JSON object a line. The first is
-//! `{"event":"start","version":1}`. A reader skips objects whose `event` it does not know, and members
-//! that it does not know: both may be added within a version. What is there keeps its meaning.
-//!
-//! | `event` | members | means |
-//! |---|---|---|
-//! | `start` | `version` | the version of all lines that follow |
-//! | `step-started` | `step`, `items`, `bytes` | a step begins; totals to expect, 0 where unknown |
-//! | `item-started` | `step`, `item`, `bytes` | work on an item begins; its size, or null |
-//! | `bytes` | `step`, `item`, `count` | so many more bytes of the item are done |
-//! | `item-done` | `step`, `item`, `reused` | an item is done; whether it was there already |
-//! | `item-failed` | `step`, `item` | an item could not be done; the others go on |
-//! | `step-done` | `step` | a step is done; it is absent when the step failed |
-//! | `note` | `text` | something a person may want to know |
-//! | `warning` | `id`, `text` | something a person should know; `haversack explain ID` tells more |
-//!
-//! `step` is a step of [`Step`] in lower case. The sum of `count` of
-//! an item never passes its size, and nothing is taken back: bytes that come a second time, after a
-//! download had to start over, are not told again. Items of a step may run at the same time. A
-//! command that is refused ends with one more line, an object with `error` and `exit` under `--json`.
+#![doc = ""]
+#![doc = include_str!("lines.md")]
 
 mod cancel;
 mod progress;
+
+/// What the JSON lines are, for people: the text of the chapter above.
+pub const LINES: &str = include_str!("lines.md");
 
 pub use cancel::{Cancel, Cancelled};
 pub use progress::Progress;
@@ -127,13 +109,19 @@ pub enum Event<'a> {
         /// Whether it was already there (found in the store, or in place from an earlier run).
         reused: bool,
     },
-    /// An item could not be done; the reason comes in the result of the step. Bytes of it that were
-    /// told of are not taken back.
+    /// An item could not be done; the others go on. It need not have begun. Bytes of it that were told of
+    /// are not taken back.
     ItemFailed {
         /// Which step.
         step: Step,
         /// The item.
         item: &'a str,
+        /// Stable id of the reason, such as `E706`.
+        id: &'a str,
+        /// The reason with its causes, in one line.
+        reason: &'a str,
+        /// The next step.
+        next: Option<&'a str>,
     },
     /// A step is done.
     StepDone {

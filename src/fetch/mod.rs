@@ -139,7 +139,20 @@ pub enum FetchError {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
+        let (file, error) = (&self.file, &self.error);
+        Told { file, error }.fmt(f)
+    }
+}
+
+/// A failure as it is told, with its causes in one line.
+struct Told<'f> {
+    file: &'f LockedFile,
+    error: &'f FileError,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error {
             // These name the file themselves.
             FileError::Source(SourceError::Fetch { .. }) | FileError::Size { .. } => {
                 self.error.fmt(f)
@@ -307,10 +320,17 @@ pub fn fetch(
         }
         let result = one(job, arch, store, client, observer, cancel);
         cancel.check()?;
-        if !matches!(&result, Ok(done) if done.surveys.iter().all(Result::is_ok)) {
+        if let Some(error) = failure_of(&result) {
+            let failure = Told {
+                file: job.file,
+                error,
+            };
             observer.on(&Event::ItemFailed {
                 step: Step::Fetch,
                 item: job.file.path.as_str(),
+                id: error.id(),
+                reason: &failure.to_string(),
+                next: error.hint().as_deref(),
             });
             stop.store(
                 options.after_failure == AfterFailure::Stop,
@@ -402,6 +422,17 @@ fn check_space(work: &[Job<'_>], store: &Store) -> Result<(), FetchError> {
         });
     }
     Ok(())
+}
+
+/// Why a file is not there or not good: the first reason.
+fn failure_of(result: &Result<Done, FileError>) -> Option<&FileError> {
+    match result {
+        Ok(done) => {
+            let mut bad = done.surveys.iter().filter_map(|one| one.as_ref().err());
+            bad.next().map(|failure| &failure.error)
+        }
+        Err(error) => Some(error),
+    }
 }
 
 struct Done {

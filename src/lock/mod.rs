@@ -17,7 +17,7 @@ mod read;
 mod write;
 
 pub use board::{Board, FileChange, PackageChange, Pair};
-pub use difference::Difference;
+pub use difference::{Difference, Field};
 pub use model::{
     Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
 };

@@ -28,9 +28,10 @@ pub(super) fn read(
     let accept_expired = table.text("accept-expired", problems).and_then(|reason| {
         let long = reason.value.trim().chars().count() >= MIN_REASON;
         if !long {
-            problems.add(
+            problems.add_with_help(
                 reason.at,
                 format!("say in at least {MIN_REASON} characters why an expired index is accepted"),
+                "write it here: accept-expired = \"the archive is not updated any more\"",
             );
         }
         long.then(|| reason.value.to_owned())

@@ -129,9 +129,10 @@ fn read_accepted(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Acce
             continue;
         };
         if reason.value.trim().chars().count() < MIN_REASON {
-            problems.add(
+            problems.add_with_help(
                 reason.at,
                 format!("say in at least {MIN_REASON} characters why {name} is accepted: auditors read it"),
+                format!("write it here: accept = {{ \"{name}\" = \"the service is reached from one host only\" }}"),
             );
             continue;
         }

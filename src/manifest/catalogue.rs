@@ -4,7 +4,7 @@
 
 mod advisory;
 
-pub use advisory::{Advisory, Concern, advisories_of};
+pub use advisory::{Advisory, Concern, Finding, advisories_of};
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

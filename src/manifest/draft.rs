@@ -3,7 +3,7 @@
 use super::check;
 use super::model::{Accepted, Manifest};
 use super::problem::ManifestProblems;
-use super::versions::{Choices, Reading, VersionWish};
+use super::versions::{Choices, Reading, Rest, VersionWish};
 
 /// A manifest as it is written: everything is checked but the versions that a publisher's list decides.
 ///
@@ -59,7 +59,17 @@ impl Draft {
     /// # Errors
     /// When a choice is not allowed, or one is missing that needs the network.
     pub fn choose(&self, choices: &Choices) -> Result<Manifest, ManifestProblems> {
-        let mut reading = Reading::with(choices);
+        let mut reading = Reading::with(choices, Rest::Refuse);
+        check::parse(&self.text, &self.file_name, &mut reading)
+    }
+
+    /// As [`Draft::choose`], but a version that needs the network and was not chosen stays as in
+    /// [`Draft::outline`]: for whoever goes on with the other artifacts to tell everything that is wrong.
+    ///
+    /// # Errors
+    /// When a choice is not allowed.
+    pub fn choose_some(&self, choices: &Choices) -> Result<Manifest, ManifestProblems> {
+        let mut reading = Reading::with(choices, Rest::LeaveOpen);
         check::parse(&self.text, &self.file_name, &mut reading)
     }
 }

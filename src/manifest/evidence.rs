@@ -324,11 +324,14 @@ fn read_first_lock(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<
     table.finish(problems);
     let reason = reason?;
     if reason.value.trim().chars().count() < MIN_REASON {
-        problems.add(
+        let count = reason.value.trim().chars().count();
+        problems.add_with_help(
             reason.at,
             format!(
-                "say in at least {MIN_REASON} characters why this is accepted: auditors read it"
+                "a reason needs at least {MIN_REASON} characters, this has {count}: auditors read why the file is \
+                 accepted although nobody vouches for it"
             ),
+            "write it here: trust = { first-lock = \"upstream publishes neither checksum nor signature\" }",
         );
         return None;
     }

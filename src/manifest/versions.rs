@@ -134,16 +134,29 @@ impl VersionWish {
 pub(super) struct Reading<'c> {
     /// What was chosen; `None` while nothing is: open versions are no problem then.
     chosen: Option<&'c Choices>,
+    /// Whether versions that were not chosen stay open.
+    rest: Rest,
     /// The wishes that were found.
     pub(super) wishes: Vec<VersionWish>,
     repositories: Vec<(Name, Range<usize>)>,
 }
 
+/// What becomes of versions that were not chosen and need the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// They are problems.
+    #[default]
+    Refuse,
+    /// They stay open.
+    LeaveOpen,
+}
+
 impl<'c> Reading<'c> {
     /// With what was chosen.
-    pub(super) fn with(chosen: &'c Choices) -> Self {
+    pub(super) fn with(chosen: &'c Choices, rest: Rest) -> Self {
         Self {
             chosen: Some(chosen),
+            rest,
             ..Self::default()
         }
     }
@@ -225,7 +238,7 @@ pub(super) fn read(
         template: template.unwrap_or_default(),
         arch,
     };
-    let chosen = choose(&wish, reading.chosen, &wanted.at, problems);
+    let chosen = choose(&wish, (reading.chosen, reading.rest), &wanted.at, problems);
     reading.wishes.push(wish);
     chosen
 }
@@ -246,7 +259,7 @@ fn stated(wanted: Placed<&str>, problems: &mut Problems<'_>) -> Option<String> {
 
 fn choose(
     wish: &VersionWish,
-    chosen: Option<&Choices>,
+    (chosen, rest): (Option<&Choices>, Rest),
     at: &Range<usize>,
     problems: &mut Problems<'_>,
 ) -> Option<Chosen> {
@@ -266,7 +279,7 @@ fn choose(
         return None;
     }
     let Some(known) = known else {
-        if chosen.is_none() {
+        if chosen.is_none() || rest == Rest::LeaveOpen {
             return Some(Chosen::Open);
         }
         problems.add_with_help(

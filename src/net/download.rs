@@ -64,9 +64,10 @@ pub struct Downloaded {
 }
 
 impl Client {
-    /// Fetches `url` into `part`. The caller compares the digest, then moves or removes the part. What
-    /// happens on the way is `told`. After a failure the part stays, to be continued, also from
-    /// another URL; but not one of unknown size that became too long or left no room.
+    /// Fetches `url` into a part that [`hold_part`] gave. The caller compares the digest, then moves or
+    /// removes the part. What happens on the way is `told`. After a failure the part stays, to be
+    /// continued, also from another URL; but not one of unknown size that became too long or left no
+    /// room.
     ///
     /// # Errors
     /// When it cannot be had after some attempts, is not what is expected in kind or size, or cannot
@@ -74,13 +75,12 @@ impl Client {
     pub fn download(
         &self,
         url: &SafeUrl,
-        part: &Path,
+        part: PartFile,
         resume: Resume,
         expected: Expected,
         told: &mut dyn FnMut(Heard<'_>),
         cancel: &Cancel,
     ) -> Result<Downloaded, NetError> {
-        // Who works on the part holds a request to the host; who waits for the part must not.
         let mut part = Part::open(part, resume, self.most(expected), cancel)?;
         match self.bring(url, &mut part, expected, told, cancel) {
             Ok(()) => Ok(part.finish()),
@@ -318,8 +318,14 @@ fn range_fits(range: &str, have: u64, size: Option<u64>) -> bool {
     first == have && last >= first && complete && fits
 }
 
-/// Opens a part that nobody else writes to, waiting until whoever does is done.
-fn open_alone(path: &Path, cancel: &Cancel) -> Result<PartFile, NetError> {
+/// Opens a part that nobody else writes to, waiting until whoever does is done. Whoever that was may
+/// have brought the whole file: look for it again before it is fetched.
+///
+/// Wait for a part before a request to its host is held: who works on the part holds one.
+///
+/// # Errors
+/// When the part cannot be opened or locked, or the work was asked to stop.
+pub fn hold_part(path: &Path, cancel: &Cancel) -> Result<PartFile, NetError> {
     const LOOK: Duration = Duration::from_millis(50);
     loop {
         cancel.check()?;
@@ -342,9 +348,10 @@ struct Part {
 }
 
 impl Part {
-    fn open(path: &Path, resume: Resume, most: u64, cancel: &Cancel) -> Result<Self, NetError> {
+    fn open(file: PartFile, resume: Resume, most: u64, cancel: &Cancel) -> Result<Self, NetError> {
+        let path = file.path().to_owned();
         let mut part = Self {
-            file: open_alone(path, cancel)?,
+            file,
             hasher: Hasher::new(),
             etag: None,
             resume,
@@ -355,7 +362,7 @@ impl Part {
             return Ok(part);
         }
         let mut told = |_| cancel.check();
-        part.hasher = fs::pass((&mut part.file, path), None, most, &mut told)?;
+        part.hasher = fs::pass((&mut part.file, &path), None, most, &mut told)?;
         part.joined = part.len() > 0;
         Ok(part)
     }

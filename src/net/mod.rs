@@ -22,5 +22,5 @@ mod throttle;
 
 pub use client::{Access, Client, ClientOptions};
 pub use credentials::{Credentials, CredentialsError, MAX_CREDENTIALS};
-pub use download::{Downloaded, Expected, Heard, Resume};
+pub use download::{Downloaded, Expected, Heard, Resume, hold_part};
 pub use error::NetError;

@@ -111,8 +111,7 @@ fn repositories(
                 components,
                 key,
             } => {
-                // That the key is defined was checked with the manifest.
-                let Some(key) = keys.get(key) else { continue };
+                let key = keys.get(key)?;
                 all.push(RepositorySpec {
                     name: repository.name.clone(),
                     uri: uri.clone(),

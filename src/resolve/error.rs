@@ -158,6 +158,20 @@ pub enum ResolveError {
         /// The id alone.
         id: String,
     },
+    /// A version cannot be compared with what the catalogue says against its component.
+    #[error("{component} {version} is not taken: {finding}")]
+    Unreadable {
+        /// The component.
+        component: Name,
+        /// The version.
+        version: String,
+        /// The finding in words.
+        finding: String,
+        /// Its id alone.
+        id: String,
+        /// A version that could be compared.
+        example: &'static str,
+    },
     /// The manifest does not hold with the versions that were chosen.
     #[error(transparent)]
     Manifest(#[from] ManifestProblems),
@@ -236,31 +250,61 @@ pub enum ResolveError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// Several artifacts cannot be locked.
-    #[error("{} of {of} artifacts cannot be locked", .failures.len())]
+    /// Something else must be mended first.
+    #[error("not tried, for it needs {on}, which failed")]
+    Waits {
+        /// What else.
+        on: String,
+        /// The id of what kind of thing that is.
+        id: &'static str,
+    },
+    /// Several parts of the manifest cannot be locked.
+    #[error("{} of {of} parts of the manifest (artifacts, keys, packages) cannot be locked", .failures.len())]
     Several {
         /// How many there are.
         of: usize,
-        /// Path and reason of those that failed, in the order of the manifest; at least two.
-        failures: Vec<(String, ResolveError)>,
+        /// Those that failed: keys, then artifacts in the order of the manifest, then packages; at
+        /// least two.
+        failures: Vec<Failed>,
     },
 }
 
-/// All results, or why not: the only error, or all of them.
-pub(super) fn all<T>(
-    results: Vec<Result<T, (String, ResolveError)>>,
-) -> Result<Vec<T>, ResolveError> {
-    let of = results.len();
-    let (mut good, mut failures) = (Vec::new(), Vec::new());
-    for result in results {
-        match result {
-            Ok(one) => good.push(one),
-            Err(failure) => failures.push(failure),
+/// A part of a manifest that cannot be locked.
+#[derive(Debug)]
+pub struct Failed {
+    /// Which: the path of an artifact, a key, or the packages.
+    pub what: String,
+    /// Why.
+    pub error: ResolveError,
+}
+
+impl Failed {
+    /// A failure of a part; a request to stop is one of the whole.
+    pub(super) fn new(what: String, error: ResolveError) -> Result<Self, ResolveError> {
+        match error {
+            error if error.id() == "E130" => Err(error),
+            error => Ok(Self { what, error }),
         }
     }
+
+    /// The reason with its causes, in one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut line = self.error.to_string();
+        let mut next = std::error::Error::source(&self.error);
+        while let Some(cause) = next {
+            line = format!("{line}: {cause}");
+            next = cause.source();
+        }
+        line
+    }
+}
+
+/// Nothing failed, or why not: the only error, or all of them.
+pub(super) fn none_of(of: usize, mut failures: Vec<Failed>) -> Result<(), ResolveError> {
     match failures.len() {
-        0 => Ok(good),
-        1 => Err(failures.remove(0).1),
+        0 => Ok(()),
+        1 => Err(failures.remove(0).error),
         _ => Err(ResolveError::Several { of, failures }),
     }
 }
@@ -289,7 +333,7 @@ impl ResolveError {
                 "E411"
             }
             Self::Versions { .. } | Self::NoVersion { .. } => "E222",
-            Self::Refused { .. } => "E541",
+            Self::Refused { .. } | Self::Unreadable { .. } => "E541",
             Self::Manifest(problems) => problems.id(),
             Self::Key { .. } => "E412",
             Self::Signature { source, .. } if is_expired(source) => "E407",
@@ -297,29 +341,23 @@ impl ResolveError {
             Self::Apt(error) => id_of_apt(error),
             Self::Source(error) => error.id(),
             Self::Cancelled(_) => "E130",
-            Self::Several { failures, .. } => failures.first().map_or("E990", |(_, one)| one.id()),
+            Self::Waits { id, .. } => id,
+            Self::Several { failures, .. } => failures.first().map_or("E990", |one| one.error.id()),
         }
     }
 
-    /// Every artifact that cannot be locked, in a line each: id, path and reason. Empty when the message
+    /// Everything that cannot be locked, in a line each: id, which, and reason. Empty when the message
     /// says it all.
     #[must_use]
     pub fn details(&self) -> String {
         let Self::Several { failures, .. } = self else {
             return String::new();
         };
-        let mut lines = String::new();
-        for (path, error) in failures {
-            let mut line = format!("{}  {path}: {error}", error.id());
-            let mut next = std::error::Error::source(error);
-            while let Some(cause) = next {
-                line = format!("{line}: {cause}");
-                next = cause.source();
-            }
-            lines.push_str(&line);
-            lines.push('\n');
-        }
-        lines
+        let lines = failures.iter().map(|one| {
+            let (id, what) = (one.error.id(), &one.what);
+            format!("{id}  {what}: {}\n", one.reason())
+        });
+        lines.collect()
     }
 
     /// The next step.
@@ -327,7 +365,7 @@ impl ResolveError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Several { failures, .. } => {
-                return failures.first().and_then(|(_, one)| one.hint());
+                return failures.first().and_then(|one| one.error.hint());
             }
             Self::Disagree {
                 update: Some(name), ..
@@ -361,6 +399,12 @@ impl ResolveError {
             Self::NoVersion { .. } => {
                 "change `version` or `scheme`; pre-releases count only with prerelease = true"
             }
+            Self::Unreadable { id, example, .. } => {
+                return Some(format!(
+                    "write the version as its publisher does, such as {example}, or state in the manifest accept = {{ \"{id}\" = \"why\" }}; no lock was written"
+                ));
+            }
+            Self::Waits { .. } => "mend that first, and run the same command again",
             Self::Refused { id, component, .. } => {
                 return Some(format!(
                     "take another version (a locked one moves with `haversack lock MANIFEST --update {component}`), or state in the manifest accept = {{ \"{id}\" = \"why\" }}; no lock was written"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::Failed;
 use super::{Means, ResolveError};
 use crate::lock::{LockedFile, Signed, Vouched};
 use crate::manifest::{Key, Manifest, SignedBy, Source};
@@ -34,19 +35,49 @@ pub(super) struct PinnedKey {
     pub(super) file: LockedFile,
 }
 
-pub(super) type Keys = BTreeMap<Name, PinnedKey>;
+/// The keys of a manifest that can be used.
+#[derive(Debug, Default)]
+pub(super) struct Keys(BTreeMap<Name, PinnedKey>);
 
-/// Fetches every key of the manifest and matches it against its pins.
-pub(super) fn fetch_keys(manifest: &Manifest, means: &Means<'_>) -> Result<Keys, ResolveError> {
-    let mut keys = Keys::new();
-    for key in &manifest.keys {
-        keys.insert(key.name.clone(), fetch_key(key, means)?);
+impl Keys {
+    /// The key of this name. That it is defined was checked with the manifest; when it is not here, it
+    /// could not be had, and nothing may pass for checked with it.
+    pub(super) fn get(&self, name: &Name) -> Result<&PinnedKey, ResolveError> {
+        self.0.get(name).ok_or_else(|| ResolveError::Waits {
+            on: named(name),
+            id: "E412",
+        })
     }
-    Ok(keys)
+}
+
+/// What failures call a key.
+fn named(key: &Name) -> String {
+    format!("the key `{key}`")
+}
+
+/// Fetches every key of the manifest and matches it against its pins. Gives those that can be used, and
+/// why the others cannot.
+///
+/// # Errors
+/// When the work was asked to stop.
+pub(super) fn fetch_keys(
+    manifest: &Manifest,
+    means: &Means<'_>,
+) -> Result<(Keys, Vec<Failed>), ResolveError> {
+    let (mut keys, mut failed) = (Keys::default(), Vec::new());
+    for key in &manifest.keys {
+        match fetch_key(key, means) {
+            Ok(good) => {
+                keys.0.insert(key.name.clone(), good);
+            }
+            Err(error) => failed.push(Failed::new(named(&key.name), error)?),
+        }
+    }
+    Ok((keys, failed))
 }
 
 fn fetch_key(key: &Key, means: &Means<'_>) -> Result<PinnedKey, ResolveError> {
-    let what = format!("the key `{}`", key.name);
+    let what = named(&key.name);
     let (url, bytes) = document(&key.source, &what, MAX_KEY, means)?;
     let pinned = Keyring::parse(&bytes).and_then(|keyring| keyring.only(&key.openpgp));
     let keyring = pinned.map_err(|source| ResolveError::Key {
@@ -98,8 +129,8 @@ pub(super) fn checksum<D>(
     let (url, bytes) = document(asked.source, &what, sums::MAX_DOCUMENT, means)?;
     let mut signed = None;
     let mut text = None;
-    // That the key is defined was checked with the manifest.
-    if let Some((by, key)) = asked.signed.and_then(|by| Some((by, keys.get(&by.key)?))) {
+    if let Some(by) = asked.signed {
+        let key = keys.get(&by.key)?;
         let refused = |url: &SafeUrl, source| ResolveError::Signature {
             file: what.clone(),
             url: url.clone(),

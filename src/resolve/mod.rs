@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 use crate::event::{Cancel, Event, Observer, Step};
 use crate::lock::{Artifact, Lock, LockedFile};
-use crate::manifest::{Manifest, Source, catalogue};
+use crate::manifest::{Draft, Manifest, Source, catalogue};
 use crate::pool;
 use crate::sources::http::Web;
 use crate::store::Store;
@@ -33,7 +33,7 @@ use crate::types::path::RelPath;
 use crate::types::url::SafeUrl;
 
 pub use earlier::{Earlier, Update};
-pub use error::{Claim, ResolveError};
+pub use error::{Claim, Failed, ResolveError};
 pub use outdated::{Standing, State, outdated};
 pub use recheck::{RecheckError, recheck};
 pub use versions::{as_locked, choose_versions, locked_version};
@@ -64,10 +64,31 @@ pub(crate) struct Means<'m> {
     earlier: &'m Earlier,
 }
 
+/// Makes the lock of a manifest whose versions are not all chosen yet. `folder` is the one that the
+/// manifest lies in.
+///
+/// # Errors
+/// When a version, a file or a piece of evidence cannot be had, does not hold, or two of them disagree.
+/// Everything is tried, so that one run tells everything that is wrong.
+pub fn make_lock(
+    draft: &Draft,
+    folder: &Path,
+    web: &Web,
+    store: &Store,
+    options: &Options,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Lock, ResolveError> {
+    let folder = absolute(folder)?;
+    let means = Means::new(&folder, web, store, options, observer, cancel);
+    let (manifest, failed) = versions::choose_all(draft, &means, options)?;
+    resolve_all(&manifest, failed, options, &means)
+}
+
 /// Resolves a manifest. `folder` is the one that the manifest lies in.
 ///
 /// # Errors
-/// When a file or a piece of evidence cannot be had, does not hold, or two of them disagree.
+/// As [`make_lock`].
 pub fn resolve(
     manifest: &Manifest,
     folder: &Path,
@@ -79,29 +100,80 @@ pub fn resolve(
 ) -> Result<Lock, ResolveError> {
     let folder = absolute(folder)?;
     let means = Means::new(&folder, web, store, options, observer, cancel);
-    observer.on(&Event::StepStarted {
-        step: Step::Resolve,
+    resolve_all(manifest, BTreeMap::new(), options, &means)
+}
+
+/// Resolves all but the artifacts at the positions that failed already. One that fails does not stop the
+/// others.
+fn resolve_all(
+    manifest: &Manifest,
+    mut failed: BTreeMap<usize, Failed>,
+    options: &Options,
+    means: &Means<'_>,
+) -> Result<Lock, ResolveError> {
+    let step = Step::Resolve;
+    means.observer.on(&Event::StepStarted {
+        step,
         items: u64::try_from(manifest.artifacts.len()).unwrap_or(u64::MAX),
         bytes: 0,
     });
-    note_newer_releases(manifest, observer);
-    let keys = evidence::fetch_keys(manifest, &means)?;
-    // One that fails does not stop the others, so that one run tells everything that is wrong.
-    let results = pool::try_map(&manifest.artifacts, options.jobs, |wanted| {
-        let result = artifact::resolve(wanted, &keys, &means);
-        cancel.check()?;
-        Ok::<_, ResolveError>(result.map_err(|error| (wanted.path.to_string(), error)))
+    note_newer_releases(manifest, means.observer);
+    let (keys, mut failures) = evidence::fetch_keys(manifest, means)?;
+    let tell = |item: &str, one: &Failed| {
+        means.observer.on(&Event::ItemFailed {
+            step,
+            item,
+            id: one.error.id(),
+            reason: &one.reason(),
+            next: one.error.hint().as_deref(),
+        });
+    };
+    for one in failures.iter().chain(failed.values()) {
+        tell(&one.what, one);
+    }
+    let numbered: Vec<_> = manifest.artifacts.iter().enumerate().collect();
+    let results = pool::try_map(&numbered, options.jobs, |(position, wanted)| {
+        if failed.contains_key(position) {
+            return Ok::<_, ResolveError>(None);
+        }
+        match artifact::resolve(wanted, &keys, means) {
+            Ok(artifact) => Ok(Some(Ok(artifact))),
+            Err(error) => {
+                means.cancel.check()?;
+                let one = Failed::new(wanted.path.to_string(), error)?;
+                tell(wanted.path.file_name(), &one);
+                Ok(Some(Err(one)))
+            }
+        }
     })?;
-    let mut artifacts = error::all(results)?;
+    let mut artifacts = Vec::new();
+    for (position, result) in results.into_iter().enumerate() {
+        match result {
+            None => {}
+            Some(Ok(artifact)) => artifacts.push(artifact),
+            Some(Err(one)) => {
+                failed.insert(position, one);
+            }
+        }
+    }
+    failures.extend(failed.into_values());
+    let mut repositories = Vec::new();
+    if let Some(wish) = &manifest.apt {
+        match apt::resolve(manifest, wish, &keys, options, means) {
+            Ok(found) => repositories = found,
+            Err(error) => {
+                let one = Failed::new("the packages of [apt]".to_owned(), error)?;
+                tell(&one.what, &one);
+                failures.push(one);
+            }
+        }
+    }
+    let apt = usize::from(manifest.apt.is_some());
+    let parts = manifest.artifacts.len().saturating_add(manifest.keys.len());
+    error::none_of(parts.saturating_add(apt), failures)?;
     give_own_places(&mut artifacts)?;
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-    let repositories = match &manifest.apt {
-        Some(wish) => apt::resolve(manifest, wish, &keys, options, &means)?,
-        None => Vec::new(),
-    };
-    observer.on(&Event::StepDone {
-        step: Step::Resolve,
-    });
+    means.observer.on(&Event::StepDone { step });
     Ok(Lock {
         name: manifest.name.clone(),
         version: manifest.version.clone(),

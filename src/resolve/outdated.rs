@@ -195,11 +195,10 @@ fn with_catalogue(mut row: Standing, artifact: &Artifact, today: jiff::civil::Da
     }
     for finding in catalogue::advisories_of(row.component.as_str(), &locked) {
         let mut accepted = artifact.accepted.iter();
-        let accepted = accepted.find(|one| one.id == finding.id);
-        row.refused |= accepted.is_none() && finding.verdict == catalogue::Concern::Refuse;
+        let accepted = accepted.find(|one| one.id == finding.advisory().id);
+        row.refused |= accepted.is_none() && finding.refuses();
         let reason = accepted.map_or_else(String::new, |one| format!("; accepted: {}", one.reason));
-        row.remarks
-            .push(format!("{}: {}{reason}", finding.id, finding.reason));
+        row.remarks.push(format!("{finding}{reason}"));
     }
     let known = catalogue::of(row.component.as_str());
     if let (Some(known), Ok(version)) = (known, semver::Version::parse(&locked)) {

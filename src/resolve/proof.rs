@@ -43,8 +43,7 @@ pub(super) fn gather<'w>(
     for wanted in &wish.evidence {
         all.push(match wanted {
             Wanted::OpenPgp { source, key } => {
-                // That the key is defined was checked with the manifest.
-                let Some(key) = keys.get(key) else { continue };
+                let key = keys.get(key)?;
                 let (signature, document) =
                     evidence::signature(source, name, &wish.component, means)?;
                 Unchecked {

@@ -7,14 +7,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::error::ResolveError;
+use super::error::{Failed, ResolveError, none_of};
 use super::evidence::{self, Keys};
 use super::recheck::is_place;
 use super::{Means, Options, apt};
 use crate::event::{Cancel, Event, Observer};
 use crate::lock::Lock;
 use crate::manifest::{
-    Artifact, Choices, Draft, Manifest, ManifestProblems, VersionSource, VersionWish, catalogue,
+    Artifact, Choices, Draft, Manifest, ManifestProblems, VersionSource, VersionWish,
+    catalogue::{self, Finding},
 };
 use crate::sources::apt::{Request, upstream_part, versions};
 use crate::sources::github;
@@ -31,7 +32,7 @@ const MAX_VERSIONS: usize = 50_000;
 ///
 /// # Errors
 /// When a list of versions cannot be had, none of them is allowed, or the catalogue refuses what the
-/// manifest names.
+/// manifest names; all failures at once.
 pub fn choose_versions(
     draft: &Draft,
     folder: &Path,
@@ -43,20 +44,66 @@ pub fn choose_versions(
 ) -> Result<Manifest, ResolveError> {
     let folder = super::absolute(folder)?;
     let means = Means::new(&folder, web, store, options, observer, cancel);
-    let mut shop = Shop::new(draft, &means, options);
-    let mut choices = Choices::new();
+    let (manifest, failed) = choose_all(draft, &means, options)?;
+    none_of(manifest.artifacts.len(), failed.into_values().collect())?;
+    Ok(manifest)
+}
+
+/// The manifest with every version that can be chosen, and why the others cannot, by the position of
+/// their artifact: these are as in [`Draft::outline`], or versions that are refused.
+pub(super) fn choose_all(
+    draft: &Draft,
+    means: &Means<'_>,
+    options: &Options,
+) -> Result<(Manifest, BTreeMap<usize, Failed>), ResolveError> {
+    let mut shop = Shop::new(draft, means, options);
+    let (mut choices, mut failed) = (Choices::new(), BTreeMap::new());
+    // The first artifact of a source that cannot be asked: the others need not try.
+    let mut silent: BTreeMap<String, String> = BTreeMap::new();
     for wish in draft.wishes() {
-        cancel.check()?;
+        means.cancel.check()?;
+        let what = name_of(wish);
         if let Some(kept) = shop.kept(wish) {
             choices.insert(wish.position, kept);
             continue;
         }
-        let listed = shop.listed(wish)?;
-        choices.insert(wish.position, shop.choose(wish, &listed)?);
+        let result = match silent.get(&wish.source.to_string()) {
+            Some(first) => Err(ResolveError::Waits {
+                on: format!("the versions that {first} needs, too"),
+                id: "E222",
+            }),
+            None => match shop.listed(wish) {
+                Ok(listed) => shop.choose(wish, &listed),
+                Err(error) => {
+                    silent.insert(wish.source.to_string(), what.clone());
+                    Err(error)
+                }
+            },
+        };
+        match result {
+            Ok(version) => {
+                choices.insert(wish.position, version);
+            }
+            Err(error) => {
+                failed.insert(wish.position, Failed::new(what, error)?);
+            }
+        }
     }
-    let manifest = draft.choose(&choices)?;
-    refuse(&manifest, observer)?;
-    Ok(manifest)
+    let manifest = draft.choose_some(&choices)?;
+    for (position, artifact) in manifest.artifacts.iter().enumerate() {
+        if failed.contains_key(&position) {
+            continue;
+        }
+        if let Err(error) = refuse(artifact, means.observer) {
+            failed.insert(position, Failed::new(artifact.path.to_string(), error)?);
+        }
+    }
+    Ok((manifest, failed))
+}
+
+/// What a failure calls an artifact whose version, and so whose path, is not known.
+fn name_of(wish: &VersionWish) -> String {
+    format!("{} {}", wish.component, wish.requirement)
 }
 
 /// The manifest with the versions that a lock has.
@@ -232,9 +279,10 @@ impl<'s> Shop<'s> {
     pub(super) fn request(&mut self, repository: &str) -> Result<Request, ResolveError> {
         let outline = self.draft.outline();
         if self.keys.is_none() {
-            self.keys = Some(evidence::fetch_keys(outline, self.means)?);
+            // A key that this repository needs and that failed is told when it is asked for.
+            self.keys = Some(evidence::fetch_keys(outline, self.means)?.0);
         }
-        let none = Keys::new();
+        let none = Keys::default();
         let keys = self.keys.as_ref().unwrap_or(&none);
         // That the repository is there was checked with the manifest.
         let mut wish = outline.apt.clone().unwrap_or_else(apt::no_repositories);
@@ -249,8 +297,8 @@ impl<'s> Shop<'s> {
         let refused = |version: &str| {
             let mut found = catalogue::advisories_of(wish.component.as_str(), version);
             found.find(|one| {
-                one.verdict == catalogue::Concern::Refuse
-                    && !accepted.iter().any(|accepted| accepted.id == one.id)
+                let id = &one.advisory().id;
+                one.refuses() && !accepted.iter().any(|accepted| accepted.id == *id)
             })
         };
         let mut left = listed.to_vec();
@@ -258,10 +306,7 @@ impl<'s> Shop<'s> {
             let Some(finding) = refused(newest).filter(|_| !wish.requirement.is_exact()) else {
                 return Ok(newest.to_owned());
             };
-            let text = format!(
-                "{} {newest} is passed over: {}: {}",
-                wish.component, finding.id, finding.reason
-            );
+            let text = format!("{} {newest} is passed over: {finding}", wish.component);
             self.means.observer.on(&Event::Note { text: &text });
             let newest = newest.to_owned();
             left.retain(|one| *one != newest);
@@ -280,31 +325,44 @@ impl<'s> Shop<'s> {
 }
 
 /// Stops at a version that the catalogue refuses, and warns of what is accepted or only worth a word.
-fn refuse(manifest: &Manifest, observer: &dyn Observer) -> Result<(), ResolveError> {
+fn refuse(artifact: &Artifact, observer: &dyn Observer) -> Result<(), ResolveError> {
     // A stand-in is not the program that its version is of.
-    let real = manifest.artifacts.iter().filter(|one| !one.stand_in);
-    for artifact in real {
-        for finding in catalogue::advisories_of(artifact.component.as_str(), &artifact.version) {
-            let accepted = accepted_reason(artifact, &finding.id);
-            if accepted.is_none() && finding.verdict == catalogue::Concern::Refuse {
-                return Err(ResolveError::Refused {
-                    component: artifact.component.clone(),
-                    version: artifact.version.clone(),
-                    finding: format!("{}: {} ({})", finding.id, finding.reason, finding.source),
-                    id: finding.id.clone(),
-                });
-            }
-            let text = format!(
-                "{} {}: {}: {}{}",
-                artifact.component,
-                artifact.version,
-                finding.id,
-                finding.reason,
-                accepted.map_or_else(String::new, |reason| format!("; accepted: {reason}")),
+    if artifact.stand_in {
+        return Ok(());
+    }
+    for finding in catalogue::advisories_of(artifact.component.as_str(), &artifact.version) {
+        let advisory = finding.advisory();
+        let accepted = accepted_reason(artifact, &advisory.id);
+        if accepted.is_none() && finding.refuses() {
+            let (component, version) = (artifact.component.clone(), artifact.version.clone());
+            let (id, words) = (
+                advisory.id.clone(),
+                format!("{finding} ({})", advisory.source),
             );
-            let id = "W704";
-            observer.on(&Event::Warning { id, text: &text });
+            return Err(match finding {
+                Finding::Affected(_) => ResolveError::Refused {
+                    component,
+                    version,
+                    finding: words,
+                    id,
+                },
+                Finding::Unreadable(_) => ResolveError::Unreadable {
+                    component,
+                    version,
+                    finding: words,
+                    id,
+                    example: advisory.versions.scheme().example_version(),
+                },
+            });
         }
+        let text = format!(
+            "{} {}: {finding}{}",
+            artifact.component,
+            artifact.version,
+            accepted.map_or_else(String::new, |reason| format!("; accepted: {reason}")),
+        );
+        let id = "W704";
+        observer.on(&Event::Warning { id, text: &text });
     }
     Ok(())
 }

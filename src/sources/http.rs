@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::event::{Cancel, Cancelled, Event, Observer, Step};
 use crate::fs::{self, PassError, PathError};
-use crate::net::{Client, Expected, Heard, NetError, Resume};
+use crate::net::{Client, Expected, Heard, NetError, Resume, hold_part};
 use crate::sources::documents::{DocumentError, Documents, LocalDocuments};
 use crate::store::{Store, StoreError};
 use crate::types::digest::Digest;
@@ -222,33 +222,39 @@ pub fn bring(
         item,
         bytes: wanted.size,
     });
-    if let Some(sha256) = wanted.sha256
-        && let Some((_, size)) = store.find(&sha256, cancel)?
-        && wanted.size.is_none_or(|stated| stated == size)
-    {
-        observer.on(&Event::Bytes {
-            step,
-            item,
-            count: size,
-        });
-        observer.on(&Event::ItemDone {
-            step,
-            item,
-            reused: true,
-        });
-        return Ok(Stored {
-            sha256,
-            size,
-            from: None,
-        });
-    }
-    let stored = fetch(client, store, places, wanted, observer, cancel)?;
+    let mut ledger = Ledger::new(wanted, observer);
+    let stored = match there(store, wanted, &mut ledger, cancel)? {
+        Some(stored) => stored,
+        None => fetch(client, store, places, wanted, &mut ledger, cancel)?,
+    };
     observer.on(&Event::ItemDone {
         step,
         item,
-        reused: false,
+        reused: stored.from.is_none(),
     });
     Ok(stored)
+}
+
+/// The file when the store has it already, hashed again.
+fn there(
+    store: &Store,
+    wanted: &Wanted<'_>,
+    ledger: &mut Ledger<'_>,
+    cancel: &Cancel,
+) -> Result<Option<Stored>, SourceError> {
+    let Some(sha256) = wanted.sha256 else {
+        return Ok(None);
+    };
+    let found = store.find(&sha256, cancel)?.map(|(_, size)| size);
+    let found = found.filter(|size| wanted.size.is_none_or(|stated| stated == *size));
+    Ok(found.map(|size| {
+        ledger.reached(size);
+        Stored {
+            sha256,
+            size,
+            from: None,
+        }
+    }))
 }
 
 fn fetch(
@@ -256,17 +262,16 @@ fn fetch(
     store: &Store,
     places: &[SafeUrl],
     wanted: &Wanted<'_>,
-    observer: &dyn Observer,
+    ledger: &mut Ledger<'_>,
     cancel: &Cancel,
 ) -> Result<Stored, SourceError> {
     let mut tried = Vec::new();
     let mut other_bytes = None;
     let mut absent = None;
-    let mut ledger = Ledger::new(wanted, observer);
     for (number, url) in places.iter().enumerate() {
         let result = match url.local_path() {
-            Some(path) => local(store, url, Path::new(path), wanted, observer, cancel),
-            None => remote(client, store, url, wanted, &mut ledger, cancel),
+            Some(path) => local(store, url, Path::new(path), wanted, ledger, cancel),
+            None => remote(client, store, url, wanted, ledger, cancel),
         };
         match result {
             Ok(stored) => return Ok(stored),
@@ -284,7 +289,7 @@ fn fetch(
         }
         if number.saturating_add(1) < places.len() {
             let text = format!("{url} failed; trying the next place for {}", wanted.item);
-            observer.on(&Event::Note { text: &text });
+            ledger.observer.on(&Event::Note { text: &text });
         }
     }
     let nowhere = SourceError::Fetch {
@@ -343,16 +348,16 @@ fn local(
     url: &SafeUrl,
     path: &Path,
     wanted: &Wanted<'_>,
-    observer: &dyn Observer,
+    ledger: &mut Ledger<'_>,
     cancel: &Cancel,
 ) -> Result<Stored, SourceError> {
     let failed = |source| SourceError::Local {
         url: url.clone(),
         source,
     };
-    let Some(size) = fs::examine(path).map_err(failed)?.map(|found| found.len()) else {
+    if fs::examine(path).map_err(failed)?.is_none() {
         return Err(SourceError::Absent { url: url.clone() });
-    };
+    }
     let mut file = fs::open(path).map_err(failed)?;
     let passed = fs::pass((&mut file, path), None, MAX_FILE, &mut |_| cancel.check());
     let (found, found_size) = passed
@@ -372,11 +377,7 @@ fn local(
     }
     let mut file = fs::open(path).map_err(failed)?;
     store.put_stream(&mut file, &found, found_size, cancel)?;
-    observer.on(&Event::Bytes {
-        step: wanted.step,
-        item: wanted.item,
-        count: size,
-    });
+    ledger.reached(found_size);
     Ok(Stored {
         sha256: found,
         size: found_size,
@@ -403,7 +404,20 @@ fn remote(
         ),
     };
     let part = parts.join(name);
+    let failed = |error| match error {
+        NetError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
+        error => SourceError::Fetch {
+            item: wanted.item.to_owned(),
+            tried: vec![error],
+        },
+    };
     loop {
+        let held = hold_part(&part, cancel).map_err(failed)?;
+        // Another run may have brought the file while this one waited for the part.
+        if let Some(stored) = there(store, wanted, ledger, cancel)? {
+            fs::remove_file(held.path()).map_err(StoreError::from)?;
+            return Ok(stored);
+        }
         let mut at: u64 = 0;
         let mut told = |heard: Heard<'_>| match heard {
             Heard::Bytes(count) => {
@@ -414,14 +428,8 @@ fn remote(
         };
         let expected = Expected { size: wanted.size };
         let came = client
-            .download(url, &part, resume, expected, &mut told, cancel)
-            .map_err(|error| match error {
-                NetError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
-                error => SourceError::Fetch {
-                    item: wanted.item.to_owned(),
-                    tried: vec![error],
-                },
-            })?;
+            .download(url, held, resume, expected, &mut told, cancel)
+            .map_err(failed)?;
         match wanted.sha256 {
             Some(expected) if expected != came.sha256 => {
                 if came.joined {

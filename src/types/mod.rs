@@ -2,6 +2,7 @@
 //!
 //! Each type is made by parsing (`FromStr`, `TryFrom`); once it exists it is valid.
 
+pub mod count;
 pub mod digest;
 pub mod fingerprint;
 pub mod minisign;

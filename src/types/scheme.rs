@@ -75,6 +75,16 @@ impl Scheme {
         }
     }
 
+    /// A version of it.
+    #[must_use]
+    pub const fn example_version(self) -> &'static str {
+        match self {
+            Self::Semver => "11.7.10",
+            Self::Minio => "RELEASE.2025-09-07T16-13-09Z",
+            Self::Postgresql => "17.11",
+        }
+    }
+
     const fn example(self) -> &'static str {
         match self {
             Self::Semver => "`~11.7`",

@@ -17,6 +17,8 @@ mod manifests;
 mod offline;
 mod secrets;
 mod sizes;
+mod stream;
+mod together;
 mod trusting;
 mod versions;
 
@@ -26,7 +28,7 @@ use std::time::Duration;
 
 use haversack::event::{Cancel, Event, Observer, Silent};
 use haversack::fetch::{AfterFailure, FetchError, FetchOptions, FetchReport, fetch};
-use haversack::lock::{Difference, Lock, Vouched};
+use haversack::lock::{Difference, Field, Lock, Vouched};
 use haversack::manifest::Manifest;
 use haversack::net::{Client, ClientOptions};
 use haversack::resolve::{Earlier, Options, ResolveError, resolve};
@@ -551,8 +553,11 @@ fn resolving_again_shows_what_upstream_changed() {
         old.differences(&new),
         [Difference::Changed {
             path: "files/extra-tool/a".to_owned(),
-            old: Digest::of(b"one").to_string(),
-            new: Digest::of(b"two").to_string(),
+            fields: vec![Field {
+                field: "sha256",
+                old: Digest::of(b"one").to_string(),
+                new: Digest::of(b"two").to_string(),
+            }],
         }]
     );
 }

@@ -108,7 +108,7 @@ pub(crate) struct PreflightArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A message id (E301, W901) or a rule id (DB-062).
+    /// A message id (E301, W901), a rule id (DB-062), or `progress`: the lines of --progress json.
     #[arg(required_unless_present = "all")]
     pub(crate) id: Option<String>,
     /// Tell all of them.

@@ -10,7 +10,7 @@ use clap::Args;
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// Send nothing to the network: use what the store and --from have, and say what is missing.
-    #[arg(long, env = "HAVERSACK_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "HAVERSACK_OFFLINE", value_parser = yes_or_no)]
     pub(crate) offline: bool,
     /// A folder of files that somebody brought, such as --from /media/usb; each is known by its digest,
     /// whatever its name; may be given several times.
@@ -62,6 +62,18 @@ impl NetworkArgs {
     }
 }
 
+/// A variable or option that is on or off. An empty variable is as an unset one.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" => Ok(true),
+        "0" | "false" | "no" | "" => Ok(false),
+        _ => Err(
+            "give 1, true or yes, or 0, false or no; the variable HAVERSACK_OFFLINE counts where --offline is not given"
+                .to_owned(),
+        ),
+    }
+}
+
 /// `4096`, `500k`, `10M`, `1G`: powers of 1024, as curl reads them.
 fn rate(text: &str) -> Result<u64, String> {
     let wrong = || "give a number of bytes, such as 4096, 500k, 10M or 1G".to_owned();
@@ -83,6 +95,25 @@ fn rate(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_on_or_off_says_so() {
+        for (text, on) in [
+            ("1", Some(true)),
+            ("true", Some(true)),
+            ("Yes", Some(true)),
+            ("0", Some(false)),
+            ("FALSE", Some(false)),
+            ("no", Some(false)),
+            ("", Some(false)),
+            ("banana", None),
+            ("2", None),
+            (" 1", None),
+            ("off", None),
+        ] {
+            assert_eq!(yes_or_no(text).ok(), on, "{text}");
+        }
+    }
 
     #[test]
     fn rates_have_units() {

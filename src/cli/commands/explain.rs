@@ -1,5 +1,6 @@
 //! `haversack explain`: what a message or a rule means.
 
+use haversack::event;
 use haversack::plan::{self, Explanation};
 use serde_json::json;
 
@@ -8,6 +9,9 @@ use crate::cli::args::ExplainArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::messages::{self, Message};
+
+/// What explains the lines of `--progress json`.
+const PROGRESS: &str = "progress";
 
 /// Explains one id, or all of them.
 pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Failure> {
@@ -26,6 +30,11 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Fa
         );
         return Ok(Class::Ok);
     };
+    if id == PROGRESS {
+        let value = json!({ "version": event::JSON_VERSION, "text": event::LINES });
+        context.output.result(&value, event::LINES);
+        return Ok(Class::Ok);
+    }
     let id = id.to_ascii_uppercase();
     if let Some(message) = messages::find(&id) {
         context.output.result(message, &of_message(message));

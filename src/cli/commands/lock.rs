@@ -15,6 +15,7 @@ use haversack::pool;
 use haversack::resolve::{self, Earlier, Options, Update};
 use haversack::sources::http::Web;
 use haversack::store::Store;
+use haversack::types::count::count;
 use haversack::types::name::Name;
 use haversack::types::size::ByteSize;
 use serde_json::json;
@@ -102,9 +103,10 @@ fn check(older: &Lock, path: &Path, newer: &Lock, context: &Context<'_>) -> Clas
     let differences = older.differences(newer);
     let mut text = match differences.len() {
         0 => format!("{} is what resolving gives now\n", path.display()),
-        count => format!(
-            "{}: {count} differences from what resolving gives now\n",
-            path.display()
+        number => format!(
+            "{}: {} from what resolving gives now\n",
+            path.display(),
+            count(number, "difference"),
         ),
     };
     for difference in &differences {
@@ -183,11 +185,14 @@ impl Workshop {
         let (web, options) = (self.web(context), options(self.jobs, earlier));
         let (folder, store) = (&wish.folder, &self.store);
         let (observer, cancel) = (context.observer, context.cancel);
-        let draft = &wish.draft;
-        let manifest =
-            resolve::choose_versions(draft, folder, &web, store, &options, observer, cancel)?;
-        Ok(resolve::resolve(
-            &manifest, folder, &web, store, &options, observer, cancel,
+        Ok(resolve::make_lock(
+            &wish.draft,
+            folder,
+            &web,
+            store,
+            &options,
+            observer,
+            cancel,
         )?)
     }
 

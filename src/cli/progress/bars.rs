@@ -261,7 +261,13 @@ mod tests {
         }
         let (item, reused) = ("one", false);
         bars.on(&Event::ItemDone { step, item, reused });
-        bars.on(&Event::ItemFailed { step, item: "two" });
+        bars.on(&Event::ItemFailed {
+            step,
+            item: "two",
+            id: "E706",
+            reason: "it is not there",
+            next: None,
+        });
         drop(bars);
         let text = paper.text();
         for part in [

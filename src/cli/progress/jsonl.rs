@@ -1,79 +1,306 @@
 //! Progress as JSON lines, for programs. The lines are described at [`haversack::event`].
 #![expect(clippy::print_stderr, reason = "the command line prints")]
 
-use haversack::event::{Event, JSON_VERSION, Observer};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use haversack::event::{Event, JSON_VERSION, Observer, Step};
+use serde::Serialize;
+
+use super::tally::Tally;
+use crate::cli::exit::Class;
+use crate::cli::failure::Failure;
+
+/// At most one line about the whole step in this time.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Prints each event as one JSON object a line. The first line names the version.
-pub(super) struct JsonLines;
+pub(super) struct JsonLines {
+    state: Mutex<State>,
+}
+
+/// What the lines need to know of those before.
+struct State {
+    step: Tally,
+    items: BTreeMap<String, Item>,
+    said: Instant,
+}
+
+struct Item {
+    done: u64,
+    total: Option<u64>,
+    tally: Tally,
+}
+
+/// An event with what is known of its item.
+#[derive(Serialize)]
+struct OfItem<'e> {
+    #[serde(flatten)]
+    event: &'e Event<'e>,
+    done: u64,
+    total: Option<u64>,
+    rate: Option<u64>,
+    left: Option<u64>,
+}
+
+/// How far a step is.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "step-progress", rename_all = "snake_case")]
+struct OfStep {
+    step: Step,
+    items_done: u64,
+    items_failed: u64,
+    items: u64,
+    bytes_done: u64,
+    bytes: u64,
+    rate: Option<u64>,
+    left: Option<u64>,
+}
+
+/// The last line.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Ending<'e> {
+    Finished {
+        exit: u8,
+    },
+    Failed {
+        id: &'e str,
+        message: &'e str,
+        next: Option<&'e str>,
+        exit: u8,
+        error: &'e Failure,
+    },
+}
 
 impl JsonLines {
     pub(super) fn new() -> Self {
         eprintln!("{}", first_line());
-        Self
+        Self {
+            state: Mutex::new(State::new(0, 0, Instant::now())),
+        }
     }
 }
 
 impl Observer for JsonLines {
     fn on(&self, event: &Event<'_>) {
-        if let Ok(line) = serde_json::to_string(event) {
+        // Held while the lines are printed, so that they come in the order of their numbers.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for line in state.lines(event, Instant::now()) {
             eprintln!("{line}");
         }
     }
+}
+
+/// Prints the last line.
+pub(super) fn end(result: Result<Class, &Failure>) {
+    eprintln!("{}", last_line(result));
 }
 
 fn first_line() -> String {
     format!(r#"{{"event":"start","version":{JSON_VERSION}}}"#)
 }
 
+fn last_line(result: Result<Class, &Failure>) -> String {
+    json(&match result {
+        Ok(class) => Ending::Finished { exit: class.code() },
+        Err(failure) => Ending::Failed {
+            id: &failure.id,
+            message: failure.messages.first().map_or("", String::as_str),
+            next: failure.hint.as_deref(),
+            exit: failure.class().code(),
+            error: failure,
+        },
+    })
+}
+
+/// Events are texts and numbers, which can always be written; a line that could not be would be left out.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl State {
+    fn new(items: u64, bytes: u64, now: Instant) -> Self {
+        Self {
+            step: Tally::new(items, bytes, now),
+            items: BTreeMap::new(),
+            said: now,
+        }
+    }
+
+    /// The lines that an event becomes.
+    fn lines(&mut self, event: &Event<'_>, now: Instant) -> Vec<String> {
+        let mut lines = Vec::new();
+        match *event {
+            Event::StepStarted { items, bytes, .. } => *self = Self::new(items, bytes, now),
+            Event::ItemStarted { item, bytes, .. } => {
+                let tally = Tally::new(1, bytes.unwrap_or(0), now);
+                let (done, total) = (0, bytes);
+                let item = item.to_owned();
+                self.items.insert(item, Item { done, total, tally });
+            }
+            Event::Bytes { step, item, count } => {
+                lines.extend(self.bytes(event, item, count, now));
+                if now.saturating_duration_since(self.said) >= EVERY {
+                    self.said = now;
+                    lines.push(self.whole(step, now));
+                }
+                return lines;
+            }
+            Event::ItemDone { item, reused, .. } => {
+                self.step.add_item(reused);
+                self.items.remove(item);
+            }
+            Event::ItemFailed { item, .. } => {
+                self.step.add_failure();
+                self.items.remove(item);
+            }
+            Event::StepDone { step } => lines.push(self.whole(step, now)),
+            _ => {}
+        }
+        lines.push(json(event));
+        lines
+    }
+
+    /// No line where nothing is new: an item is never told to be longer than it is.
+    fn bytes(&mut self, event: &Event<'_>, item: &str, count: u64, now: Instant) -> Option<String> {
+        let Event::Bytes { step, .. } = *event else {
+            return None;
+        };
+        let Some(known) = self.items.get_mut(item) else {
+            self.step.add_bytes(count, now);
+            return Some(json(event));
+        };
+        let room = known
+            .total
+            .map_or(u64::MAX, |total| total.saturating_sub(known.done));
+        let count = count.min(room);
+        if count == 0 {
+            return None;
+        }
+        known.done = known.done.saturating_add(count);
+        known.tally.add_bytes(count, now);
+        self.step.add_bytes(count, now);
+        Some(json(&OfItem {
+            event: &Event::Bytes { step, item, count },
+            done: known.done,
+            total: known.total,
+            rate: known.tally.speed(now),
+            left: known
+                .total
+                .and(known.tally.left(now))
+                .map(|left| left.as_secs()),
+        }))
+    }
+
+    fn whole(&self, step: Step, now: Instant) -> String {
+        let tally = &self.step;
+        json(&OfStep {
+            step,
+            items_done: tally.items_done(),
+            items_failed: tally.items_failed(),
+            items: tally.items(),
+            bytes_done: tally.bytes_done(),
+            bytes: tally.bytes(),
+            rate: tally.speed(now),
+            left: tally
+                .counts_bytes()
+                .then(|| tally.left(now))
+                .flatten()
+                .map(|left| left.as_secs()),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haversack::event::Step;
 
     #[test]
     fn lines_of_version_1_stay_as_they_are() {
         let step = Step::Fetch;
         let item = "files/mattermost/mattermost-11.7.10-linux-amd64.tar.gz";
+        let bytes = |count| Event::Bytes { step, item, count };
         let events = [
-            Event::StepStarted {
-                step,
-                items: 2,
-                bytes: 300,
-            },
-            Event::ItemStarted {
-                step,
-                item,
-                bytes: Some(200),
-            },
-            Event::ItemStarted {
-                step: Step::Resolve,
-                item,
-                bytes: None,
-            },
-            Event::Bytes {
-                step,
-                item,
-                count: 200,
-            },
-            Event::ItemDone {
-                step,
-                item,
-                reused: false,
-            },
-            Event::ItemFailed { step, item },
-            Event::StepDone { step },
-            Event::Note { text: "a note" },
-            Event::Warning {
-                id: "W901",
-                text: "a \"warning\"",
-            },
+            (
+                0,
+                Event::StepStarted {
+                    step,
+                    items: 2,
+                    bytes: 300,
+                },
+            ),
+            (
+                0,
+                Event::ItemStarted {
+                    step,
+                    item,
+                    bytes: Some(200),
+                },
+            ),
+            (
+                0,
+                Event::ItemStarted {
+                    step: Step::Resolve,
+                    item: "other",
+                    bytes: None,
+                },
+            ),
+            (500, bytes(50)),
+            (2000, bytes(50)),
+            // More than there is left: what an item is told to have never passes its size.
+            (3000, bytes(300)),
+            (3000, bytes(1)),
+            (
+                3000,
+                Event::Bytes {
+                    step: Step::Resolve,
+                    item: "other",
+                    count: 7,
+                },
+            ),
+            (
+                3000,
+                Event::ItemDone {
+                    step,
+                    item,
+                    reused: false,
+                },
+            ),
+            (
+                3000,
+                Event::ItemFailed {
+                    step,
+                    item: "other",
+                    id: "E706",
+                    reason: "https://example.org/other does not exist there (status 404)",
+                    next: Some("check the version and the URL in the manifest"),
+                },
+            ),
+            (4000, Event::StepDone { step }),
+            (4000, Event::Note { text: "a note" }),
+            (
+                4000,
+                Event::Warning {
+                    id: "W901",
+                    text: "a \"warning\"",
+                },
+            ),
         ];
-        let mut lines = first_line() + "\n";
-        for event in events {
-            lines.push_str(&serde_json::to_string(&event).unwrap());
-            lines.push('\n');
+        let begin = Instant::now();
+        let mut state = State::new(0, 0, begin);
+        let mut lines = vec![first_line()];
+        for (millis, event) in events {
+            lines.extend(state.lines(&event, begin + Duration::from_millis(millis)));
         }
+        lines.push(last_line(Ok(Class::Ok)));
+        lines.push(last_line(Err(&Failure::plain(
+            "E706",
+            "it is not there",
+            "look elsewhere",
+        ))));
         let golden = include_str!("../../../tests/fixtures/progress/version-1.jsonl");
-        assert_eq!(lines, golden);
+        assert_eq!(lines.join("\n") + "\n", golden);
     }
 }

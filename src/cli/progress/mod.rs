@@ -5,10 +5,14 @@ mod jsonl;
 mod plain;
 mod tally;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
 use haversack::event::Observer;
+
+use super::exit::Class;
+use super::failure::Failure;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,10 +21,29 @@ pub(crate) enum Mode {
     Auto,
     /// A line now and then.
     Plain,
-    /// One JSON object a line, the first naming the version; described in the documentation of `event`.
+    /// One JSON object a line, the first naming the version; `haversack explain progress` describes them.
     Json,
     /// Nothing but warnings.
     None,
+}
+
+impl Mode {
+    /// What the words of a command line ask for that cannot be parsed.
+    pub(crate) fn of_words(words: &[OsString]) -> Self {
+        let two = words.windows(2).any(|two| two == ["--progress", "json"]);
+        if two || words.iter().any(|word| word == "--progress=json") {
+            Self::Json
+        } else {
+            Self::Auto
+        }
+    }
+}
+
+/// Tells programs how the run ended. People are told otherwise.
+pub(crate) fn end(mode: Mode, result: Result<Class, &Failure>) {
+    if mode == Mode::Json {
+        jsonl::end(result);
+    }
 }
 
 /// The observer for a mode.

@@ -77,9 +77,9 @@ impl Observer for Plain {
                 }
             }
             Event::ItemDone { reused, .. } => state.tally.add_item(reused),
-            Event::ItemFailed { step, item } => {
+            Event::ItemFailed { step, item, id, .. } => {
                 state.tally.add_failure();
-                eprintln!("{}: {item} failed", step.label());
+                eprintln!("{}: {item} failed ({id})", step.label());
             }
             Event::StepDone { step } => {
                 let seconds = state.tally.taken(now).as_secs_f64();

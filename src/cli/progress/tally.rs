@@ -71,6 +71,30 @@ impl Tally {
         self.items_done
     }
 
+    pub(super) const fn items_failed(&self) -> u64 {
+        self.items_failed
+    }
+
+    /// Items to expect, at least those that are done or failed.
+    pub(super) fn items(&self) -> u64 {
+        let ended = self.items_done.saturating_add(self.items_failed);
+        self.items.max(ended)
+    }
+
+    /// Bytes to expect; 0 where unknown.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes done, at most the total where one is known.
+    pub(super) fn bytes_done(&self) -> u64 {
+        if self.counts_bytes() {
+            self.position()
+        } else {
+            self.bytes_done
+        }
+    }
+
     pub(super) const fn reused(&self) -> u64 {
         self.reused
     }

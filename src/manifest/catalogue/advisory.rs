@@ -1,5 +1,6 @@
 //! Releases that should not be used, and why.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -87,16 +88,58 @@ fn read(text: &str) -> Result<Advisories, String> {
     })
 }
 
-/// What the catalogue says against a version of a component.
+/// An advisory about a component that does not leave a version of it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// The version is one that should not be used.
+    Affected(&'static Advisory),
+    /// The version is none of the scheme that the advisory is written in, so that nobody can tell.
+    Unreadable(&'static Advisory),
+}
+
+impl Finding {
+    /// The advisory.
+    #[must_use]
+    pub const fn advisory(self) -> &'static Advisory {
+        match self {
+            Self::Affected(advisory) | Self::Unreadable(advisory) => advisory,
+        }
+    }
+
+    /// Whether the version is not locked, unless the manifest accepts the finding.
+    #[must_use]
+    pub fn refuses(self) -> bool {
+        self.advisory().verdict == Concern::Refuse
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Affected(advisory) => write!(f, "{}: {}", advisory.id, advisory.reason),
+            Self::Unreadable(advisory) => write!(
+                f,
+                "{} concerns {} of it, and this is no version that can be compared with that",
+                advisory.id, advisory.versions
+            ),
+        }
+    }
+}
+
+/// What the catalogue says against a version of a component. A version that cannot be compared is
+/// found, too: a typing error must not hide an advisory.
 pub fn advisories_of<'v>(
     component: &'v str,
     version: &'v str,
-) -> impl Iterator<Item = &'static Advisory> + 'v {
+) -> impl Iterator<Item = Finding> + 'v {
     let rows = ALL.iter().flat_map(|all| &all.rows);
     rows.filter(move |row| row.component == component)
-        .filter(move |row| {
-            let read = row.versions.scheme().read(version);
-            read.is_some_and(|version| row.versions.allows(&version, Prereleases::Allow))
+        .filter_map(move |row| {
+            let Some(read) = row.versions.scheme().read(version) else {
+                return Some(Finding::Unreadable(row));
+            };
+            let affected = row.versions.allows(&read, Prereleases::Allow);
+            affected.then_some(Finding::Affected(row))
         })
 }
 
@@ -120,12 +163,25 @@ mod tests {
     fn the_last_binary_of_minio_is_known_to_be_open() {
         let found = |version| -> Vec<_> {
             let all = advisories_of("minio", version);
-            all.map(|one| (one.id.as_str(), one.verdict)).collect()
+            all.map(|one| match one {
+                Finding::Affected(one) => (one.id.as_str(), "affected"),
+                Finding::Unreadable(one) => (one.id.as_str(), "unreadable"),
+            })
+            .collect()
         };
         assert_eq!(
             found("RELEASE.2025-09-07T16-13-09Z"),
-            [("CVE-2025-62506", Concern::Refuse)]
+            [("CVE-2025-62506", "affected")]
         );
+        for unreadable in [
+            "2025-09-07",
+            "RELEASE.2025-09-07T16-13-09Z.fips",
+            "release.2025-09-07T16-13-09Z",
+            "1.2.3",
+            "",
+        ] {
+            assert_eq!(found(unreadable), [("CVE-2025-62506", "unreadable")]);
+        }
         assert_eq!(found("RELEASE.2025-10-15T17-29-55Z"), []);
         assert_eq!(
             advisories_of("mc", "RELEASE.2025-08-13T08-35-41Z").count(),

@@ -126,7 +126,7 @@ fn starts_over_when_a_range_is_ignored_wrong_or_refused() {
 }
 
 #[test]
-fn two_runs_on_one_store_do_not_spoil_each_other() {
+fn runs_at_once_on_one_store_fetch_a_file_once_and_spoil_nothing() {
     let server = Server::start();
     let mut bench = Bench::new();
     let (lock, bytes) = large(&server, &mut bench);
@@ -135,6 +135,8 @@ fn two_runs_on_one_store_do_not_spoil_each_other() {
             scope.spawn(|| bench.fetch(&lock).unwrap());
         }
     });
+    // Who waited for the part looked in the store again.
+    assert_eq!(requests(&server), ["GET large.bin"]);
     let stored = std::fs::read(bench.store.path_of(&Digest::of(&bytes))).unwrap();
     assert!(stored == bytes);
     assert_eq!(

@@ -225,7 +225,10 @@ fn a_lock_tells_of_every_artifact_that_cannot_be_had() {
         .unwrap();
     let (id, message, exit) = refusal(&output);
     assert_eq!((id.as_str(), exit), ("E711", 7));
-    assert_eq!(message, "2 of 2 artifacts cannot be locked");
+    assert_eq!(
+        message,
+        "2 of 2 parts of the manifest (artifacts, keys, packages) cannot be locked"
+    );
     let stderr = String::from_utf8_lossy(&output.stderr);
     for name in ["one.bin", "two.bin"] {
         assert!(

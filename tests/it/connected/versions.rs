@@ -266,6 +266,38 @@ fn a_release_that_the_catalogue_refuses_is_passed_over_or_needs_a_reason() {
     }
 }
 
+#[test]
+fn a_version_that_cannot_be_compared_with_an_advisory_is_refused_by_name() {
+    let minio = |version: &str, more: &str| {
+        format!(
+            "[[artifact]]\ncomponent = \"minio\"\nversion = \"{version}\"\n\
+             url = \"https://example.org/minio\"\nsha256 = \"{TOOL_SHA256}\"\n{more}\n"
+        )
+    };
+    for version in ["2025-09-07", "RELEASE.2025-09-07T16-13-09Z.fips", "1.2.3"] {
+        let error = chosen(&minio(version, "")).unwrap_err();
+        assert_eq!(error.id(), "E541");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "minio {version} is not taken: CVE-2025-62506 concerns <RELEASE.2025-10-15T17-29-55Z of it, and this is \
+                 no version that can be compared with that (https://github.com/minio/minio/issues/21661)"
+            )
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "write the version as its publisher does, such as RELEASE.2025-09-07T16-13-09Z, or state in the manifest \
+             accept = { \"CVE-2025-62506\" = \"why\" }; no lock was written"
+        );
+        let accept = "accept = { \"CVE-2025-62506\" = \"reached from one host only\" }";
+        let manifest = chosen(&minio(version, accept)).unwrap();
+        assert_eq!(manifest.artifacts[0].version, version);
+    }
+    // What only stands in for the program is not judged, nor is another component.
+    chosen(&minio("1.2.3", "stand-in = true")).unwrap();
+    chosen(&minio("1.2.3", "").replace("\"minio\"", "\"mc\"")).unwrap();
+}
+
 /// The program, with a folder, a store and a publisher of its own.
 struct Desk {
     folder: tempfile::TempDir,
