@@ -17,6 +17,9 @@ use crate::pool;
 pub const MEMORY: u64 = 96 * 1024 * 1024;
 /// Smallest slice, in bytes: below it, reading costs more than the code.
 const MIN_SLICE: u64 = 4096;
+/// Bytes of each block that the code works on at once: with 1 KiB its work on 4,096 blocks stays in the cache of a
+/// core, and is nearly twice as fast as with a whole slice.
+const STRIP: usize = 1024;
 
 /// A block, by its number through all volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,39 +143,43 @@ pub fn encode<B: Blocks>(
 ) -> Result<(), CodeError<B::Error>> {
     let threads = pool::cores();
     let rows = size(shape.rows());
-    let most = shape
-        .data_of(0)
-        .saturating_add(shape.rows().saturating_mul(2));
-    let length = slice_length(shape, most, threads);
-    let spare: Mutex<Vec<ReedSolomonEncoder>> = Mutex::new(Vec::new());
+    let length = slice_length(shape, threads);
     let groups: Vec<u64> = (0..shape.groups()).collect();
+    let spare = Mutex::new(Vec::new());
     pool::try_map(&slices(shape, &groups, length), threads, |slice| {
         let data = shape.data_of(slice.group);
-        let mut encoder = match take(&spare) {
-            Some(mut known) => {
-                known.reset(size(data), rows, size(length))?;
-                known
-            }
-            None => ReedSolomonEncoder::new(size(data), rows, size(length))?,
+        let mut work = match take(&spare) {
+            Some(known) => known,
+            None => Work::new(ReedSolomonEncoder::new(size(data), rows, STRIP)?),
         };
-        let mut buffer = vec![0; size(length)];
-        for number in 0..data {
-            buffer.fill(0);
+        let shards = work.shards.sized(data, length);
+        for (number, shard) in (0..).zip(shards.chunks_exact_mut(size(length))) {
             let block = Block::Data(shape.block_of(slice.group, number));
             blocks
-                .read(block, slice.offset, &mut buffer)
+                .read(block, slice.offset, shard)
                 .map_err(CodeError::Blocks)?;
-            encoder.add_original_shard(&buffer)?;
         }
-        let result = encoder.encode()?;
-        for (number, row) in (0..).zip(result.recovery_iter()) {
+        let made = work.made.sized(shape.rows(), length);
+        for at in (0..size(length)).step_by(STRIP) {
+            work.code.reset(size(data), rows, STRIP)?;
+            for shard in shards.chunks_exact(size(length)) {
+                work.code.add_original_shard(strip(shard, at))?;
+            }
+            let result = work.code.encode()?;
+            for (row, into) in result
+                .recovery_iter()
+                .zip(made.chunks_exact_mut(size(length)))
+            {
+                strip_mut(into, at).copy_from_slice(row);
+            }
+        }
+        for (number, row) in (0..).zip(made.chunks_exact(size(length))) {
             let block = Block::Parity(shape.block_of(slice.group, number));
             blocks
                 .write(block, slice.offset, row)
                 .map_err(CodeError::Blocks)?;
         }
-        drop(result);
-        give_back(&spare, encoder);
+        give_back(&spare, work);
         told(data.saturating_mul(length)).map_err(CodeError::Blocks)
     })?;
     Ok(())
@@ -202,12 +209,7 @@ pub fn rebuild<B: Blocks>(
     }
     let threads = pool::cores();
     let rows = size(shape.rows());
-    // The decoder rounds its work up to a power of two.
-    let most = shape
-        .data_of(0)
-        .saturating_add(shape.rows())
-        .saturating_mul(2);
-    let length = slice_length(shape, most, threads);
+    let length = slice_length(shape, threads);
     let mut groups: Vec<u64> = lost
         .iter()
         .filter_map(|block| match block {
@@ -217,67 +219,114 @@ pub fn rebuild<B: Blocks>(
         .collect();
     groups.sort_unstable();
     groups.dedup();
-    let spare: Mutex<Vec<ReedSolomonDecoder>> = Mutex::new(Vec::new());
+    let spare = Mutex::new(Vec::new());
     pool::try_map(&slices(shape, &groups, length), threads, |slice| {
         let data = shape.data_of(slice.group);
-        let mut decoder = match take(&spare) {
-            Some(mut known) => {
-                known.reset(size(data), rows, size(length))?;
-                known
-            }
-            None => ReedSolomonDecoder::new(size(data), rows, size(length))?,
+        let mut work = match take(&spare) {
+            Some(known) => known,
+            None => Work::new(ReedSolomonDecoder::new(size(data), rows, STRIP)?),
         };
-        let mut buffer = vec![0; size(length)];
-        let mut read = |block: Block| -> Result<bool, CodeError<B::Error>> {
-            if lost.contains(&block) {
-                return Ok(false);
-            }
-            buffer.fill(0);
+        let known = known(shape, lost, slice.group);
+        let shards = work.shards.sized(count(known.len()), length);
+        for (block, shard) in known.iter().zip(shards.chunks_exact_mut(size(length))) {
             blocks
-                .read(block, slice.offset, &mut buffer)
-                .map_err(CodeError::Blocks)?;
-            let (Block::Data(number) | Block::Parity(number)) = block;
-            let (_, number) = shape.group_of(number);
-            match block {
-                Block::Data(_) => decoder.add_original_shard(size(number), &buffer)?,
-                Block::Parity(_) => decoder.add_recovery_shard(size(number), &buffer)?,
-            }
-            Ok(true)
-        };
-        let mut missing = 0_u64;
-        for number in 0..data {
-            if !read(Block::Data(shape.block_of(slice.group, number)))? {
-                missing = missing.saturating_add(1);
-            }
-        }
-        let mut rest = missing;
-        for number in 0..shape.rows() {
-            if rest == 0 {
-                break;
-            }
-            if read(Block::Parity(shape.block_of(slice.group, number)))? {
-                rest = rest.saturating_sub(1);
-            }
-        }
-        let result = decoder.decode()?;
-        for (number, bytes) in result.restored_original_iter() {
-            let number = u64::try_from(number).unwrap_or(u64::MAX);
-            let block = Block::Data(shape.block_of(slice.group, number));
-            blocks
-                .write(block, slice.offset, bytes)
+                .read(*block, slice.offset, shard)
                 .map_err(CodeError::Blocks)?;
         }
-        drop(result);
-        give_back(&spare, decoder);
+        let missing: Vec<u64> = (0..data)
+            .map(|number| shape.block_of(slice.group, number))
+            .filter(|number| lost.contains(&Block::Data(*number)))
+            .collect();
+        let made = work.made.sized(count(missing.len()), length);
+        for at in (0..size(length)).step_by(STRIP) {
+            work.code.reset(size(data), rows, STRIP)?;
+            for (block, shard) in known.iter().zip(shards.chunks_exact(size(length))) {
+                let bytes = strip(shard, at);
+                let (Block::Data(number) | Block::Parity(number)) = *block;
+                let number = size(shape.group_of(number).1);
+                match block {
+                    Block::Data(_) => work.code.add_original_shard(number, bytes)?,
+                    Block::Parity(_) => work.code.add_recovery_shard(number, bytes)?,
+                }
+            }
+            let result = work.code.decode()?;
+            // In the order of their numbers, as those that are missing.
+            for ((_, bytes), into) in result
+                .restored_original_iter()
+                .zip(made.chunks_exact_mut(size(length)))
+            {
+                strip_mut(into, at).copy_from_slice(bytes);
+            }
+        }
+        for (number, bytes) in missing.iter().zip(made.chunks_exact(size(length))) {
+            blocks
+                .write(Block::Data(*number), slice.offset, bytes)
+                .map_err(CodeError::Blocks)?;
+        }
+        give_back(&spare, work);
         told(data.saturating_mul(length)).map_err(CodeError::Blocks)
     })?;
     Ok(())
 }
 
-/// How long a slice of `shards` shards may be for each of these threads: a power of two that divides
+/// The blocks of a group that its lost data is made from: all other data, and as many parity blocks as data is lost.
+fn known(shape: &Shape, lost: &BTreeSet<Block>, group: u64) -> Vec<Block> {
+    let data = shape.data_of(group);
+    let here = |block: &Block| !lost.contains(block);
+    let mut known: Vec<Block> = (0..data)
+        .map(|number| Block::Data(shape.block_of(group, number)))
+        .filter(here)
+        .collect();
+    let missing = size(data).saturating_sub(known.len());
+    let parity = (0..shape.rows()).map(|number| Block::Parity(shape.block_of(group, number)));
+    known.extend(parity.filter(here).take(missing));
+    known
+}
+
+/// What a thread takes again for its next slice.
+struct Work<C> {
+    code: C,
+    shards: Buffer,
+    made: Buffer,
+}
+
+impl<C> Work<C> {
+    const fn new(code: C) -> Self {
+        Self {
+            code,
+            shards: Buffer(Vec::new()),
+            made: Buffer(Vec::new()),
+        }
+    }
+}
+
+/// Bytes of many blocks, one after the other.
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// Room for so many pieces of this length, filled with zeros.
+    fn sized(&mut self, pieces: u64, length: u64) -> &mut [u8] {
+        self.0.clear();
+        self.0.resize(size(pieces.saturating_mul(length)), 0);
+        &mut self.0
+    }
+}
+
+fn strip(shard: &[u8], at: usize) -> &[u8] {
+    shard.get(at..at.saturating_add(STRIP)).unwrap_or_default()
+}
+
+fn strip_mut(shard: &mut [u8], at: usize) -> &mut [u8] {
+    shard
+        .get_mut(at..at.saturating_add(STRIP))
+        .unwrap_or_default()
+}
+
+/// How long a slice may be when each of these threads holds one of all blocks of a group: a power of two that divides
 /// the block.
-fn slice_length(shape: &Shape, shards: u64, threads: NonZeroUsize) -> u64 {
+fn slice_length(shape: &Shape, threads: NonZeroUsize) -> u64 {
     let threads = u64::try_from(threads.get()).unwrap_or(u64::MAX);
+    let shards = shape.data_of(0).saturating_add(shape.rows());
     let all = shards.saturating_mul(threads).max(1);
     let mut length = shape.block();
     while length > MIN_SLICE && length.saturating_mul(all) > MEMORY {
@@ -307,6 +356,10 @@ fn give_back<T>(spare: &Mutex<Vec<T>>, one: T) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(one);
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Numbers of blocks and bytes of slices; [`Shape`] keeps them far below 2^32.
