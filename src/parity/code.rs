@@ -35,8 +35,8 @@ pub trait Blocks: Sync {
     /// What can go wrong.
     type Error: Send;
 
-    /// Fills `buffer` with the bytes of a block from `offset` on. It comes filled with zeros, which is what
-    /// stands behind the end of a block that is not full.
+    /// Fills `buffer` with the bytes of a block from `offset` on. For a block that is not full it comes filled with
+    /// zeros, which is what stands behind its end.
     ///
     /// # Errors
     /// When the block cannot be read.
@@ -155,9 +155,7 @@ pub fn encode<B: Blocks>(
         let shards = work.shards.sized(data, length);
         for (number, shard) in (0..).zip(shards.chunks_exact_mut(size(length))) {
             let block = Block::Data(shape.block_of(slice.group, number));
-            blocks
-                .read(block, slice.offset, shard)
-                .map_err(CodeError::Blocks)?;
+            read(shape, blocks, block, slice.offset, shard)?;
         }
         let made = work.made.sized(shape.rows(), length);
         for at in (0..size(length)).step_by(STRIP) {
@@ -229,9 +227,7 @@ pub fn rebuild<B: Blocks>(
         let known = known(shape, lost, slice.group);
         let shards = work.shards.sized(count(known.len()), length);
         for (block, shard) in known.iter().zip(shards.chunks_exact_mut(size(length))) {
-            blocks
-                .read(*block, slice.offset, shard)
-                .map_err(CodeError::Blocks)?;
+            read(shape, blocks, *block, slice.offset, shard)?;
         }
         let missing: Vec<u64> = (0..data)
             .map(|number| shape.block_of(slice.group, number))
@@ -269,6 +265,26 @@ pub fn rebuild<B: Blocks>(
     Ok(())
 }
 
+/// Fills the shard with what the block holds there, and with zeros behind its end.
+fn read<B: Blocks>(
+    shape: &Shape,
+    blocks: &B,
+    block: Block,
+    offset: u64,
+    shard: &mut [u8],
+) -> Result<(), CodeError<B::Error>> {
+    let is_full = match block {
+        Block::Data(number) => shape
+            .place(number)
+            .is_some_and(|place| place.length == shape.block()),
+        Block::Parity(_) => true,
+    };
+    if !is_full {
+        shard.fill(0);
+    }
+    blocks.read(block, offset, shard).map_err(CodeError::Blocks)
+}
+
 /// The blocks of a group that its lost data is made from: all other data, and as many parity blocks as data is lost.
 fn known(shape: &Shape, lost: &BTreeSet<Block>, group: u64) -> Vec<Block> {
     let data = shape.data_of(group);
@@ -304,9 +320,8 @@ impl<C> Work<C> {
 struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// Room for so many pieces of this length, filled with zeros.
+    /// Room for so many pieces of this length, filled with anything.
     fn sized(&mut self, pieces: u64, length: u64) -> &mut [u8] {
-        self.0.clear();
         self.0.resize(size(pieces.saturating_mul(length)), 0);
         &mut self.0
     }

@@ -4,25 +4,37 @@
 //! None may panic, whatever the bytes are; where a reader gives something back, writing it again must
 //! give what was read.
 
-use haversack::archive::{self, Question};
+use std::path::Path;
+
+use haversack::archive::{self, Question, ustar};
 use haversack::bundle::contents::Contents;
+use haversack::bundle::patch::Recarry;
+use haversack::bundle::receipt::{Code, SignedReceipt};
 use haversack::bundle::sums::{self, Sums};
+use haversack::carry::{self, Taking};
 use haversack::checks::CheckList;
+use haversack::custody::{Chain, Event, Expected};
 use haversack::event::{Cancel, Silent};
 use haversack::lock::Lock;
 use haversack::manifest::Manifest;
+use haversack::net::Credentials;
 use haversack::nginx;
 use haversack::parity::index::Index;
 use haversack::plan::{self, Context, Files, Loaded, Plan};
+use haversack::report::dossier::TransferPolicy;
+use haversack::report::envelope::Envelope;
 use haversack::sources::apt::{self, Base, ExpiredIndex, Request, Wanted};
 use haversack::sources::documents::LocalDocuments;
 use haversack::store::Store;
+use haversack::trust::directory::Trust;
 use haversack::trust::key::{SigningKey, VerifyingKey};
 use haversack::trust::openpgp::Keyring;
-use haversack::trust::policy::Policy;
+use haversack::trust::policy::{Policy, parse_revoked};
+use haversack::trust::set::SealedList;
 use haversack::trust::{minisign, sshsig, sums as upstream_sums};
 use haversack::types::secret::Secret;
 use haversack::types::target::Arch;
+use haversack::verify::{Memory, Options};
 use jiff::Timestamp;
 
 /// What takes the bytes.
@@ -34,6 +46,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checklist", checklist),
     ("checksums", checksums),
     ("contents", contents),
+    ("credentials", credentials),
+    ("custody", custody),
     ("deployment", deployment),
     ("keys", keys),
     ("lock", lock),
@@ -44,9 +58,16 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("packages", packages),
     ("parity", parity),
     ("policy", policy),
+    ("recarry", recarry),
+    ("receipt", receipt),
     ("release", release),
+    ("report", report),
     ("sshsig", sshsig),
+    ("stream", stream),
     ("sums", sums),
+    ("transfer", transfer),
+    ("trustset", trustset),
+    ("ustar", ustar),
 ];
 
 /// What the signatures of the corpus are over.
@@ -259,5 +280,105 @@ pub fn sums(bytes: &[u8]) {
     if let Ok(list) = Sums::parse(bytes) {
         assert!(format.is_ok());
         assert_eq!(list.render().as_bytes(), bytes);
+    }
+}
+
+/// Files of credentials: netrc, and tokens for hosts.
+pub fn credentials(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Credentials::parse_netrc(text);
+        let _ = Credentials::parse_tokens(text);
+    }
+}
+
+/// A custody log, and one line of it.
+pub fn custody(bytes: &[u8]) {
+    if let Ok(event) = Event::parse(bytes) {
+        assert_eq!(event.render().as_bytes(), bytes);
+    }
+    match Chain::read(bytes, &Expected::default()) {
+        Ok(chain) => assert!(!chain.events().is_empty()),
+        Err(faults) => assert!(!faults.is_empty()),
+    }
+}
+
+/// A list of the blocks to carry again.
+pub fn recarry(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(list) = Recarry::parse(text)
+    {
+        assert_eq!(list.render(), text);
+    }
+}
+
+/// A receipt, and the code of one.
+pub fn receipt(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(signed) = SignedReceipt::parse(text) {
+        let pem = include_str!("../fixtures/bundles/format-1/trust/k0.pem");
+        let _ = signed.check(&VerifyingKey::from_pem(pem).unwrap());
+    }
+    if let Ok(code) = text.parse::<Code>() {
+        assert_eq!(code.to_string().parse(), Ok(code));
+    }
+}
+
+/// A report that was written to a file.
+pub fn report(bytes: &[u8]) {
+    if let Ok(envelope) = Envelope::parse(bytes) {
+        let text = envelope.render().unwrap();
+        assert_eq!(Envelope::parse(text.as_bytes()).ok(), Some(envelope));
+    }
+}
+
+/// A bundle in one file, to those who signed the one of the corpus.
+pub fn stream(bytes: &[u8]) {
+    thread_local! {
+        static TRUST: Trust = Trust::load(Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../fixtures/bundles/format-1/trust"
+        )))
+        .unwrap();
+    }
+    TRUST.with(|trust| {
+        let taking = Taking {
+            trust,
+            memory: &Memory::none(),
+            options: &Options::default(),
+            bases: &[],
+        };
+        let mut from = bytes;
+        let _ = carry::check((&mut from, Path::new("x")), taking, &Silent, &Cancel::new());
+    });
+}
+
+/// The policy of what may be carried.
+pub fn transfer(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Err(problem) = TransferPolicy::parse(text)
+    {
+        assert!(!problem.to_string().is_empty());
+    }
+}
+
+/// The list of a version of the trust directory, and its revocations.
+pub fn trustset(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = SealedList::parse(text);
+        let _ = parse_revoked(text);
+    }
+}
+
+/// Headers of the single-file form, one after the other.
+pub fn ustar(bytes: &[u8]) {
+    for block in bytes.as_chunks().0 {
+        if let Ok(Some(member)) = ustar::read(block) {
+            assert_eq!(
+                ustar::header(&member.path, member.size).as_ref().ok(),
+                Some(block)
+            );
+        }
     }
 }
