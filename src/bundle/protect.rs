@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bundle::payload::{ParityFile, Payload, block_lists, parity_files};
 use crate::event::Progress;
-use crate::fs::{self, At, AtomicFile, CHUNK, File, PassError, PathError, pass};
+use crate::fs::{self, At, AtomicFile, CHUNK, File, PassError, PathError};
 use crate::parity::code::{self, Block, Blocks, CodeError};
 use crate::parity::index::Index;
 use crate::parity::shape::Shape;
@@ -173,20 +173,16 @@ pub fn protect(
     progress.item_done("parity blocks", false);
 
     progress.item_started("block hashes", total);
-    let index = hash_blocks(shape, &folder, progress)?;
+    let (files, index) = hash_all(shape, &folder, progress)?;
     progress.item_done("block hashes", false);
     progress.done();
 
     let mut digests = BTreeMap::new();
-    for (file, target) in folder.parity {
-        let path = target
+    for ((file, target), digest) in folder.parity.into_iter().zip(files) {
+        target
             .commit_unsynced_folder(FILE_MODE)
             .map_err(PassError::Write)?;
-        let mut made = fs::open(&path).map_err(PassError::Read)?;
-        let hasher = pass((&mut made, &path), None, u64::MAX - 1, &mut |_| {
-            progress.cancel.check()
-        })?;
-        digests.insert(file.path, hasher.finish());
+        digests.insert(file.path, digest);
     }
     let text = index.render();
     for path in block_lists(shape) {
@@ -197,22 +193,51 @@ pub fn protect(
     Ok(digests)
 }
 
-fn hash_blocks<B: Blocks<Error = PassError>>(
+/// The digests of the parity files, and of all blocks. The files come first, for each is the work of one core.
+fn hash_all<F: Fn(&RelPath) -> Result<File, PathError> + Sync>(
     shape: &Shape,
-    blocks: &B,
+    folder: &Folder<'_, F>,
     progress: &Progress<'_>,
-) -> Result<Index, PassError> {
+) -> Result<(Vec<Digest>, Index), PassError> {
+    enum Whole<'a> {
+        File(&'a AtomicFile),
+        Block(Block),
+    }
     let data = (0..shape.data()).map(Block::Data);
-    let all: Vec<Block> = data.chain((0..shape.parity()).map(Block::Parity)).collect();
-    let mut digests = pool::try_map(&all, pool::cores(), |block| -> Result<Digest, PassError> {
-        let digest = hash_block(shape, blocks, *block)?;
-        if matches!(block, Block::Data(_)) {
-            progress.advance("block hashes", shape.block())?;
+    let blocks = data.chain((0..shape.parity()).map(Block::Parity));
+    let files = folder.parity.iter().map(|(_, file)| Whole::File(file));
+    let all: Vec<Whole<'_>> = files.chain(blocks.map(Whole::Block)).collect();
+    let mut files = pool::try_map(&all, pool::cores(), |one| match one {
+        Whole::File(file) => hash_file(file.file(), progress),
+        Whole::Block(block) => {
+            let digest = hash_block(shape, folder, *block)?;
+            if matches!(block, Block::Data(_)) {
+                progress.advance("block hashes", shape.block())?;
+            }
+            Ok(digest)
         }
-        Ok(digest)
     })?;
-    let parity = digests.split_off(usize::try_from(shape.data()).unwrap_or(usize::MAX));
-    Index::new(shape.clone(), digests, parity).ok_or_else(|| broken("not every block was hashed"))
+    let mut data = files.split_off(folder.parity.len());
+    let parity = data.split_off(usize::try_from(shape.data()).unwrap_or(usize::MAX));
+    let index = Index::new(shape.clone(), data, parity)
+        .ok_or_else(|| broken("not every block was hashed"))?;
+    Ok((files, index))
+}
+
+fn hash_file(file: &File, progress: &Progress<'_>) -> Result<Digest, PassError> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        progress.cancel.check()?;
+        let read = file
+            .read_at(&mut buffer, hasher.bytes())
+            .at("read", Path::new("parity"))
+            .map_err(PassError::Read)?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+    }
 }
 
 /// The hash of a block, without the zeros behind its end.
