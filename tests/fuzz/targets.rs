@@ -336,11 +336,7 @@ pub fn report(bytes: &[u8]) {
 /// A bundle in one file, to those who signed the one of the corpus.
 pub fn stream(bytes: &[u8]) {
     thread_local! {
-        static TRUST: Trust = Trust::load(Path::new(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../fixtures/bundles/format-1/trust"
-        )))
-        .unwrap();
+        static TRUST: Trust = trust();
     }
     TRUST.with(|trust| {
         let taking = Taking {
@@ -352,6 +348,23 @@ pub fn stream(bytes: &[u8]) {
         let mut from = bytes;
         let _ = carry::check((&mut from, Path::new("x")), taking, &Silent, &Cancel::new());
     });
+}
+
+/// Those who signed the bundle of the corpus.
+fn trust() -> Trust {
+    let key = |name: &str, pem| (name.to_owned(), VerifyingKey::from_pem(pem).unwrap());
+    let keys = vec![
+        key(
+            "k0.pem",
+            include_str!("../fixtures/bundles/format-1/trust/k0.pem"),
+        ),
+        key(
+            "k1.pem",
+            include_str!("../fixtures/bundles/format-1/trust/k1.pem"),
+        ),
+    ];
+    let policy = include_str!("../fixtures/bundles/format-1/trust/policy.toml");
+    Trust::new(keys, Policy::parse(policy).unwrap(), Path::new("trust")).unwrap()
 }
 
 /// The policy of what may be carried.
