@@ -226,7 +226,7 @@ fn add(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
     let folder = dir.join(SIG);
     fs::create_dir_all(&folder, FOLDER_MODE)?;
     // What a killed run left here would be an unlisted file, and the bundle refused for it.
-    let _swept = fs::sweep(&folder)?;
+    fs::sweep(&folder)?;
     let path = folder.join(name);
     fs::write_atomic(&path, bytes, FILE_MODE)?;
     fs::sync_parent(&folder)?;

@@ -97,8 +97,17 @@ impl Bases {
                 places.extend(same.into_iter().flatten().cloned());
             }
             for (number, place) in places.iter().enumerate() {
-                let Ok(mut from) = root.open_file(place) else {
-                    continue;
+                let mut from = match root.open_file(place) {
+                    Ok(from) => from,
+                    // It is there, and may be right: that is no file that is missing.
+                    Err(error) if number == 0 && root.has(&own)? => {
+                        problem = Problem::Unreadable {
+                            path: path.clone(),
+                            reason: error.source.to_string(),
+                        };
+                        continue;
+                    }
+                    Err(_) => continue,
                 };
                 fs::advise_sequential(&from);
                 let full = root.path().join(place);

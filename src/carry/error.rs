@@ -80,6 +80,13 @@ pub enum CarryError {
         /// The target.
         path: PathBuf,
     },
+    /// The list of this very bundle stands at the target: an earlier run finished it. Its files are not
+    /// looked at.
+    #[error("{} exists, with the list of this bundle", path.display())]
+    Stands {
+        /// The target.
+        path: PathBuf,
+    },
     /// The file system has too little room.
     #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
     Space {
@@ -117,7 +124,7 @@ impl CarryError {
             Self::BaseFiles { problems } => {
                 problems.iter().map(Problem::id).min().unwrap_or("E301")
             }
-            Self::Exists { .. } => "E285",
+            Self::Exists { .. } | Self::Stands { .. } => "E285",
             Self::Space { .. } => "E602",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
             Self::Lock(LockError::Held { .. }) => "E606",
@@ -149,6 +156,7 @@ impl CarryError {
             Self::Several { .. } => "use a drop folder for each name, or move the others away",
             Self::Absent { .. } => "name the folders of all volumes",
             Self::Exists { .. } => "name another target, or move that away; it was left as it is",
+            Self::Stands { .. } => "prove it with haversack verify; it was left as it is",
             Self::Space { .. } => "free some space or choose another folder",
             Self::Io(error) => return error.hint(),
             Self::Lock(_) | Self::Cancelled(_) => return None,

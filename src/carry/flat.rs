@@ -18,6 +18,7 @@ use crate::carry::base::Bases;
 use crate::carry::finding::{Found, Stamp, find_list, find_signatures, read_if, stamps};
 use crate::carry::incoming::{Expected, Incoming};
 use crate::carry::receive::{Received, Taking, divide, open_bases};
+use crate::carry::whole;
 use crate::event::Progress;
 use crate::fs::Root;
 use crate::trust::directory::Trust;
@@ -214,6 +215,7 @@ impl<'a> Drop<'a> {
             &contents,
             (files, authentic.sums.header().bytes),
         );
+        whole::check(&contents, &incoming, progress)?;
         incoming.finish(authentic.sums.render().as_bytes(), &authentic.signatures)?;
         Ok(Received {
             bundle: self.target.to_owned(),

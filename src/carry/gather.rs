@@ -7,6 +7,7 @@ use crate::bundle::sums::BASE;
 use crate::carry::CarryError;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::carry::receive::{Received, Taking, divide, open_bases};
+use crate::carry::whole;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs;
 use crate::types::digest::Digest;
@@ -100,8 +101,7 @@ pub fn gather(
     let (carried, of_base) = divide(delta.as_ref(), &files);
     let (mut kept, mut problems) = (0_u64, Vec::new());
     for file in &carried {
-        let name = file.path.as_str();
-        progress.item_started(name, file.size);
+        progress.item_started(file.path.as_str(), file.size);
         let there = incoming.has(file, &progress)?;
         if there {
             kept = kept.saturating_add(1);
@@ -110,7 +110,7 @@ pub fn gather(
             let places = places.iter().filter_map(|copy| roots.get(copy.root));
             problems.extend(take(file, places, &mut incoming, &progress)?);
         }
-        progress.item_done(name, there);
+        progress.item_done(file.path.as_str(), there);
     }
     if !problems.is_empty() {
         return Err(VerifyError::Content { problems }.into());
@@ -119,8 +119,9 @@ pub fn gather(
         kept = kept.saturating_add(bases.fill(&of_base, &mut incoming, &progress)?);
     }
     let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
-    let threshold = trust.policy().threshold.get();
-    let report = VerifyReport::proved(&authentic, threshold, &contents, (count, bytes));
+    let needed = trust.policy().threshold.get();
+    let report = VerifyReport::proved(&authentic, needed, &contents, (count, bytes));
+    whole::check(&contents, &incoming, &progress)?;
     incoming.finish(authentic.sums.render().as_bytes(), &authentic.signatures)?;
     progress.done();
     Ok(Received {

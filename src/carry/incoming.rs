@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::sums::{SIG, SUMS};
+use crate::bundle::sums::{MAX_BYTES, SIG, SUMS};
 use crate::carry::CarryError;
 use crate::event::Progress;
-use crate::fs::{self, AtomicFile, File, FolderLock, Root, pass};
+use crate::fs::{self, AtomicFile, File, FolderLock, Hashed, Root, pass};
 use crate::trust::judge::SignatureFile;
-use crate::types::digest::Digest;
+use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
 
 const FILE_MODE: u32 = 0o644;
@@ -62,7 +62,19 @@ impl Incoming {
         }
         let lock = FolderLock::beside(target)?;
         if fs::examine(target)?.is_some() {
-            return Err(exists());
+            let list = target.join(SUMS);
+            let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+            let found = fs::examine(&list)?
+                .map(|_| fs::read(&list, limit))
+                .transpose()?;
+            if found.is_none_or(|found| Digest::of(&found) != *identity) {
+                return Err(exists());
+            }
+            // A run that was killed at its very end left the empty folder.
+            fs::remove_dir_all(&part)?;
+            return Err(CarryError::Stands {
+                path: target.to_owned(),
+            });
         }
         let root = part.join(identity.to_string());
         fs::create_dir_all(&root, FOLDER_MODE)?;
@@ -174,6 +186,24 @@ impl Incoming {
     /// Opens a file that is in place.
     pub(super) fn reopen(&self, file: &RelPath) -> Result<File, CarryError> {
         Ok(fs::open(&self.root.join(file.to_path()))?)
+    }
+
+    /// The digest of files that are in place, one behind the other.
+    pub(super) fn digest_of(
+        &self,
+        files: &[RelPath],
+        progress: &Progress<'_>,
+    ) -> Result<Digest, CarryError> {
+        let mut hasher = Hasher::new();
+        for file in files {
+            let path = self.root.join(file.to_path());
+            let there = fs::open(&path)?;
+            fs::advise_sequential(&there);
+            let mut through = Hashed::new(there, &mut hasher);
+            let check = &mut |_| progress.cancel.check();
+            pass((&mut through, &path), None, u64::MAX, check)?;
+        }
+        Ok(hasher.finish())
     }
 
     /// Whether an earlier run left the very file here; its bytes are hashed.

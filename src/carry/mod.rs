@@ -24,6 +24,7 @@ mod incoming;
 mod reader;
 mod receive;
 mod scatter;
+mod whole;
 mod write;
 
 pub use error::CarryError;

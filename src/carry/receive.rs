@@ -12,6 +12,7 @@ use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::carry::reader::Reader;
+use crate::carry::whole;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::pass;
 use crate::trust::directory::Trust;
@@ -106,6 +107,7 @@ pub fn receive(
     if let Some(bases) = bases {
         kept = kept.saturating_add(bases.fill(&files_of_base, &mut incoming, &progress)?);
     }
+    whole::check(&begun.contents, &incoming, &progress)?;
     let list = begun.authentic.sums.render();
     incoming.finish(list.as_bytes(), &begun.authentic.signatures)?;
     progress.done();

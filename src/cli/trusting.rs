@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use haversack::bundle::header::Created;
+use haversack::carry::CarryError;
+use haversack::event::Event;
 use haversack::trust::directory::Trust;
-use haversack::verify::{Memory, Options};
+use haversack::verify::{self, Memory, Options, Verdict, VerifyReport};
 
 use super::args::TrustArgs;
+use super::commands::Context;
 use super::failure::Failure;
 use super::surroundings;
 
@@ -42,6 +45,39 @@ impl Trusting {
             },
         })
     }
+}
+
+/// Proves a bundle that stands already where a run would put it: an earlier one gave it its name, and was
+/// interrupted before it could remember it.
+pub(crate) fn prove_standing(
+    bundle: &Path,
+    trusting: &Trusting,
+    context: &Context<'_>,
+) -> Result<VerifyReport, Failure> {
+    let text = format!(
+        "{} holds this bundle already: it is proved again",
+        bundle.display()
+    );
+    context.observer.on(&Event::Note { text: &text });
+    let Trusting {
+        trust,
+        memory,
+        options,
+    } = trusting;
+    let (observer, cancel) = (context.observer, context.cancel);
+    let report = verify::verify(
+        &[bundle.to_owned()],
+        trust,
+        memory,
+        options,
+        observer,
+        cancel,
+    )?;
+    if report.verdict == Verdict::Good {
+        return Ok(report);
+    }
+    let path = bundle.to_owned();
+    Err(CarryError::Exists { path }.into())
 }
 
 /// The clock, as a bundle states times.

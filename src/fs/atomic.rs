@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::error::{At, PathError};
@@ -22,7 +24,26 @@ pub(super) fn is_unfinished(name: &OsStr) -> bool {
     name.starts_with(UNFINISHED.0.as_bytes()) && name.ends_with(UNFINISHED.1.as_bytes())
 }
 
-/// A file under construction beside its target. Dropped without [`AtomicFile::commit`], it vanishes.
+/// Removes the unfinished file at `path` when nobody works on it: whoever does holds a lock on it, which
+/// the kernel releases when that process dies. What is no plain file of ours, or lies where files cannot
+/// be locked, stays.
+pub(super) fn remove_abandoned(path: &Path) -> Result<(), PathError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = reach(Effect::At("open", path))
+        .and_then(|()| Ok(rustix::fs::open(path, flags, Mode::empty())?));
+    let Ok(file) = opened.map(File::from) else {
+        return Ok(());
+    };
+    let plain = file.metadata().at("examine", path)?.is_file();
+    if plain && file.try_lock().is_ok() {
+        // Under its final name by now, it is not here any more.
+        super::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// A file under construction beside its target. Dropped without [`AtomicFile::commit`], it vanishes; when
+/// the process is killed, the next that writes there removes it.
 #[derive(Debug)]
 pub struct AtomicFile {
     file: NamedTempFile<File>,
@@ -39,15 +60,34 @@ impl AtomicFile {
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(UNFINISHED.0)
-            .suffix(UNFINISHED.1)
-            .make_in(parent, File::create_new)
-            .at("create", target)?;
-        Ok(Self {
-            file,
-            target: target.to_owned(),
-        })
+        loop {
+            let file = tempfile::Builder::new()
+                .prefix(UNFINISHED.0)
+                .suffix(UNFINISHED.1)
+                .make_in(parent, File::create_new)
+                .at("create", target)?;
+            // Whoever sweeps here may have taken it for abandoned, before it was held.
+            if file.as_file().hold(file.path()) {
+                return Ok(Self {
+                    file,
+                    target: target.to_owned(),
+                });
+            }
+        }
+    }
+
+    /// As [`AtomicFile::create`], after removing what killed runs left unfinished in that folder, as far as
+    /// this can be done.
+    ///
+    /// # Errors
+    /// When no temporary file can be made in that folder.
+    pub fn begin(target: &Path) -> Result<Self, PathError> {
+        let parent = target
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let _ = super::sweep(parent);
+        Self::create(target)
     }
 
     /// The file, to be written at many places by several threads.
@@ -77,10 +117,7 @@ impl AtomicFile {
     /// # Errors
     /// When it cannot be moved; the target is then what it was.
     pub fn commit_unsynced(self, mode: u32) -> Result<(), PathError> {
-        self.file
-            .as_file()
-            .set_permissions(Permissions::from_mode(mode))
-            .at("set permissions of", &self.target)?;
+        set_mode(self.file.as_file(), mode, &self.target)?;
         persist(self.file, &self.target)
     }
 
@@ -104,12 +141,25 @@ impl AtomicFile {
     /// When the content cannot be synced or moved; the target is then what it was.
     pub fn commit_unsynced_folder(self, mode: u32) -> Result<PathBuf, PathError> {
         let file = self.file.as_file();
-        file.set_permissions(Permissions::from_mode(mode))
-            .at("set permissions of", &self.target)?;
+        set_mode(file, mode, &self.target)?;
         file.sync_all().at("sync", &self.target)?;
         let target = self.target;
         persist(self.file, &target)?;
         Ok(target)
+    }
+}
+
+/// Sets the permission bits. A file system that has none (FAT) may refuse where nothing depends on them:
+/// everybody may read the file, and nobody runs it.
+fn set_mode(file: &File, mode: u32, target: &Path) -> Result<(), PathError> {
+    let set = file.set_permissions(Permissions::from_mode(mode));
+    let without = |error: &io::Error| {
+        let number = error.raw_os_error().map(Errno::from_raw_os_error);
+        matches!(number, Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM))
+    };
+    match set {
+        Err(error) if mode & 0o555 == 0o444 && without(&error) => Ok(()),
+        set => set.at("set permissions of", target),
     }
 }
 
@@ -131,12 +181,13 @@ impl Write for AtomicFile {
     }
 }
 
-/// Writes a whole file atomically and durably, with these permission bits.
+/// Writes a whole file atomically and durably, with these permission bits. What killed runs left unfinished
+/// in its folder is removed.
 ///
 /// # Errors
 /// When it cannot be written; the target is then what it was.
 pub fn write_atomic(target: &Path, bytes: &[u8], mode: u32) -> Result<(), PathError> {
-    let mut file = AtomicFile::create(target)?;
+    let mut file = AtomicFile::begin(target)?;
     file.write_all(bytes).at("write", target)?;
     file.commit(mode)
 }
@@ -164,6 +215,49 @@ mod tests {
         file.write_all(b"half").unwrap();
         drop(file);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_what_a_live_one_writes_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let live = AtomicFile::create(&folder.path().join("live")).unwrap();
+        let left = folder.path().join(".haversack-left.part");
+        std::fs::write(&left, b"half").unwrap();
+        for other in ["other.part", ".haversack-x", "x"] {
+            std::fs::write(folder.path().join(other), b"").unwrap();
+        }
+        let link = folder.path().join(".haversack-link.part");
+        std::os::unix::fs::symlink("x", &link).unwrap();
+        write_atomic(&folder.path().join("new"), b"1", 0o644).unwrap();
+        assert!(!left.exists() && link.is_symlink());
+        live.commit(0o644).unwrap();
+        let names = crate::fs::list(folder.path()).unwrap();
+        let expected = [
+            ".haversack-link.part",
+            ".haversack-x",
+            "live",
+            "new",
+            "other.part",
+            "x",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn many_who_write_and_sweep_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    for number in 0..200 {
+                        let target = folder.join(format!("{thread}-{number}"));
+                        write_atomic(&target, b"x", 0o644).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 800);
     }
 
     #[test]

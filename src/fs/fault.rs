@@ -71,7 +71,8 @@ mod armed {
     pub struct Plan {
         /// The number of the first effect that fails, from 1; none when it is 0.
         pub at: u64,
-        /// Whether all after it fail too that take room on a disk, as when it is full.
+        /// Whether all after it fail too that take room on a disk, as when it is full; with
+        /// [`Fault::Stop`], whether the process stops before each that follows.
         pub lasting: bool,
         /// What happens.
         pub fault: Fault,
@@ -81,7 +82,7 @@ mod armed {
 
     /// A text that is no plan.
     #[derive(Debug, thiserror::Error)]
-    #[error("a fault is written N:kill, N:stop, N:short, N:ERRNO, or N+:ERRNO with its number")]
+    #[error("a fault is written N:kill, N:stop, N+:stop, N:short, N:ERRNO, or N+:ERRNO")]
     pub struct ParsePlanError;
 
     impl FromStr for Plan {
@@ -157,7 +158,7 @@ mod armed {
             let _ = writeln!(line, "{}", path.display());
             trace.write_all(line.as_bytes())?;
         }
-        let also = after && TAKE_ROOM.contains(&name);
+        let also = after && (state.plan.fault == Fault::Stop || TAKE_ROOM.contains(&name));
         if !(hit || also) {
             return Ok(wanted);
         }

@@ -28,7 +28,7 @@ pub use lock::{FolderLock, LockError};
 pub use part::PartFile;
 pub use pass::{Hashed, PassError, pass};
 pub use root::{Found, Loose, Root};
-pub use walk::{Entry, Kind, walk};
+pub use walk::{Entry, Kind, walk, walk_past};
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
@@ -278,28 +278,28 @@ pub fn remove_dir_all(path: &Path) -> Result<(), PathError> {
     ignore_absent(removed).at("remove folder", path)
 }
 
-/// Removes the unfinished files that killed runs left directly in a folder, and keeps others who do
-/// the same out until the guard is dropped. Where folders cannot be locked nothing is removed.
+/// Removes the unfinished files that killed runs left directly in a folder. Those that a live run works on
+/// stay.
 ///
 /// # Errors
-/// When the folder cannot be opened or read, or one cannot be removed.
-pub fn sweep(folder: &Path) -> Result<SweptFolder, PathError> {
-    let opened = File::open(folder).at("open folder", folder)?;
-    if rustix::fs::flock(&opened, rustix::fs::FlockOperation::LockExclusive).is_ok() {
-        for name in list(folder)? {
-            if atomic::is_unfinished(&name) {
-                remove_file(&folder.join(name))?;
-            }
-        }
-    }
-    Ok(SweptFolder { _locked: opened })
+/// When the folder cannot be read, or one cannot be removed.
+pub fn sweep(folder: &Path) -> Result<(), PathError> {
+    let names = list(folder)?.into_iter();
+    names
+        .filter(|name| atomic::is_unfinished(name))
+        .try_for_each(|name| atomic::remove_abandoned(&folder.join(name)))
 }
 
-/// A folder that holds no unfinished files of others, until this is dropped.
-#[derive(Debug)]
-#[must_use]
-pub struct SweptFolder {
-    _locked: File,
+/// As [`sweep`], everywhere below a folder.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_tree(folder: &Path) -> Result<(), PathError> {
+    let unfinished = |entry: &Entry| entry.path.file_name().is_some_and(atomic::is_unfinished);
+    let entries = walk(folder)?.into_iter();
+    entries
+        .filter(|entry| entry.kind == Kind::File && unfinished(entry))
+        .try_for_each(|entry| atomic::remove_abandoned(&folder.join(entry.path)))
 }
 
 /// Renames within one file system and syncs the folder of the target.

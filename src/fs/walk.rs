@@ -42,27 +42,60 @@ pub struct Entry {
 /// When a folder cannot be read.
 pub fn walk(root: &Path) -> Result<Vec<Entry>, PathError> {
     let mut found = Vec::new();
-    descend(root, Path::new(""), &mut found)?;
+    descend(root, Path::new(""), &mut found, &mut Err)?;
     Ok(found)
 }
 
-fn descend(root: &Path, below: &Path, found: &mut Vec<Entry>) -> Result<(), PathError> {
+/// As [`walk`], but goes on past what cannot be looked at, such as a folder that others closed or a file
+/// that vanished meanwhile; gives that beside what was found, in the order of the walk.
+#[must_use]
+pub fn walk_past(root: &Path) -> (Vec<Entry>, Vec<PathError>) {
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    let mut keep = |error| {
+        refused.push(error);
+        Ok(())
+    };
+    // `keep` never gives an error back.
+    let _ = descend(root, Path::new(""), &mut found, &mut keep);
+    (found, refused)
+}
+
+/// What is done about what cannot be looked at: the walk ends when it is given back.
+type Refuse<'r> = &'r mut dyn FnMut(PathError) -> Result<(), PathError>;
+
+fn descend(
+    root: &Path,
+    below: &Path,
+    found: &mut Vec<Entry>,
+    refuse: Refuse<'_>,
+) -> Result<(), PathError> {
     let folder = root.join(below);
-    let mut names = reach(Effect::At("list", &folder))
+    let names = reach(Effect::At("list", &folder))
         .and_then(|()| fs::read_dir(&folder))
         .and_then(|entries| {
             entries
                 .map(|entry| entry.map(|e| e.file_name()))
                 .collect::<Result<Vec<_>, _>>()
         })
-        .at("read folder", &folder)?;
+        .at("read folder", &folder);
+    let mut names = match names {
+        Ok(names) => names,
+        Err(error) => return refuse(error),
+    };
     names.sort();
     for name in names {
         let path = below.join(&name);
         let full = root.join(&path);
         let meta = reach(Effect::At("examine", &full))
             .and_then(|()| fs::symlink_metadata(&full))
-            .at("examine", &full)?;
+            .at("examine", &full);
+        let meta = match meta {
+            Ok(meta) => meta,
+            Err(error) => {
+                refuse(error)?;
+                continue;
+            }
+        };
         let kind = match meta.file_type() {
             kind if kind.is_file() => Kind::File,
             kind if kind.is_dir() => Kind::Folder,
@@ -78,7 +111,7 @@ fn descend(root: &Path, below: &Path, found: &mut Vec<Entry>) -> Result<(), Path
             sole_name: kind == Kind::Folder || meta.nlink() == 1,
         });
         if kind == Kind::Folder {
-            descend(root, &path, found)?;
+            descend(root, &path, found, refuse)?;
         }
     }
     Ok(())

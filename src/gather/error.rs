@@ -23,6 +23,16 @@ pub enum GatherError {
         /// Label of the bundle on the medium.
         found: String,
     },
+    /// The folder gathers a bundle of the same name and number, and they are different.
+    #[error("{} gathers the bundle {expected}, and the medium is of {found}, which claims the same name and number", path.display())]
+    Twin {
+        /// The folder.
+        path: PathBuf,
+        /// Label of the bundle that it gathers.
+        expected: String,
+        /// Label of the bundle on the medium.
+        found: String,
+    },
     /// The folder holds something else.
     #[error("{} holds something, and is no bundle", .0.display())]
     Occupied(PathBuf),
@@ -56,6 +66,7 @@ impl GatherError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Bundle(error) => error.id(),
+            Self::Twin { .. } => "E313",
             Self::Other { .. } => "E314",
             Self::Occupied(_) | Self::Inside(_) => "E285",
             Self::Space { .. } => "E602",
@@ -71,6 +82,9 @@ impl GatherError {
         let text = match self {
             Self::Bundle(error) => return error.hint(),
             Self::Io(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
+            Self::Twin { .. } => {
+                "set this medium aside, and compare both labels with the one that the builder gave you; what was gathered is right and stays, nothing was written"
+            }
             Self::Other { .. } => {
                 "insert a medium of the bundle that was begun, or name another folder; nothing was written"
             }

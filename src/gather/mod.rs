@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bundle::header::Header;
-use crate::bundle::sums::{SIG, SUMS, volume_of};
+use crate::bundle::sums::{SIG, SUMS, Sums, volume_of};
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, FolderLock, PassError, PathError, Root, pass};
 use crate::trust::directory::Trust;
@@ -136,6 +136,10 @@ pub fn gather(
 
 /// Makes the folder with the list, or sees that it is of this bundle. Says whether it is new.
 fn begin(look: &Look, out: &Path) -> Result<bool, GatherError> {
+    if fs::examine(out)?.is_some_and(|found| found.is_dir()) {
+        // What a killed run left here would be an unlisted file, and the bundle refused for it.
+        fs::sweep_tree(out)?;
+    }
     let list = out.join(SUMS);
     let fresh = fs::examine(&list)?.is_none();
     if fresh {
@@ -152,10 +156,25 @@ fn begin(look: &Look, out: &Path) -> Result<bool, GatherError> {
                 .unwrap_or(u64::MAX),
         )?;
         if found != look.list().as_bytes() {
-            return Err(GatherError::Other {
-                path: out.to_owned(),
-                expected: Digest::of(&found).label(),
-                found: look.identity().label(),
+            let (path, expected) = (out.to_owned(), Digest::of(&found).label());
+            let label = look.identity().label();
+            // The folder's own list says what it is; nothing is decided by it but these words.
+            let twin = Sums::parse(&found).is_ok_and(|sums| {
+                let (one, other) = (sums.header(), look.header());
+                (&one.name, one.sequence) == (&other.name, other.sequence)
+            });
+            return Err(if twin {
+                GatherError::Twin {
+                    path,
+                    expected,
+                    found: label,
+                }
+            } else {
+                GatherError::Other {
+                    path,
+                    expected,
+                    found: label,
+                }
             });
         }
     }

@@ -134,7 +134,8 @@ impl MediaError {
             Self::NoPiece(_) => "have the list written anew by haversack verify --recarry",
             Self::Altered { .. } => "build the bundle again, or repair it; the medium is not whole",
             Self::TooLong { .. } => {
-                "build with --volume-size fat32, or use a medium with another file system; nothing was written"
+                "build with --volume-size fat32, which cuts longer files, or use a medium with another file system (ISO 9660 would need \
+                 several extents for such a file, which not every system reads); nothing was written"
             }
             Self::Space { .. } => {
                 "use an empty medium, or build with a smaller --volume-size; nothing was written"

@@ -170,6 +170,10 @@ impl Load {
         }
         let to = target.join(&self.name);
         let _lock = FolderLock::beside(&to)?;
+        if fs::examine(&to)?.is_some_and(|found| found.is_dir()) {
+            // What a killed run left here would be an unlisted file, and the medium refused for it.
+            fs::sweep_tree(&to)?;
+        }
         let there = match fs::examine(&to.join(SUMS))? {
             Some(_) => fs::read(
                 &to.join(SUMS),

@@ -51,6 +51,23 @@ pub struct Repaired {
     pub parity_made: bool,
 }
 
+impl Repaired {
+    /// What an earlier run repaired: all of it stands there, and nothing was done now.
+    #[must_use]
+    pub const fn before(bundle: PathBuf, identity: Digest, files: u64) -> Self {
+        Self {
+            bundle,
+            identity,
+            files_copied: files,
+            files_rebuilt: Vec::new(),
+            files_patched: Vec::new(),
+            blocks_patched: 0,
+            blocks_rebuilt: 0,
+            parity_made: false,
+        }
+    }
+}
+
 /// Makes the bundle of `survey` whole in the new folder `target`: good files are copied, damaged ones
 /// rebuilt block by block, signatures carried over. A bundle that is good is copied as it is.
 ///

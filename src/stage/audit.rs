@@ -40,6 +40,18 @@ pub struct TreeAudit {
     /// What was not searched although it should have been: files that are no plain files, or larger
     /// than any that is generated. Sorted.
     pub unread: Vec<String>,
+    /// What could not be read: this user may not, it vanished meanwhile, or the disk refused. Sorted. It
+    /// counts nowhere else, and an audit with any of it is partial.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A file or folder that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Unreadable {
+    /// Its path below the tree; `.` for the tree itself.
+    pub file: String,
+    /// Why not, in the words of the system.
+    pub reason: String,
 }
 
 impl TreeAudit {
@@ -49,10 +61,32 @@ impl TreeAudit {
         self.egress.iter().filter(|one| !one.acknowledged).count()
     }
 
-    /// Whether everything was searched, and the deployment acknowledges whatever was found.
+    /// Whether the deployment acknowledges whatever was found, and nothing lies there that is not
+    /// generated.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.unread.is_empty() && self.unacknowledged() == 0
+    }
+
+    /// Whether something could not be read: what was found is then a part of what there may be.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        !self.unreadable.is_empty()
+    }
+}
+
+impl Unreadable {
+    fn new(tree: &Path, error: &PathError) -> Self {
+        let below = error.path.strip_prefix(tree).unwrap_or(&error.path);
+        let file = below.to_string_lossy();
+        Self {
+            file: if file.is_empty() {
+                ".".into()
+            } else {
+                file.into_owned()
+            },
+            reason: error.source.to_string(),
+        }
     }
 }
 
@@ -245,10 +279,11 @@ impl CheckedWire {
     }
 }
 
-/// Searches every generated file of a staged tree for hosts outside its deployment. Changes nothing.
+/// Searches every generated file of a staged tree for hosts outside its deployment. Changes nothing. What
+/// cannot be read is given apart, and the rest is searched.
 ///
 /// # Errors
-/// When it is no staged tree or cannot be read, or the work is asked to stop.
+/// When it is no staged tree, or its `plan.json` cannot be read, or the work is asked to stop.
 pub fn audit(tree: &Path, cancel: &Cancel) -> Result<TreeAudit, AuditError> {
     let hosts = hosts_of(tree).map_err(|error| match error {
         StageError::Path(error) => AuditError::Path(error),
@@ -257,14 +292,24 @@ pub fn audit(tree: &Path, cancel: &Cancel) -> Result<TreeAudit, AuditError> {
     let path = tree.join(PLAN_JSON);
     let plan: PlanWire = serde_json::from_slice(&fs::read(&path, MAX_PLAN)?)
         .map_err(|source| AuditError::Plan { path, source })?;
-    let entries = fs::walk(tree)?;
+    let (entries, refused) = fs::walk_past(tree);
     if entries.len() > MAX_FILES {
         return Err(AuditError::TooMany(tree.to_owned()));
     }
+    let mut unreadable: BTreeSet<Unreadable> = refused
+        .iter()
+        .map(|error| Unreadable::new(tree, error))
+        .collect();
     let mut secrets = Vec::new();
     for entry in &entries {
         if entry.path.starts_with(SECRETS) && entry.kind == Kind::File && entry.size <= MAX_SECRET {
-            let bytes = fs::read(&tree.join(&entry.path), MAX_SECRET)?;
+            let bytes = match fs::read(&tree.join(&entry.path), MAX_SECRET) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    unreadable.insert(Unreadable::new(tree, &error));
+                    continue;
+                }
+            };
             let value = String::from_utf8_lossy(&bytes).trim().to_owned();
             if value.len() >= MIN_SECRET {
                 secrets.push(Secret::new(value));
@@ -287,14 +332,22 @@ pub fn audit(tree: &Path, cancel: &Cancel) -> Result<TreeAudit, AuditError> {
             unread.push(name.into_owned());
             continue;
         }
-        audit.scan(&name, &fs::read(&tree.join(&entry.path), MAX_FILE)?);
-        files = files.saturating_add(1);
+        match fs::read(&tree.join(&entry.path), MAX_FILE) {
+            Ok(bytes) => {
+                audit.scan(&name, &bytes);
+                files = files.saturating_add(1);
+            }
+            Err(error) => {
+                unreadable.insert(Unreadable::new(tree, &error));
+            }
+        }
     }
     Ok(TreeAudit {
         hosts: hosts.len(),
         files,
         egress: audit.finish(),
         unread,
+        unreadable: unreadable.into_iter().collect(),
     })
 }
 

@@ -41,7 +41,7 @@ mod tree;
 mod verify;
 mod write;
 
-pub use audit::{AuditError, TreeAudit, audit};
+pub use audit::{AuditError, TreeAudit, Unreadable, audit};
 pub use difference::{
     Change, DifferenceError, FileDifference, FileState, TreeDifference, difference,
 };

@@ -255,7 +255,7 @@ impl Store {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder, 0o755)?;
         }
-        Ok(AtomicFile::create(&path)?)
+        Ok(AtomicFile::begin(&path)?)
     }
 }
 

@@ -24,7 +24,7 @@ use x509_cert::der::Encode as _;
 use crate::fs;
 use crate::trust::directory::Trust;
 use crate::trust::judge::SignatureFile;
-use crate::trust::policy::Cms;
+use crate::trust::policy::{Cms, CmsTime};
 use crate::types::digest::Digest;
 
 /// Where `openssl` is looked for.
@@ -150,7 +150,10 @@ fn look(
             Err(reason) => {
                 let late = ["certificate has expired", "certificate is not yet valid"];
                 worst = Some(if late.iter().any(|words| reason.contains(words)) {
-                    CmsVerdict::Dates { reason }
+                    let dates = room.dates(trust, at)?;
+                    CmsVerdict::Dates {
+                        reason: dates.unwrap_or(reason),
+                    }
                 } else {
                     CmsVerdict::Bad { reason }
                 });
@@ -191,8 +194,15 @@ fn judge_signer(trust: &Trust, pem: &str, at: i64) -> CmsVerdict {
         if at < second(validity.not_before) || at > second(validity.not_after) {
             return CmsVerdict::Dates {
                 reason: format!(
-                    "{subject}: the certificate is valid from {} to {}",
-                    validity.not_before, validity.not_after
+                    "{subject}: the certificate is valid from {} to {}, and {} {}",
+                    validity.not_before,
+                    validity.not_after,
+                    match trust.policy().cms.as_ref().map(|rule| rule.time) {
+                        Some(CmsTime::Signing) => "the bundle says that it was made at",
+                        Some(CmsTime::Clock) | None => "the clock of this host says",
+                    },
+                    jiff::Timestamp::from_second(at)
+                        .map_or_else(|_| at.to_string(), |at| at.to_string())
                 ),
             };
         }
@@ -216,6 +226,18 @@ struct Room<'a> {
 impl Room<'_> {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
         fs::write_unsynced(&self.folder.join(name), bytes, 0o600).map_err(|error| error.to_string())
+    }
+
+    /// What the dates of the signer's certificate are, when they are what is wrong. Nothing is decided by
+    /// this call: it accepts any signer.
+    fn dates(&self, trust: &Trust, at: i64) -> Result<Option<String>, String> {
+        let Ok(signer) = self.verify(&["-noverify"])? else {
+            return Ok(None);
+        };
+        Ok(match judge_signer(trust, &signer, at) {
+            CmsVerdict::Dates { reason } => Some(reason),
+            _ => None,
+        })
     }
 
     /// The certificates of the signers when the signature is good; why not, when it is not.

@@ -249,7 +249,12 @@ fn raw(trust: &Trust, list: &[u8], file: &SignatureFile, stem: &str) -> Look {
                 if let Some(revoked) = trust.revoked(&fingerprint) {
                     let refusal = Refusal::Revoked {
                         key: known.key.key_id(),
-                        reason: revoked.to_string(),
+                        reason: match trust.version() {
+                            0 => revoked.to_string(),
+                            version => {
+                                format!("{revoked} (version {version} of the trust directory)")
+                            }
+                        },
                     };
                     return Look::Ignored(refusal.to_string(), Some(refusal));
                 }

@@ -262,6 +262,12 @@ pub fn update(current: &Path, new: &Path, time: &str) -> Result<Updated, SetErro
     // The folder may be named by a link; what it leads to is exchanged.
     let current = &fs::real_path(current)?;
     let _lock = FolderLock::beside(current)?;
+    let mut hidden = OsString::from(".");
+    hidden.push(current.file_name().unwrap_or_default());
+    hidden.push(".new");
+    let beside = current.with_file_name(hidden);
+    // Of a run that was killed: the next set, or, after the exchange, the one before; that is in history/.
+    fs::remove_dir_all(&beside)?;
     let old = Trust::load(current)?;
     let (text, list) = read_list_raw(new)?;
     // Who says so comes before what is said.
@@ -284,11 +290,6 @@ pub fn update(current: &Path, new: &Path, time: &str) -> Result<Updated, SetErro
         list: Digest::of(text.as_bytes()),
         signers,
     };
-    let mut hidden = OsString::from(".");
-    hidden.push(current.file_name().unwrap_or_default());
-    hidden.push(".new");
-    let beside = current.with_file_name(hidden);
-    fs::remove_dir_all(&beside)?;
     fs::create_dir_all(&beside, 0o755)?;
     write_set(&beside, &text, &files, &signatures(new)?)?;
     keep_history(current, &beside, old.version())?;

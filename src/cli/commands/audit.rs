@@ -13,10 +13,11 @@ use crate::cli::failure::Failure;
 pub(crate) fn run(args: &AuditArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let found = stage::audit(&args.staged, context.cancel)?;
     context.output.result(&found, &text(&found));
-    Ok(if found.is_clean() {
-        Class::Ok
-    } else {
-        Class::Policy
+    Ok(match (found.is_clean(), found.is_partial()) {
+        (false, _) => Class::Policy,
+        // Nothing bad was seen, and not everything was seen: that is no "ok".
+        (true, true) => Class::Findings,
+        (true, false) => Class::Ok,
     })
 }
 
@@ -43,6 +44,17 @@ fn text(found: &TreeAudit) -> String {
             text,
             "! {}  not searched: no plain file, or larger than any that is generated",
             name.escape_debug()
+        );
+    }
+    for one in &found.unreadable {
+        let (file, reason) = (one.file.escape_debug(), &one.reason);
+        let _ = writeln!(text, "! {file}  could not be read: {reason}");
+    }
+    if found.is_partial() {
+        let _ = writeln!(
+            text,
+            "PARTIAL: unreadable: {}; run again as a user who may read all of it, while nobody changes it",
+            found.unreadable.len()
         );
     }
     let _ = writeln!(

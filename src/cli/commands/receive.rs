@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use haversack::carry::{self, Drop, Missing, Received, Settle, Taking};
+use haversack::carry::{self, CarryError, Drop, Missing, Received, Settle, Taking};
 use haversack::event::{Event, Progress, Step};
 use haversack::fs;
 use haversack::types::size::ByteSize;
@@ -16,7 +16,7 @@ use super::verify::text as report_text;
 use crate::cli::args::ReceiveArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::trusting::{Trusting, places};
+use crate::cli::trusting::{Trusting, places, prove_standing};
 
 /// Receives, proves, and remembers the bundle.
 pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Failure> {
@@ -34,16 +34,49 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
     };
     let target = places(std::slice::from_ref(&args.output));
     let target = target.first().unwrap_or(&args.output);
+    let done = match arrive(args, target, taking, context) {
+        Ok(Arrival::Whole(done)) => *done,
+        Ok(Arrival::Missing(missing)) => {
+            context.output.result(&missing, &missing_text(&missing));
+            return Ok(Class::of_id(missing.id()));
+        }
+        Err(CarryError::Stands { path }) => {
+            let report = prove_standing(&path, &trusting, context)?;
+            Received {
+                bundle: path,
+                files_kept: report.files_good,
+                report,
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    finish(&done, &mut trusting, context)?;
+    Ok(Class::Ok)
+}
+
+/// What came.
+enum Arrival {
+    /// All of it.
+    Whole(Box<Received>),
+    /// Not all of it.
+    Missing(Missing),
+}
+
+fn arrive(
+    args: &ReceiveArgs,
+    target: &Path,
+    taking: Taking<'_>,
+    context: &Context<'_>,
+) -> Result<Arrival, CarryError> {
+    let (observer, cancel) = (context.observer, context.cancel);
     let take = |from: &mut dyn io::Read, name: &Path| {
-        let (observer, cancel) = (context.observer, context.cancel);
         carry::receive((from, name), target, taking, observer, cancel)
     };
     let done = match (args.from.as_slice(), &args.flat) {
         (_, Some(folder)) => {
             let mut drop = Drop::new(folder, target, taking);
             if let Some(missing) = gather(&mut drop, args, context)? {
-                context.output.result(&missing, &missing_text(&missing));
-                return Ok(Class::of_id(missing.id()));
+                return Ok(Arrival::Missing(missing));
             }
             drop.finish(&receiving(context))?
         }
@@ -53,19 +86,9 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
         ([from], None) if fs::examine(from)?.is_some_and(|found| found.is_file()) => {
             take(&mut fs::open(from)?, from)?
         }
-        ([_, ..], None) => {
-            let (observer, cancel) = (context.observer, context.cancel);
-            carry::gather(&places(&args.from), target, taking, observer, cancel)?
-        }
-        ([], None) => {
-            return Err(Failure::usage(
-                "nothing to read from",
-                "name a file or --flat DIR",
-            ));
-        }
+        (from, None) => carry::gather(&places(from), target, taking, observer, cancel)?,
     };
-    finish(&done, &mut trusting, context)?;
-    Ok(Class::Ok)
+    Ok(Arrival::Whole(Box::new(done)))
 }
 
 fn receiving<'a>(context: &Context<'a>) -> Progress<'a> {
@@ -81,10 +104,10 @@ fn gather(
     drop: &mut Drop<'_>,
     args: &ReceiveArgs,
     context: &Context<'_>,
-) -> Result<Option<Missing>, Failure> {
+) -> Result<Option<Missing>, CarryError> {
     let progress = receiving(context);
     if args.once {
-        return Ok(drop.look(Settle::Now, &progress)?);
+        return drop.look(Settle::Now, &progress);
     }
     let mut told = None;
     while let Some(missing) = drop.look(Settle::Stable, &progress)? {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use haversack::bundle::patch::Patch;
-use haversack::repair::{self, Repaired};
+use haversack::custody;
+use haversack::repair::{self, RepairError, Repaired};
 use haversack::verify;
 
 use super::Context;
@@ -11,15 +12,16 @@ use crate::cli::args::RepairArgs;
 use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::trusting::{Trusting, places};
+use crate::cli::trusting::{Trusting, places, prove_standing};
 
 /// Surveys every place, and repairs what can be repaired.
 pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    let trusting = Trusting::load(&args.trust)?;
     let Trusting {
         trust,
         memory,
         options,
-    } = &Trusting::load(&args.trust)?;
+    } = &trusting;
     let dirs = places(&args.bundle);
     custodian::prepare(&args.custodian, &dirs)?;
     let survey = verify::survey(
@@ -37,7 +39,15 @@ pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Fai
         &args.output,
         context.observer,
         context.cancel,
-    )?;
+    );
+    let identity = survey.report().identity;
+    let done = match done {
+        Err(RepairError::Exists { path }) if custody::begin_of(&path).ok() == Some(identity) => {
+            let report = prove_standing(&path, &trusting, context)?;
+            Repaired::before(path, identity, report.files_good)
+        }
+        done => done?,
+    };
     let note = format!(
         "{} files and {} blocks rebuilt",
         done.files_rebuilt.len(),

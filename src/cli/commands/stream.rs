@@ -38,7 +38,7 @@ pub(crate) fn run(args: &StreamArgs, context: &Context<'_>) -> Result<Class, Fai
         let path = output.clone();
         return Err(CarryError::Exists { path }.into());
     }
-    let mut file = AtomicFile::create(output)?;
+    let mut file = AtomicFile::begin(output)?;
     let done = write(&mut file, output)?;
     file.commit(0o644)?;
     context.output.result(&done, &text(&done, output));

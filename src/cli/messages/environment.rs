@@ -55,7 +55,7 @@ pub(super) const MESSAGES: &[Message] = &[
     ),
     m(
         "E611",
-        "The medium takes no file that long.",
+        "The medium takes no file that long; on ISO 9660 one of 4 GiB needs several extents, which not every system reads.",
         "Build with --volume-size fat32, or use a medium with another file system.",
     ),
     m(

@@ -2,11 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
-use haversack::bundle::sign;
-
 use super::yard::{APP, DEB, flipped, tool};
 use super::{Row, row};
-use crate::scenarios::small_request;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = bytes();
@@ -44,11 +41,6 @@ fn bytes() -> Vec<Row> {
                 y.verify()
             },
         ),
-        row(5, "whole volume absent", 8, "E801", |y| {
-            y.signed();
-            std::fs::remove_dir_all(y.path("bundle/v1")).unwrap();
-            y.verify()
-        }),
         row(6, "extra unlisted file", 3, "E305", |y| {
             y.signed();
             std::fs::write(y.path("bundle/v1/files/app/extra"), "x").unwrap();
@@ -272,13 +264,6 @@ fn signatures() -> Vec<Row> {
             .unwrap();
             y.verify()
         }),
-        row(24, "revoked key", 4, "E406", |y| {
-            y.signed();
-            let print = y.alice.verifying_key().fingerprint();
-            let policy = format!("[[revoked]]\nkey = \"{print}\"\nreason = \"lost\"\n");
-            y.trust(&[&y.alice, &y.bob], &policy);
-            y.verify()
-        }),
         row(
             30,
             "platform that the network does not take",
@@ -292,13 +277,5 @@ fn signatures() -> Vec<Row> {
                 y.verify()
             },
         ),
-        row(33, "volume of another bundle", 3, "E314", |y| {
-            y.signed();
-            let mut request = small_request(&y.sandbox);
-            request.sequence = "43".parse().unwrap();
-            let other = y.sandbox.pack("other", &request);
-            let _ = sign(&other.path, &y.alice).unwrap();
-            y.run("verify bundle other --trust trust --state state")
-        }),
     ]
 }

@@ -26,6 +26,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(media());
     rows.extend(disks());
     rows.extend(parity());
+    rows.extend(audits());
     rows
 }
 
@@ -69,12 +70,6 @@ fn memory() -> Vec<Row> {
             accepted(y);
             other(y, "42", "SECRET");
             y.run("verify other --trust trust --state state")
-        }),
-        row(28, "delta whose base is absent", 5, "E512", |y| {
-            y.signed();
-            let base = "0".repeat(64);
-            y.relist(|text| text.replace("# base none", &format!("# base {base}")));
-            y.verify()
         }),
         row(47, "clock far behind", 0, "W901", |y| {
             let mut request = small_request(&y.sandbox);
@@ -126,18 +121,27 @@ fn media() -> Vec<Row> {
     ]
 }
 
-/// The program is stopped after it opened a payload file, the file is changed, and it goes on.
+/// A payload file is changed after the program opened it.
 fn changes_while_read(y: &mut Yard) -> Ran {
     staged(y);
     let name = "mattermost-11.7.10-linux-amd64.tar.gz";
     let at = y.operation(STAGE, "read ");
     let opened = y.operation(STAGE, name).max(at);
     y.ours = Some("bundle");
+    let path = y.path("bundle/v1/files/mattermost").join(name);
+    interrupted(y, STAGE, opened + 2, || {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.write_all(b"changed").unwrap();
+    })
+}
+
+/// The program is stopped before an operation, something happens, and it goes on.
+fn interrupted(y: &mut Yard, words: &str, at: u64, happens: impl FnOnce()) -> Ran {
     let before = y.look();
     let mut command = Command::new(env!("CARGO_BIN_EXE_haversack"));
     command
-        .args(STAGE.split_whitespace())
-        .env("HAVERSACK_FAULT", format!("{}:stop", opened + 2));
+        .args(words.split_whitespace())
+        .env("HAVERSACK_FAULT", format!("{at}:stop"));
     let child = y.prepare(&mut command).spawn().unwrap();
     let id = child.id().to_string();
     // It stops itself; the kernel tells when.
@@ -145,13 +149,64 @@ fn changes_while_read(y: &mut Yard) -> Ran {
     while !state().contains(") T ") && !state().contains(") Z ") {
         std::thread::yield_now();
     }
-    let path = y.path("bundle/v1/files/mattermost").join(name);
-    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all(b"changed").unwrap();
-    drop(file);
+    happens();
     tool("kill", &["-CONT", &id], y.sandbox.folder.path());
     let output = child.wait_with_output().unwrap();
     y.judge(&before, &output)
+}
+
+fn audits() -> Vec<Row> {
+    vec![
+        row(
+            52,
+            "audit without rights",
+            1,
+            "PARTIAL: unreadable: 2",
+            |y| {
+                staged(y);
+                // Root without the capabilities that pass over permission bits.
+                for closed in ["staged/mm1/install.sh", "staged/mm1/rootfs/etc"] {
+                    tool("chmod", &["000", closed], y.sandbox.folder.path());
+                }
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--bounding-set", "-dac_override,-dac_read_search"])
+                    .args([env!("CARGO_BIN_EXE_haversack"), "audit", "staged"]);
+                let ran = y.run_by(command);
+                let named = ["install.sh", "rootfs/etc"].iter().all(|name| {
+                    let line = format!("! mm1/{name}  could not be read: Permission denied");
+                    ran.output.contains(&line)
+                });
+                ran.also(named, "the names of what could not be read")
+            },
+        ),
+        row(
+            52,
+            "a file vanishes during an audit",
+            1,
+            "PARTIAL: unreadable: 1",
+            |y| {
+                staged(y);
+                let script = y.path("staged/mm1/install.sh");
+                let whole = y.run("audit staged");
+                assert_eq!(whole.exit, Some(0), "{}", whole.output);
+                let at = y.operation_where("audit staged", |line| {
+                    line.contains(" open ") && line.ends_with("staged/mm1/install.sh")
+                });
+                y.ours = Some("staged");
+                let ran = interrupted(y, "audit staged", at, || {
+                    std::fs::remove_file(script).unwrap();
+                });
+                // It is counted once: what was searched is one less than before.
+                let count = |text: &str| -> u64 {
+                    let line = text.lines().last().unwrap_or_default();
+                    line.split(' ').next().unwrap().parse().unwrap()
+                };
+                let counted = count(&ran.output) + 1 == count(&whole.output);
+                ran.also(counted, "the count of what was searched")
+            },
+        ),
+    ]
 }
 
 fn disks() -> Vec<Row> {

@@ -216,6 +216,11 @@ impl Yard {
 
     /// The number of the first operation whose line holds `word`, in a run that meets no fault.
     pub(super) fn operation(&self, words: &str, word: &str) -> u64 {
+        self.operation_where(words, |line| line.contains(word))
+    }
+
+    /// The number of the first operation with such a line.
+    pub(super) fn operation_where(&self, words: &str, is: impl Fn(&str) -> bool) -> u64 {
         let copy = crate::bench::folder();
         let folder = copy.path().join("w");
         crate::bench::copy(self.sandbox.folder.path(), &folder);
@@ -231,10 +236,10 @@ impl Yard {
             .output()
             .unwrap();
         let trace = std::fs::read_to_string(copy.path().join("trace")).unwrap();
-        let line = trace.lines().find(|line| line.contains(word));
+        let line = trace.lines().find(|line| is(line));
         let line = line.unwrap_or_else(|| {
             let said = String::from_utf8_lossy(&output.stderr);
-            panic!("no `{word}` in {words}: {} {said}", output.status)
+            panic!("no such operation in {words}: {} {said}", output.status)
         });
         line.split(' ').next().unwrap().parse().unwrap()
     }

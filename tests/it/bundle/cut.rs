@@ -1,8 +1,16 @@
 //! The cases of the tamper corpus that need several volumes and a file in parts.
 
 use std::fs;
+use std::path::Path;
+use std::slice::from_ref;
 
-use super::corpus::{Case, Over, Trusted, edit};
+use haversack::bundle::sign;
+use haversack::carry::{self, Drop, Settle, Taking};
+use haversack::event::{Cancel, Progress, Silent, Step};
+use haversack::verify::{Memory, Options};
+
+use super::corpus::{Case, Over, Trusted, Workshop, edit};
+use super::volumes::request;
 
 const PART: &str = "v2/files/app/app-1.2.3.tar.gz.001";
 
@@ -85,4 +93,56 @@ pub(super) fn cases() -> Vec<Case> {
             w.redescribe(b, |text| text.replace("\"format\": 2", "\"format\": 1"));
         }),
     ]
+}
+
+/// Each part is what the list says, and the list is signed: only the hash of the whole tells.
+#[test]
+fn parts_that_make_another_file_are_refused_on_every_way_in() {
+    let w = Workshop::new("cut");
+    let (_, trust) = w.sandbox.trust("trust", &[w.alice], "");
+    let bundle = w.sandbox.pack("bundle", &request(&w.sandbox, None)).path;
+    let _ = sign(&bundle, w.alice).unwrap();
+    let (memory, options, cancel) = (Memory::none(), Options::default(), Cancel::new());
+    let taking = Taking {
+        trust: &trust,
+        memory: &memory,
+        options: &options,
+        bases: &[],
+    };
+    let arrive = |way: &str| {
+        let out = w.sandbox.path("out");
+        let progress = Progress {
+            step: Step::Receive,
+            observer: &Silent,
+            cancel: &cancel,
+        };
+        let done = match way {
+            "folder" => carry::gather(from_ref(&bundle), &out, taking, &Silent, &cancel),
+            "file" => {
+                let mut file = Vec::new();
+                let name = Path::new("one.tar");
+                carry::stream(from_ref(&bundle), (&mut file, name), &Silent, &cancel).unwrap();
+                carry::receive((&mut &file[..], name), &out, taking, &Silent, &cancel)
+            }
+            _ => {
+                let inbox = w.sandbox.path("inbox");
+                carry::scatter(from_ref(&bundle), &inbox, &Silent, &cancel).unwrap();
+                let mut drop = Drop::new(&inbox, &out, taking);
+                assert_eq!(drop.look(Settle::Now, &progress).unwrap(), None);
+                let done = drop.finish(&progress);
+                fs::remove_dir_all(inbox).unwrap();
+                done
+            }
+        };
+        let stands = out.exists();
+        let _ = fs::remove_dir_all(out);
+        (done.map_or_else(|error| error.id(), |_| "ok"), stands)
+    };
+    let ways = ["folder", "file", "loose"];
+    assert_eq!(ways.map(arrive), [("ok", true); 3]);
+    w.redescribe(&bundle, |text| {
+        let (before, rest) = text.split_once("\"sha256\": \"").unwrap();
+        format!("{before}\"sha256\": \"{}{}", "0".repeat(64), &rest[64..])
+    });
+    assert_eq!(ways.map(arrive), [("E311", false); 3]);
 }

@@ -1,7 +1,6 @@
 //! The damage matrix: what can happen to a medium, and whether it is seen before anything is written, the volume is
 //! named, and the bundle can be mended.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use haversack::repair::repair;
 use haversack::verify::{self, Memory, Options, Problem};
 
 use super::corpus::{edit, snapshot};
+use super::media::{Mount, fat_image, run};
 use super::volumes::{Shelf, request};
 use crate::support::bundles::verify_sh;
 
@@ -108,102 +108,205 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn all_damage_is_seen_before_a_write_its_volume_named_and_mended_where_it_can_be() {
-    let shelf = Shelf::new(Some(Amount {
-        percent: None,
-        spare_volumes: 1,
-    }));
-    let (memory, options, cancel) = (Memory::none(), Options::default(), Cancel::new());
-    let mut table = String::from("damage | found | volume named | before any write | repaired\n");
+    let shelf = Shelf::new(Some(SPARE));
+    let mut table = String::from(HEAD);
     for (number, row) in rows().iter().enumerate() {
-        let name = row.name;
-        let bundle = shelf.sandbox.path(&format!("damaged-{number}"));
-        let copied = Command::new("cp")
-            .arg("-a")
-            .arg(&shelf.bundle)
-            .arg(&bundle)
-            .status();
-        assert!(copied.unwrap().success());
-        (row.spoil)(&shelf, &bundle);
-        let before = snapshot(&bundle);
-        let dirs = [bundle.clone()];
-
-        // Named, with its volume; the script agrees.
-        let survey = verify::survey(&dirs, &shelf.trust, &memory, &options, &Silent, &cancel);
-        let found = match &survey {
-            Ok(survey) => survey.report().id().unwrap_or("ok"),
-            Err(error) => error.id(),
-        };
-        assert_eq!(found, row.id, "{name}");
-        let named = survey.as_ref().is_ok_and(|survey| {
-            let report = survey.report();
-            let mut places = report
-                .problems
-                .iter()
-                .map(|problem| problem.path().to_owned());
-            let inside = |path: String| path.split('/').next() == Some(row.volume);
-            places.any(inside) || report.absent_volumes.iter().any(|one| one == row.volume)
-        });
-        assert_eq!(named, !row.volume.is_empty(), "{name}");
-        let exit = if found == "ok" { "0" } else { &found[1..2] };
-        let (code, text) = verify_sh("dash", &bundle, "1", std::slice::from_ref(&shelf.key));
-        assert_eq!(code.to_string(), exit, "{name}: {text}");
-
-        // Nothing wrong is ever written: what is gathered is right, or is not there.
-        let out: PathBuf = shelf.sandbox.path(&format!("in-{number}"));
-        let gathered = gather(
-            &dirs,
-            &shelf.trust,
-            &memory,
-            &options,
-            &out,
-            (&Silent, &cancel),
-        );
-        match gathered {
-            Ok(done) => {
-                assert_eq!(done.id().unwrap_or("ok"), row.id, "{name}");
-                for entry in haversack::fs::walk(&out).unwrap() {
-                    let whole = shelf.bundle.join(&entry.path);
-                    if whole.is_file() {
-                        let same =
-                            fs::read(whole).unwrap() == fs::read(out.join(&entry.path)).unwrap();
-                        assert!(same, "{name}: {}", entry.path.display());
-                    }
-                }
-            }
-            Err(error) => {
-                // What does not belong there is refused as a whole; it may be one problem among several.
-                let told = survey.as_ref().map_or_else(
-                    |found| vec![found.id()],
-                    |survey| survey.report().problems.iter().map(Problem::id).collect(),
-                );
-                assert!(told.contains(&error.id()), "{name}: {error}");
-                assert!(!out.exists(), "{name}");
-            }
-        }
-
-        let mended = shelf.sandbox.path(&format!("mended-{number}"));
-        let repaired =
-            survey.is_ok_and(|survey| repair(&survey, &mended, &Silent, &cancel).is_ok());
-        assert_eq!(repaired, row.repairable, "{name}");
-        if repaired {
-            let same = Command::new("diff")
-                .arg("-r")
-                .arg(&shelf.bundle)
-                .arg(&mended)
-                .status();
-            assert!(same.unwrap().success(), "{name}");
-        }
-        assert_eq!(snapshot(&bundle), before, "{name}: the medium was changed");
-        let _ = writeln!(
-            table,
-            "{name} | {found} | {} | yes | {}",
-            row.volume, row.repairable
-        );
-        for path in [&bundle, &mended, &out] {
-            let _ = fs::remove_dir_all(path);
-        }
+        let bundle = damaged(&shelf, row, number);
+        table += &cell(&shelf, row, &bundle, row.name, number);
+        fs::remove_dir_all(bundle).unwrap();
     }
     println!("{table}");
+}
+
+/// The same on media as they are mounted: read-only, FAT32 (which folds the case of names), ISO 9660.
+#[test]
+fn damage_on_a_mounted_medium_is_seen_named_and_mended_as_in_a_folder() {
+    let shelf = Shelf::new(Some(SPARE));
+    let mut table = String::from(HEAD);
+    let wanted = [
+        "nothing",
+        "flip",
+        "truncate",
+        "middle volume missing",
+        "extra",
+    ];
+    let rows = rows().into_iter().filter(|row| wanted.contains(&row.name));
+    for (number, row) in rows.enumerate() {
+        let bundle = damaged(&shelf, &row, number);
+        for medium in [Medium::ReadOnly, Medium::Fat, Medium::Iso] {
+            let mounted = shelf.sandbox.path("mounted");
+            let image = shelf.sandbox.path("image");
+            let _mount = mount(&shelf, medium, &bundle, &image, &mounted);
+            let name = format!("{medium:?}: {}", row.name);
+            let at = mounted.join("bundle");
+            let folds = at.join("sHa256SuMs").exists();
+            assert_eq!(folds, matches!(medium, Medium::Fat), "{name}");
+            table += &cell(&shelf, &row, &at, &name, number);
+        }
+        fs::remove_dir_all(bundle).unwrap();
+    }
+    println!("{table}");
+}
+
+const SPARE: Amount = Amount {
+    percent: None,
+    spare_volumes: 1,
+};
+const HEAD: &str = "damage | found | volume named | before any write | repaired\n";
+
+#[derive(Debug, Clone, Copy)]
+enum Medium {
+    ReadOnly,
+    Fat,
+    Iso,
+}
+
+/// Unmounts when dropped.
+enum Mounted {
+    Bind(PathBuf),
+    Fuse { _mount: Mount },
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Self::Bind(path) = self {
+            let _ = Command::new("umount").arg(path).status();
+        }
+    }
+}
+
+/// Brings a folder onto a medium, as `bundle`, and mounts it.
+fn mount(shelf: &Shelf, medium: Medium, bundle: &Path, image: &Path, at: &Path) -> Mounted {
+    fs::create_dir_all(at).unwrap();
+    let copy = |to: &Path| run(Command::new("cp").args(["-R"]).arg(bundle).arg(to));
+    match medium {
+        Medium::ReadOnly => {
+            let whole = shelf.sandbox.path("whole-medium");
+            let _ = fs::remove_dir_all(&whole);
+            fs::create_dir(&whole).unwrap();
+            copy(&whole.join("bundle"));
+            run(Command::new("mount").arg("--bind").arg(&whole).arg(at));
+            let mounted = Mounted::Bind(at.to_owned());
+            run(Command::new("mount")
+                .args(["-o", "remount,bind,ro"])
+                .arg(at));
+            assert!(fs::write(at.join("x"), "x").is_err());
+            mounted
+        }
+        Medium::Fat => {
+            let _ = fs::remove_file(image);
+            let name = image.file_name().unwrap().to_str().unwrap();
+            let image = fat_image(shelf, name, 40);
+            {
+                let _written = Mount::new("fusefat", &["-o", "rw+"], &image, at);
+                copy(&at.join("bundle"));
+            }
+            Mounted::Fuse {
+                _mount: Mount::new("fusefat", &["-o", "ro"], &image, at),
+            }
+        }
+        Medium::Iso => {
+            let _ = fs::remove_file(image);
+            let mut command = Command::new("xorriso");
+            command
+                .args(["-as", "mkisofs", "-quiet", "-R", "-o"])
+                .arg(image);
+            let mut graft = std::ffi::OsString::from("/bundle=");
+            graft.push(bundle);
+            run(command.arg("-graft-points").arg(graft));
+            Mounted::Fuse {
+                _mount: Mount::new("fuseiso", &[], image, at),
+            }
+        }
+    }
+}
+
+/// A copy of the bundle that something was done to.
+fn damaged(shelf: &Shelf, row: &Row, number: usize) -> PathBuf {
+    let bundle = shelf.sandbox.path(&format!("damaged-{number}"));
+    run(Command::new("cp").arg("-a").arg(&shelf.bundle).arg(&bundle));
+    (row.spoil)(shelf, &bundle);
+    bundle
+}
+
+/// Looks at a damaged bundle in every way, and gives its line of the table.
+fn cell(shelf: &Shelf, row: &Row, bundle: &Path, name: &str, number: usize) -> String {
+    let (memory, options, cancel) = (Memory::none(), Options::default(), Cancel::new());
+    let before = snapshot(bundle);
+    let dirs = [bundle.to_owned()];
+
+    // Named, with its volume; the script agrees.
+    let survey = verify::survey(&dirs, &shelf.trust, &memory, &options, &Silent, &cancel);
+    let found = match &survey {
+        Ok(survey) => survey.report().id().unwrap_or("ok"),
+        Err(error) => error.id(),
+    };
+    assert_eq!(found, row.id, "{name}");
+    let named = survey.as_ref().is_ok_and(|survey| {
+        let report = survey.report();
+        let mut places = report
+            .problems
+            .iter()
+            .map(|problem| problem.path().to_owned());
+        let inside = |path: String| path.split('/').next() == Some(row.volume);
+        places.any(inside) || report.absent_volumes.iter().any(|one| one == row.volume)
+    });
+    assert_eq!(named, !row.volume.is_empty(), "{name}");
+    let exit = if found == "ok" { "0" } else { &found[1..2] };
+    let (code, text) = verify_sh("dash", bundle, "1", std::slice::from_ref(&shelf.key));
+    assert_eq!(code.to_string(), exit, "{name}: {text}");
+
+    // Nothing wrong is ever written: what is gathered is right, or is not there.
+    let out: PathBuf = shelf.sandbox.path(&format!("in-{number}"));
+    match gather(
+        &dirs,
+        &shelf.trust,
+        &memory,
+        &options,
+        &out,
+        (&Silent, &cancel),
+    ) {
+        Ok(done) => {
+            assert_eq!(done.id().unwrap_or("ok"), row.id, "{name}");
+            for entry in haversack::fs::walk(&out).unwrap() {
+                let whole = shelf.bundle.join(&entry.path);
+                if whole.is_file() {
+                    let same = fs::read(whole).unwrap() == fs::read(out.join(&entry.path)).unwrap();
+                    assert!(same, "{name}: {}", entry.path.display());
+                }
+            }
+        }
+        Err(error) => {
+            // What does not belong there is refused as a whole; it may be one problem among several.
+            let told = survey.as_ref().map_or_else(
+                |found| vec![found.id()],
+                |survey| survey.report().problems.iter().map(Problem::id).collect(),
+            );
+            assert!(told.contains(&error.id()), "{name}: {error}");
+            assert!(!out.exists(), "{name}");
+        }
+    }
+
+    let mended = shelf.sandbox.path(&format!("mended-{number}"));
+    let repaired = survey.is_ok_and(|survey| repair(&survey, &mended, &Silent, &cancel).is_ok());
+    assert_eq!(repaired, row.repairable, "{name}");
+    if repaired {
+        let same = Command::new("diff")
+            .arg("-r")
+            .arg(&shelf.bundle)
+            .arg(&mended)
+            .status();
+        assert!(same.unwrap().success(), "{name}");
+    }
+    assert_eq!(snapshot(bundle), before, "{name}: the medium was changed");
+    let damaged_beside = shelf.sandbox.path(&format!("in-{number}.damaged"));
+    for path in [&mended, &out, &damaged_beside] {
+        let _ = fs::remove_dir_all(path);
+    }
+    format!(
+        "{name} | {found} | {} | yes | {}\n",
+        row.volume, row.repairable
+    )
 }
 
 /// A read-only bind mount, in a mount namespace of its own.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use haversack::bundle::patch::{Patch, Piece, Recarry};
-use haversack::bundle::{header::Sequence, sign};
+use haversack::bundle::{header::Sequence, sign, to_sign};
 use haversack::event::{Cancel, Silent};
 use haversack::gather::{GatherError, Gathered, gather};
 use haversack::media::Load;
@@ -142,6 +142,21 @@ fn a_medium_of_another_bundle_is_named_and_nothing_is_mixed() {
     let into = shelf.sandbox.path("in");
     let refused = gather(
         std::slice::from_ref(&twin),
+        &trust,
+        &memory,
+        &options,
+        &into,
+        (&Silent, &cancel),
+    );
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.id(), "E313");
+    let label = |bundle: &Path| to_sign(bundle).unwrap().identity.label();
+    let labels = [label(&shelf.bundle), label(&twin)];
+    let text = refused.to_string();
+    assert!(labels.iter().all(|label| text.contains(label)), "{text}");
+    assert_eq!(snapshot(&into), before);
+    let refused = gather(
+        std::slice::from_ref(&next),
         &trust,
         &memory,
         &options,

@@ -16,10 +16,10 @@ use super::volumes::{MEDIUM, Shelf};
 use crate::support::bundles::verify_sh;
 
 /// A mounted image; unmounted when dropped.
-struct Mount(PathBuf);
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
-    fn new(program: &str, options: &[&str], image: &Path, at: &Path) -> Self {
+    pub(super) fn new(program: &str, options: &[&str], image: &Path, at: &Path) -> Self {
         fs::create_dir_all(at).unwrap();
         run(Command::new(program).args(options).arg(image).arg(at));
         Self(at.to_owned())
@@ -33,13 +33,13 @@ impl Drop for Mount {
 }
 
 #[track_caller]
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-fn fat_image(shelf: &Shelf, name: &str, mib: u64) -> PathBuf {
+pub(super) fn fat_image(shelf: &Shelf, name: &str, mib: u64) -> PathBuf {
     let image = shelf.sandbox.path(name);
     fs::File::create(&image)
         .unwrap()

@@ -288,3 +288,61 @@ fn the_key_of_a_certificate_can_be_revoked() {
         "{said}"
     );
 }
+
+/// The store of the operating system holds many authorities. None of them vouches here.
+#[test]
+fn an_authority_of_the_operating_system_does_not_count() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let site = site();
+    sign(&site, "mallory", "DER");
+    trust(
+        &site,
+        "chain",
+        "cms = \"required\"\ncms-authorities = [\"ca.crt\"]\n",
+    );
+    // An operating system that trusts her: the folder by hash of name that openssl looks into by itself.
+    std::fs::create_dir(site.path("system")).unwrap();
+    std::fs::copy(site.path("mallory.crt"), site.path("system/mallory.pem")).unwrap();
+    site.openssl(&["rehash", "system"]);
+    let system = site.path("system");
+    let host = site.path("openssl");
+    let script = format!(
+        "#!/bin/sh\nunset SSL_CERT_FILE\nexport SSL_CERT_DIR='{}'\nexec openssl \"$@\"\n",
+        system.display()
+    );
+    site.write("openssl", &script);
+    std::fs::set_permissions(&host, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let by_hand = |more: &[&str]| {
+        let status = std::process::Command::new(&host)
+            .args([
+                "cms",
+                "-verify",
+                "-binary",
+                "-inform",
+                "DER",
+                "-out",
+                "/dev/null",
+            ])
+            .args(["-in", "demo/sig/org.p7s", "-content", "demo/SHA256SUMS"])
+            .args(["-CAfile", "ca.crt", "-purpose", "any"])
+            .args(more)
+            .current_dir(site.path(""))
+            .stderr(std::process::Stdio::null())
+            .status();
+        status.unwrap().success()
+    };
+    assert!(by_hand(&[]), "that host's openssl would accept her");
+    assert!(!by_hand(&["-no-CApath"]));
+    let mut trust = Trust::load(&site.path("chain")).unwrap();
+    trust.use_openssl(host);
+    let found = verify::verify(
+        &[site.path("demo")],
+        &trust,
+        &Memory::none(),
+        &Options::default(),
+        &Silent,
+        &Cancel::new(),
+    );
+    assert_eq!(found.unwrap_err().id(), "E408");
+}
