@@ -20,6 +20,6 @@ pub mod volumes;
 pub use base::Base;
 pub use documents::VERIFY_SH;
 pub use from_lock::{FromLockError, LockOptions, from_lock};
-pub use pack::{PackError, UnsignedBundle, pack};
+pub use pack::{PackError, UnsignedBundle, foresee, pack};
 pub use request::{Item, PackRequest, RequestError, Source};
 pub use sign::{FULL, SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};

@@ -46,6 +46,24 @@ impl Progress<'_> {
         move |count| self.advance(item, count)
     }
 
+    /// [`Self::of`], when this many bytes of the item were told of before and come a second time.
+    pub fn beyond<'s>(
+        &'s self,
+        told: u64,
+        item: &'s str,
+    ) -> impl FnMut(u64) -> Result<(), Cancelled> + 's {
+        let mut again = told;
+        move |count| {
+            let new = count.saturating_sub(again);
+            again = again.saturating_sub(count);
+            if new > 0 {
+                self.advance(item, new)
+            } else {
+                self.cancel.check()
+            }
+        }
+    }
+
     /// An item is done; `reused` when it was in place already.
     pub fn item_done(&self, item: &str, reused: bool) {
         let step = self.step;

@@ -8,6 +8,7 @@
 
 mod keyring;
 
+use crate::types::count::count;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -106,7 +107,7 @@ pub struct Failure {
 #[non_exhaustive]
 pub enum FetchError {
     /// Some files failed; the others are in the store.
-    #[error("{} of {files} files {}", .failures.len(), listed(.failures))]
+    #[error("{} of {} {}", .failures.len(), count(*files, "file"), listed(.failures))]
     Files {
         /// How many there are.
         files: u64,

@@ -88,7 +88,9 @@ impl ManifestWish {
     /// What is installed on hosts, by component in the order of the manifest.
     fn packages(&self) -> Vec<(&'static str, BTreeSet<String>)> {
         let mut wanted: BTreeMap<Part, BTreeSet<String>> = BTreeMap::new();
-        for role in &self.roles {
+        let asked = self.rows.contains(&Rows::Monitoring);
+        let asked = asked.then_some(&Role::Monitor);
+        for role in self.roles.iter().chain(asked) {
             let Some(part) = Part::of(*role) else {
                 continue;
             };

@@ -20,6 +20,8 @@ pub enum Rows {
     Garage,
     /// The last binary of `MinIO`, and its client.
     Minio,
+    /// Prometheus, as a package; and how Grafana comes.
+    Monitoring,
     /// Plugins with their signatures.
     Plugins,
     /// `RustFS`.
@@ -39,11 +41,12 @@ pub struct ParseRowsError(String);
 
 impl Rows {
     /// Every set.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Calls,
         Self::Desktop,
         Self::Garage,
         Self::Minio,
+        Self::Monitoring,
         Self::Plugins,
         Self::Rustfs,
         Self::Sbom,
@@ -59,6 +62,7 @@ impl Rows {
             Self::Desktop => "desktop",
             Self::Garage => "garage",
             Self::Minio => "minio",
+            Self::Monitoring => "monitoring",
             Self::Plugins => "plugins",
             Self::Rustfs => "rustfs",
             Self::Sbom => "sbom",
@@ -73,6 +77,7 @@ impl Rows {
             Self::Desktop => include_str!("../../manifests/options/desktop.toml"),
             Self::Garage => include_str!("../../manifests/options/garage.toml"),
             Self::Minio => include_str!("../../manifests/options/minio.toml"),
+            Self::Monitoring => include_str!("../../manifests/options/monitoring.toml"),
             Self::Plugins => include_str!("../../manifests/options/plugins.toml"),
             Self::Rustfs => include_str!("../../manifests/options/rustfs.toml"),
             Self::Sbom => include_str!("../../manifests/options/sbom.toml"),
@@ -84,6 +89,11 @@ impl Rows {
     /// Its rows for an architecture and an edition, without the head of its file.
     pub(super) fn text(self, arch: Arch, edition: Edition) -> String {
         let rows = self.file().split_once(MARK).map_or("", |(_, rows)| rows);
+        if self == Self::Monitoring {
+            // The packages stand with the others, for there is one [apt]; what is to be known stays.
+            let comments = self.file().lines().take_while(|line| line.starts_with('#'));
+            return comments.collect::<Vec<_>>().join("\n");
+        }
         let mut text = String::new();
         for line in rows.trim().lines() {
             // What says how to write a row for the other architecture has been followed.
@@ -157,12 +167,17 @@ mod tests {
         for rows in Rows::ALL {
             assert_eq!(rows.as_str().parse(), Ok(rows));
             let text = rows.text(Arch::Amd64, Edition::Enterprise);
-            assert!(text.contains("[[artifact]]"), "{rows}");
+            let row = if rows == Rows::Monitoring {
+                "# Prometheus, from the distribution"
+            } else {
+                "[[artifact]]"
+            };
+            assert!(text.contains(row), "{rows}");
             assert!(!text.contains("target"), "{rows}");
         }
         assert_eq!(
             "ceph".parse::<Rows>().unwrap_err().to_string(),
-            "`ceph` is no set of rows; there are calls, desktop, garage, minio, plugins, rustfs, sbom, seaweedfs, versitygw"
+            "`ceph` is no set of rows; there are calls, desktop, garage, minio, monitoring, plugins, rustfs, sbom, seaweedfs, versitygw"
         );
     }
 

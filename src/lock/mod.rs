@@ -8,7 +8,9 @@
 //! Format 1 is the first. The number is read before anything else; another is refused. What came later
 //! is written only where it is used, and a program that does not know it refuses the lock: evidence `by =
 //! "minisign"` and `by = "sha512"`; then `by = "page"` and `by = "release"` with `url` and `excerpt`,
-//! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`.
+//! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`; then URLs
+//! `file:PATH`, where the path starts at the folder of the manifest: a lock holds no paths of the machine
+//! that made it, unless the manifest states them ([`Lock::from_folder`]).
 
 mod board;
 mod difference;
@@ -24,6 +26,7 @@ pub use model::{
 
 use crate::manifest::Manifest;
 use crate::types::digest::Digest;
+use crate::types::url::ParseUrlError;
 
 /// Longest lock, in bytes.
 pub const MAX_LOCK: u64 = 64 * 1024 * 1024;
@@ -141,6 +144,29 @@ impl Lock {
             locked: begin(&self.manifest),
             found: begin(&manifest.digest),
         })
+    }
+
+    /// This lock with the paths that start at the folder of the manifest, an absolute path, made absolute,
+    /// as they are needed to read the files.
+    ///
+    /// # Errors
+    /// When the folder has a name that no URL can have.
+    pub fn from_folder(&self, folder: &str) -> Result<Self, ParseUrlError> {
+        let mut lock = self.clone();
+        let artifacts = lock.artifacts.iter_mut().flat_map(|artifact| {
+            let evidence = artifact.evidence.iter_mut().flat_map(|one| {
+                let signed = one.signed.iter_mut();
+                let signature = signed.flat_map(|signed| &mut signed.signature);
+                one.document.iter_mut().chain(signature).chain(&mut one.key)
+            });
+            let files = std::iter::once(&mut artifact.file).chain(evidence);
+            files.map(|file| &mut file.url).chain(&mut artifact.mirrors)
+        });
+        let keyrings = lock.repositories.iter_mut().map(|one| &mut one.keyring.url);
+        for url in artifacts.chain(keyrings) {
+            *url = url.from_folder(folder)?;
+        }
+        Ok(lock)
     }
 
     /// What differs in `newer`, sorted by path: empty when both bring the same files on the same

@@ -6,9 +6,8 @@ use super::artifact::MIN_REASON;
 use super::check::{MAX_ITEMS, check_key, component};
 use super::model::{Apt, Base, Origin, Packages, Recommends, Repository};
 use super::problem::Problems;
-use super::tree::{Placed, Table, as_table, wrong_type};
+use super::tree::{Placed, Table, absolute_url, as_table, wrong_type};
 use crate::types::name::Name;
-use crate::types::url::SafeUrl;
 
 /// Bounds of pin priorities that make sense (`apt_preferences`(5)).
 const PRIORITIES: std::ops::RangeInclusive<i32> = -1..=1100;
@@ -144,7 +143,8 @@ fn read_stated(
     keys: &BTreeSet<&Name>,
     problems: &mut Problems<'_>,
 ) -> Option<Origin> {
-    let uri = table.require_parsed::<SafeUrl>("uri", problems);
+    let uri = table.require_text("uri", problems);
+    let uri = uri.and_then(|text| absolute_url(&text, problems));
     let at = table.at.clone();
     let mut words = |key: &'static str, problems: &mut Problems<'_>| -> Vec<String> {
         let texts = table.texts(key, problems);

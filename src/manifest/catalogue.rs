@@ -317,14 +317,8 @@ impl Releases {
         &self,
         version: &semver::Version,
     ) -> Option<(&semver::Version, &Datetime)> {
-        self.known
-            .iter()
-            .filter(|known| {
-                (known.version.major, known.version.minor) == (version.major, version.minor)
-                    && known.version > *version
-            })
-            .max_by(|a, b| a.version.cmp(&b.version))
-            .map(|known| (&known.version, &known.released))
+        let (newest, day) = self.newest_of_line(version)?;
+        Some((newest, day?))
     }
 }
 

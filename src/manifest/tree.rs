@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problems;
+use crate::types::url::SafeUrl;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -183,6 +184,22 @@ impl<'a> Table<'a> {
             problems.add_with_help(at.clone(), message, suggest(key, &self.taken));
         }
     }
+}
+
+/// A URL that does not depend on where the manifest lies, or a problem.
+pub(super) fn absolute_url(
+    text: &Placed<&str>,
+    problems: &mut Problems<'_>,
+) -> Option<Placed<SafeUrl>> {
+    let url = parse::<SafeUrl>(text, problems)?;
+    if url.value.relative_path().is_some() {
+        problems.add(
+            url.at,
+            "this must be an absolute URL: https://… or file:///…",
+        );
+        return None;
+    }
+    Some(url)
 }
 
 /// Parses a text, or makes the reason a problem.

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::model::{Apt, Source};
 use super::problem::Problems;
-use super::tree::{Placed, Table, as_table, as_text, parse, wrong_type};
+use super::tree::{Placed, Table, absolute_url, as_table, as_text, parse, wrong_type};
 use super::{catalogue, version};
 use crate::types::name::Name;
 use crate::types::pattern::{Pattern, Sought};
@@ -394,7 +394,7 @@ fn read_table(
             .map(|(releases, tag)| VersionSource::Github { releases, tag })
     } else if let Some(url) = table.text("listing", problems) {
         let pattern = table.require_text("pattern", problems);
-        let url = parse::<SafeUrl>(&url, problems);
+        let url = absolute_url(&url, problems);
         pattern.zip(url).and_then(|(text, url)| {
             match Pattern::parse(text.value, Sought::Version, &[]) {
                 Ok(pattern) => Some(VersionSource::Listing {
@@ -471,7 +471,7 @@ pub(super) fn github(
         value: GITHUB_API,
         at: repository.at.clone(),
     });
-    let base = parse::<SafeUrl>(&base, problems)?;
+    let base = absolute_url(&base, problems)?;
     match base.value.join(&format!("repos/{text}/releases")) {
         Ok(url) => Some(url),
         Err(error) => {

@@ -18,6 +18,7 @@ use reqwest::redirect;
 
 use super::credentials::Credentials;
 use super::error::NetError;
+use super::proxy::Proxies;
 use super::retry::{Attempts, Progress, retry_after};
 use super::throttle::{Slot, Slots, Throttle};
 use crate::event::Cancel;
@@ -98,6 +99,7 @@ pub struct Client {
     pub(super) options: Arc<ClientOptions>,
     pub(super) throttle: Arc<Throttle>,
     slots: Arc<Slots>,
+    proxies: Arc<Proxies>,
     received: Arc<AtomicU64>,
 }
 
@@ -181,6 +183,7 @@ impl Client {
             http,
             throttle: Arc::new(Throttle::new(options.rate)),
             slots: Arc::new(Slots::new(options.per_host)),
+            proxies: Arc::new(Proxies::from_env()),
             received: Arc::default(),
             options: Arc::new(options),
         })
@@ -325,7 +328,7 @@ impl Client {
     fn send(&self, url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
         let answer = request
             .send()
-            .map_err(|error| NetError::of_request(url, error))?;
+            .map_err(|error| NetError::of_request(url, self.proxies.of(url), error))?;
         let status = answer.status();
         if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(answer);
@@ -351,6 +354,10 @@ impl Client {
                 self.server(url, &answer)
             }
             _ if status.is_server_error() => self.server(url, &answer),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => NetError::ProxyRefused {
+                via: self.proxies.of(&url),
+                url,
+            },
             StatusCode::UNAUTHORIZED if withheld => NetError::Withheld { url, status: code },
             _ => NetError::Refused {
                 url,
@@ -364,8 +371,9 @@ impl Client {
         let headers = answer.headers();
         let now = self.options.clock.map(|clock| clock());
         NetError::Server {
-            url,
             status: answer.status().as_u16(),
+            via: self.proxies.of(&url),
+            url,
             retry_after: header(headers, &RETRY_AFTER)
                 .and_then(|text| retry_after(text, header(headers, &DATE), now)),
         }

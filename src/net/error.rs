@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::proxy::Via;
 use crate::event::Cancelled;
 use crate::fs::{PassError, PathError};
 use crate::types::size::ByteSize;
@@ -56,21 +57,33 @@ pub enum NetError {
         /// What was asked for.
         url: SafeUrl,
     },
+    /// The proxy wants a name and password (407).
+    #[error("{url} was refused with status 407{}", by(via.as_ref()))]
+    ProxyRefused {
+        /// What was asked for.
+        url: SafeUrl,
+        /// The proxy.
+        via: Option<Via>,
+    },
     /// The server fails or asks to wait (5xx, 408, 429).
-    #[error("the server of {url} fails with status {status}{}", asking(*retry_after))]
+    #[error("the server of {url} fails with status {status}{}{}", through(via.as_ref()), asking(*retry_after))]
     Server {
         /// What was asked for.
         url: SafeUrl,
         /// The answer.
         status: u16,
+        /// The proxy that brought the answer, or gave it.
+        via: Option<Via>,
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
     /// No connection, or no answer in time.
-    #[error("no answer for {url}")]
+    #[error("no answer for {url}{}", through(via.as_ref()))]
     Unreachable {
         /// What was asked for.
         url: SafeUrl,
+        /// The proxy that the request went to.
+        via: Option<Via>,
         /// Why not.
         #[source]
         source: reqwest::Error,
@@ -177,6 +190,17 @@ fn led_to(reached: Option<&str>) -> String {
     })
 }
 
+/// What the client says when a proxy wants a name and password before it makes a tunnel.
+const TUNNEL_REFUSED: &str = "proxy authorization required";
+
+fn through(via: Option<&Via>) -> String {
+    via.map_or_else(String::new, |via| format!(" through {via}"))
+}
+
+fn by(via: Option<&Via>) -> String {
+    via.map_or_else(String::new, |via| format!(" by {via}"))
+}
+
 fn asking(retry_after: Option<Duration>) -> String {
     match retry_after.map(|wait| wait.as_secs()) {
         None | Some(0) => String::new(),
@@ -206,7 +230,7 @@ impl NetError {
             Self::Missing { .. } => "E706",
             Self::Unreachable { .. } => "E707",
             Self::Server { .. } => "E708",
-            Self::Refused { .. } | Self::Withheld { .. } => "E709",
+            Self::Refused { .. } | Self::Withheld { .. } | Self::ProxyRefused { .. } => "E709",
             Self::Offline { .. } => "E711",
             Self::Setup(_) | Self::Certificates(_) => "E609",
             Self::Room { .. } => "E602",
@@ -232,9 +256,20 @@ impl NetError {
                     "credentials do not follow a redirect to another host: ask who runs the server why it leads to {host}, or name an address there, or a mirror, in the manifest"
                 ));
             }
+            Self::ProxyRefused { via, .. } => {
+                let variable = via.as_ref().map_or("HTTPS_PROXY", |via| via.variable);
+                return Some(format!(
+                    "the proxy wants a name and a password: put them into {variable} as http://NAME:PASSWORD@HOST:PORT, which is never shown or written down, or ask who runs it"
+                ));
+            }
+            Self::Unreachable { via: Some(via), .. } => {
+                return Some(format!(
+                    "check that {} is the proxy, that its name resolves and that it runs; correct or unset {}, or name hosts that need no proxy in NO_PROXY, then run the same command again: what was fetched is kept",
+                    via.proxy, via.variable
+                ));
+            }
             Self::Refused {
-                status: 401 | 403 | 407,
-                ..
+                status: 401 | 403, ..
             } => {
                 "the server wants authorisation, or a proxy forbids the address: give credentials with --netrc FILE or --token-file FILE, ask who runs the proxy, or add a mirror"
             }
@@ -326,7 +361,7 @@ impl NetError {
     }
 
     /// Sorts a failure to send a request.
-    pub(super) fn of_request(url: &SafeUrl, error: reqwest::Error) -> Self {
+    pub(super) fn of_request(url: &SafeUrl, via: Option<Via>, error: reqwest::Error) -> Self {
         let url = url.clone();
         if let Some(refused) = find::<super::client::RefusedRedirect>(&error) {
             return Self::Redirect {
@@ -338,12 +373,28 @@ impl NetError {
         let is_tls = find::<rustls::Error>(&error).is_some();
         // The text of reqwest repeats the URL, which after a redirect may hold a token.
         let source = error.without_url();
+        // How the client says that a tunnel was refused with 407; the type is private to it.
+        if via.is_some() && says(&source, TUNNEL_REFUSED) {
+            return Self::ProxyRefused { url, via };
+        }
         if is_tls {
             Self::Tls { url, source }
         } else {
-            Self::Unreachable { url, source }
+            Self::Unreachable { url, via, source }
         }
     }
+}
+
+/// Whether an error of the chain ends with these words.
+fn says(error: &(dyn Error + 'static), text: &str) -> bool {
+    let mut next = Some(error);
+    while let Some(one) = next {
+        if one.to_string().ends_with(text) {
+            return true;
+        }
+        next = one.source();
+    }
+    false
 }
 
 /// The first error of type `E` in a chain, also inside `io::Error`s.

@@ -17,6 +17,7 @@ mod credentials;
 mod download;
 mod error;
 mod pour;
+mod proxy;
 mod retry;
 mod throttle;
 
@@ -24,3 +25,4 @@ pub use client::{Access, Client, ClientOptions};
 pub use credentials::{Credentials, CredentialsError, MAX_CREDENTIALS};
 pub use download::{Downloaded, Expected, Heard, Resume, hold_part};
 pub use error::NetError;
+pub use proxy::Via;

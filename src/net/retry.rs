@@ -180,6 +180,7 @@ mod tests {
         let busy = |seconds| NetError::Server {
             url: "https://a.example/x".parse().unwrap(),
             status: 429,
+            via: None,
             retry_after: Some(Duration::from_secs(seconds)),
         };
         let mut waits = Vec::new();

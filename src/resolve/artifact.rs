@@ -57,11 +57,11 @@ pub(super) fn resolve(
         accepted: wish.accepted.clone(),
         file: LockedFile {
             path: wish.path.clone(),
-            url,
+            url: means.locked(&url),
             size: stored.size,
             sha256: stored.sha256,
         },
-        mirrors: places.collect(),
+        mirrors: places.map(|place| means.locked(&place)).collect(),
         evidence,
     };
     same_as_before(wish, &resolved, means)?;

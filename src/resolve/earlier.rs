@@ -52,7 +52,7 @@ impl Earlier {
         }
         let rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
         rows.filter(|old| old.component == new.component && old.version == new.version)
-            .filter(|old| old.file.url == new.file.url)
+            .filter(|old| old.file.url.is_same_place(&new.file.url))
             .find(|old| old.file.sha256 != new.file.sha256)
     }
 

@@ -91,7 +91,7 @@ fn fetch_key(key: &Key, means: &Means<'_>) -> Result<PinnedKey, ResolveError> {
         "gpg"
     };
     let path = format!("evidence/keys/{}.{ending}", key.name);
-    let file = keep(&path, url, &bytes, means)?;
+    let file = keep(&path, &url, &bytes, means)?;
     Ok(PinnedKey {
         keyring,
         pinned: key.openpgp.clone(),
@@ -171,7 +171,7 @@ pub(super) fn checksum<D>(
     })?;
     Ok(Checksum {
         digest,
-        document: keep_upstream(component, url, &bytes, means)?,
+        document: keep_upstream(component, &url, &bytes, means)?,
         signed,
     })
 }
@@ -220,13 +220,13 @@ pub(super) fn signature(
 ) -> Result<(Vec<u8>, LockedFile), ResolveError> {
     let what = format!("the signature of {file_name}");
     let (url, bytes) = document(source, &what, MAX_SIGNATURE, means)?;
-    let file = keep_upstream(component, url, &bytes, means)?;
+    let file = keep_upstream(component, &url, &bytes, means)?;
     Ok((bytes, file))
 }
 
 fn keep_upstream(
     component: &Name,
-    url: SafeUrl,
+    url: &SafeUrl,
     bytes: &[u8],
     means: &Means<'_>,
 ) -> Result<LockedFile, ResolveError> {
@@ -236,7 +236,7 @@ fn keep_upstream(
 
 fn keep(
     path: &str,
-    url: SafeUrl,
+    url: &SafeUrl,
     bytes: &[u8],
     means: &Means<'_>,
 ) -> Result<LockedFile, ResolveError> {
@@ -245,7 +245,7 @@ fn keep(
         .map_err(|source| ResolveError::Path { source })?;
     Ok(LockedFile {
         path,
-        url,
+        url: means.locked(url),
         size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         sha256: means.store.put(bytes)?,
     })

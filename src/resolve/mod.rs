@@ -172,6 +172,7 @@ fn resolve_all(
     let parts = manifest.artifacts.len().saturating_add(manifest.keys.len());
     error::none_of(parts.saturating_add(apt), failures)?;
     give_own_places(&mut artifacts)?;
+    warn_of_absolute_paths(&artifacts, means.observer);
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
     means.observer.on(&Event::StepDone { step });
     Ok(Lock {
@@ -224,6 +225,28 @@ impl<'m> Means<'m> {
                         source,
                     })
             }
+        }
+    }
+}
+
+impl Means<'_> {
+    /// A URL as the lock names it: a path below the manifest's folder is relative to that.
+    fn locked(&self, url: &SafeUrl) -> SafeUrl {
+        let folder = self.folder.to_str();
+        folder.map_or_else(|| url.clone(), |folder| url.below(folder))
+    }
+}
+
+/// Warns of local files that a lock names by the paths of this machine.
+fn warn_of_absolute_paths(artifacts: &[Artifact], observer: &dyn Observer) {
+    for artifact in artifacts {
+        let url = &artifact.file.url;
+        if url.local_path().is_some() && url.relative_path().is_none() {
+            let text = format!(
+                "the lock names {url}, which another machine may not have: put the file below the folder of the manifest and name it by `path`"
+            );
+            let id = "W705";
+            observer.on(&Event::Warning { id, text: &text });
         }
     }
 }

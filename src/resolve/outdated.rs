@@ -28,6 +28,9 @@ pub struct Standing {
     pub locked: Option<String>,
     /// The newest version that the manifest allows.
     pub allowed: Option<String>,
+    /// The newest version of the locked line that the catalogue knows, also where it has no digest of it
+    /// and the manifest cannot take it: what `lock` tells of. `None` where it knows no lines.
+    pub in_line: Option<String>,
     /// The newest version that there is; `None` where nobody was asked.
     pub newest: Option<String>,
     /// Whether the lock has the newest that is allowed.
@@ -105,6 +108,7 @@ fn row(component: &Name, what: &str, locked: Option<&str>) -> Standing {
         what: what.to_owned(),
         locked: locked.map(str::to_owned),
         allowed: None,
+        in_line: None,
         newest: None,
         state: State::NotLocked,
         withdrawn: false,
@@ -202,6 +206,8 @@ fn with_catalogue(mut row: Standing, artifact: &Artifact, today: jiff::civil::Da
     }
     let known = catalogue::of(row.component.as_str());
     if let (Some(known), Ok(version)) = (known, semver::Version::parse(&locked)) {
+        let newest = known.newest_of_line(&version).map(|(newest, _)| newest);
+        row.in_line = Some(newest.unwrap_or(&version).to_string());
         if let Some((newer, day)) = known.newer_without_digest(&version) {
             row.remarks.push(format!(
                 "{newer} of the same line came out on {day}; the catalogue has no digest of it"

@@ -496,8 +496,12 @@ fn answers(wanted: &Wanted, evidence: &Evidence) -> bool {
 /// another machine.
 pub(super) fn is_place(source: &Source, url: &SafeUrl) -> bool {
     match source {
-        Source::Url(wished) => wished == url,
-        Source::Path(_) => url.local_path().is_some() && url.file_name() == source.file_name(),
+        Source::Url(wished) => wished.is_same_place(url),
+        Source::Path(path) => match url.relative_path() {
+            Some(locked) => locked == path,
+            // Locks of before name the place that the file had on the machine where they were made.
+            None => url.local_path().is_some() && url.file_name() == source.file_name(),
+        },
     }
 }
 

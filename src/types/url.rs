@@ -6,7 +6,8 @@ use std::str::FromStr;
 use crate::types::text::serde_as_text;
 
 /// An absolute `http`, `https` or `file` URL without credentials, so that it can go into locks,
-/// bundles, reports and logs.
+/// bundles, reports and logs; or `file:` with a relative path (RFC 8089 has none: in a lock it starts at
+/// the folder of the manifest, so that the lock is the same on every machine).
 ///
 /// Parsing refuses user names, passwords, white space and control characters; query strings are
 /// kept, for some upstreams need them.
@@ -36,6 +37,9 @@ impl SafeUrl {
     /// The last component of the path, without the query; empty when the path ends in `/`.
     #[must_use]
     pub fn file_name(&self) -> &str {
+        if let Some(path) = self.relative_path() {
+            return path.rsplit('/').next().unwrap_or(path);
+        }
         let path = self.0.split(['?', '#']).next().unwrap_or(&self.0);
         path.rsplit('/').next().unwrap_or(path)
     }
@@ -48,10 +52,53 @@ impl SafeUrl {
         (!authority.is_empty()).then_some(authority)
     }
 
-    /// The path of a `file:` URL.
+    /// The path of a `file:` URL; relative where [`Self::relative_path`] is.
     #[must_use]
     pub fn local_path(&self) -> Option<&str> {
-        self.0.strip_prefix("file://")
+        let absolute = self.0.strip_prefix("file://");
+        absolute.or_else(|| self.relative_path())
+    }
+
+    /// The path of a `file:` URL that starts at the folder of a manifest.
+    #[must_use]
+    pub fn relative_path(&self) -> Option<&str> {
+        let path = self.0.strip_prefix("file:")?;
+        (!path.starts_with('/')).then_some(path)
+    }
+
+    /// This URL as a lock beside the manifest in `folder`, an absolute path, names it: relative where it is
+    /// a path below that folder.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Self {
+        let path = self.0.strip_prefix("file://");
+        let rest = path.and_then(|path| path.strip_prefix(folder.trim_end_matches('/')));
+        let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+        let relative = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        relative.map_or_else(|| self.clone(), |rest| Self(format!("file:{rest}")))
+    }
+
+    /// This URL as it is for the manifest in `folder`, an absolute path: a relative path starts there.
+    ///
+    /// # Errors
+    /// When the folder has a name that no URL can have.
+    pub fn from_folder(&self, folder: &str) -> Result<Self, ParseUrlError> {
+        match self.relative_path() {
+            Some(path) => format!("file://{}/{path}", folder.trim_end_matches('/')).parse(),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// Whether both name one place, or one is a relative path that the other ends in.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let ends = |whole: &Self, part: &Self| {
+            let (path, part) = (whole.0.strip_prefix("file://"), part.relative_path());
+            let before = path
+                .zip(part)
+                .and_then(|(path, part)| path.strip_suffix(part));
+            before.is_some_and(|before| before.ends_with('/'))
+        };
+        self == other || ends(self, other) || ends(other, self)
     }
 
     /// This URL with `/` and `rest` appended.
@@ -92,6 +139,17 @@ impl FromStr for SafeUrl {
                     .collect(),
             )
         };
+        let relative = text
+            .strip_prefix("file:")
+            .filter(|path| !path.starts_with('/'));
+        if let Some(path) = relative {
+            let odd = path.chars().any(|c| c.is_whitespace() || c.is_control());
+            return if path.is_empty() || odd || path.contains("://") {
+                Err(shape())
+            } else {
+                Ok(Self(text.to_owned()))
+            };
+        }
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| ParseUrlError::Shape("…".to_owned()))?;
@@ -167,6 +225,38 @@ mod tests {
             .unwrap_err();
         assert_eq!(error, ParseUrlError::Credentials);
         assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_path_below_a_folder_is_the_same_wherever_the_folder_is() {
+        let here: SafeUrl = "file:///home/a/site/files/b.bin".parse().unwrap();
+        let locked = here.below("/home/a/site");
+        assert_eq!(locked.as_str(), "file:files/b.bin");
+        assert_eq!(locked.as_str().parse(), Ok(locked.clone()));
+        assert_eq!(
+            (locked.local_path(), locked.file_name()),
+            (Some("files/b.bin"), "b.bin")
+        );
+        assert_eq!(locked.authority(), None);
+        assert_eq!(here.below("/home/a/site/files").file_name(), "b.bin");
+        assert_eq!(locked.from_folder("/home/a/site"), Ok(here.clone()));
+        assert_eq!(
+            locked.from_folder("/srv/x/").unwrap().as_str(),
+            "file:///srv/x/files/b.bin"
+        );
+        assert!(locked.is_same_place(&here) && here.is_same_place(&locked));
+        // Elsewhere, and what only begins or ends alike, stays as it is and is another place.
+        for folder in ["/home/b", "/home/a/sit", "/home/a/site/files/b.bin"] {
+            assert_eq!(here.below(folder), here, "{folder}");
+        }
+        let other: SafeUrl = "file:es/b.bin".parse().unwrap();
+        assert!(!other.is_same_place(&here));
+        let web: SafeUrl = "https://host/files/b.bin".parse().unwrap();
+        assert_eq!(web.below("/home"), web);
+        assert!(!web.is_same_place(&locked));
+        for bad in ["file:", "file:a b", "file:a\nb", "file:x://y"] {
+            assert!(bad.parse::<SafeUrl>().is_err(), "{bad}");
+        }
     }
 
     #[test]

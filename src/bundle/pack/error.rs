@@ -19,7 +19,7 @@ pub enum PackError {
     #[error("the bundle cannot be written")]
     Io(#[from] PathError),
     /// Another run works on the same bundle.
-    #[error("the bundle is being written by another run")]
+    #[error("{}", of_lock(.0))]
     Lock(#[from] LockError),
     /// Something else stands at the target.
     #[error("{} exists and is not this bundle: its SHA256SUMS is {found}", path.display())]
@@ -58,6 +58,8 @@ pub enum PackError {
         needed: u64,
         /// Bytes free.
         free: u64,
+        /// The folder beside the target where an earlier run left files that are gone on with.
+        kept: Option<PathBuf>,
     },
     /// The target has no name or no parent folder.
     #[error("{}: no folder for a bundle", path.display())]
@@ -90,7 +92,7 @@ impl PackError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io(error) => error.hint(),
+            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.hint(),
             Self::Exists { .. } => Some(
                 "choose another folder, raise the sequence, or move the old bundle away; it was left as it is"
                     .to_owned(),
@@ -102,12 +104,28 @@ impl PackError {
             Self::Store { .. } => {
                 Some("run the same command again: it fetches the file anew".to_owned())
             }
-            Self::Space { .. } => {
+            Self::Space { kept: None, .. } => {
                 Some("free some space or choose another folder; nothing was written".to_owned())
             }
+            Self::Space {
+                kept: Some(kept), ..
+            } => Some(format!(
+                "free some space and run the same command again: it goes on with what an earlier run left in {}, which may be removed, too",
+                kept.display()
+            )),
             Self::Target { .. } => Some("name a folder that does not exist yet".to_owned()),
-            Self::Request(_) | Self::Lock(_) | Self::Cancelled(_) => None,
+            Self::Lock(LockError::Held { .. }) => {
+                Some("wait for that run to end, or choose another folder".to_owned())
+            }
+            Self::Request(_) | Self::Cancelled(_) => None,
         }
+    }
+}
+
+const fn of_lock(error: &LockError) -> &'static str {
+    match error {
+        LockError::Held { .. } => "the bundle is being written by another run",
+        LockError::Io(_) => "the folder that the bundle is to stand in cannot be written to",
     }
 }
 

@@ -20,6 +20,16 @@ pub(super) fn stands(
     planned: &Planned,
     progress: &Progress<'_>,
 ) -> Result<Option<Sums>, PackError> {
+    let Some(sums) = same_list(target, planned)? else {
+        return Ok(None);
+    };
+    intact(target, planned, &sums, progress)?;
+    Ok(Some(sums))
+}
+
+/// The list of the target when it is that of this bundle; no byte of its files is read. `None` when there
+/// is nothing at the target.
+pub(super) fn same_list(target: &Path, planned: &Planned) -> Result<Option<Sums>, PackError> {
     if fs::examine(target)?.is_none() {
         return Ok(None);
     }
@@ -51,7 +61,6 @@ pub(super) fn stands(
     if found != sums.render().as_bytes() {
         return Err(other());
     }
-    intact(target, planned, &sums, progress)?;
     Ok(Some(sums))
 }
 

@@ -91,6 +91,36 @@ pub fn pack(
     })
 }
 
+/// Looks whether the bundle of `request` could be written to `target`, before its files are brought:
+/// that nothing else stands there, that the folder which holds it can be written to, and that there is
+/// room. The store need not have the files yet, and bytes at the target are not compared.
+///
+/// # Errors
+/// As [`pack`], as far as that can be told now.
+pub fn foresee(target: &Path, request: &PackRequest) -> Result<(), PackError> {
+    let planned = request.plan()?;
+    let part = part_folder(target)?;
+    if let Some(parent) = part.parent() {
+        fs::create_dir_all(parent, FOLDER_MODE)?;
+    }
+    // It is a file in that folder.
+    let _lock = FolderLock::beside(target)?;
+    if existing::same_list(target, &planned)?.is_some() {
+        return Ok(());
+    }
+    let root = part.join("bundle");
+    let mut present = BTreeSet::new();
+    if fs::examine(&root)?.is_some() {
+        for (path, size) in planned.sizes() {
+            let there = fs::examine(&root.join(path.to_path()))?;
+            if there.is_some_and(|found| found.is_file() && found.len() == size) {
+                present.insert(path.clone());
+            }
+        }
+    }
+    check_space(target, &part, &planned, &present)
+}
+
 /// The folder beside `target` in which the work is done.
 fn part_folder(target: &Path) -> Result<PathBuf, PackError> {
     let name = target.file_name().ok_or_else(|| PackError::Target {
@@ -115,7 +145,12 @@ impl Work<'_> {
     fn run(&self) -> Result<Sums, PackError> {
         fs::create_dir_all(&self.root, FOLDER_MODE)?;
         let present = self.clean()?;
-        self.check_space(&present)?;
+        if let Err(error) = check_space(self.target, self.part, self.planned, &present) {
+            if present.is_empty() {
+                fs::remove_dir_all(self.part)?;
+            }
+            return Err(error);
+        }
         let folders = self.make_folders()?;
 
         // Largest first, so that the last to finish is a small one.
@@ -200,21 +235,6 @@ impl Work<'_> {
         Ok(present)
     }
 
-    fn check_space(&self, present: &BTreeSet<RelPath>) -> Result<(), PackError> {
-        let missing = self.planned.sizes();
-        let missing = missing.filter(|(path, _)| !present.contains(*path));
-        let needed = missing.fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
-        let free = fs::free_space(&self.root)?;
-        if needed <= free {
-            return Ok(());
-        }
-        Err(PackError::Space {
-            path: self.target.to_owned(),
-            needed,
-            free,
-        })
-    }
-
     /// Makes every folder; gives them, parents first.
     fn make_folders(&self) -> Result<BTreeSet<PathBuf>, PathError> {
         let mut folders = BTreeSet::new();
@@ -238,6 +258,7 @@ impl Work<'_> {
         let path = self.root.join(file.path.to_path());
         self.progress.cancel.check()?;
         self.progress.item_started(name, file.size);
+        let mut told = 0;
         if present {
             let mut there = fs::open(&path)?;
             fs::advise_sequential(&there);
@@ -247,10 +268,12 @@ impl Work<'_> {
                 file.size,
                 &mut self.progress.of(name),
             )?;
-            if found.finish_counted() == (file.digest, file.size) {
+            let found = found.finish_counted();
+            if found == (file.digest, file.size) {
                 self.progress.item_done(name, true);
                 return Ok(());
             }
+            told = found.1;
         }
         match &file.source {
             Source::Bytes(bytes) => {
@@ -260,24 +283,24 @@ impl Work<'_> {
                     from,
                     Some((&mut target, &path)),
                     file.size,
-                    &mut self.progress.of(name),
+                    &mut self.progress.beyond(told, name),
                 )?;
                 target.commit_unsynced_folder(FILE_MODE)?;
             }
-            Source::Stored { .. } => self.copy(file, &path)?,
+            Source::Stored { .. } => self.copy(file, &path, told)?,
         }
         self.progress.item_done(name, false);
         Ok(())
     }
 
-    fn copy(&self, file: &PlannedFile, path: &Path) -> Result<(), PackError> {
+    fn copy(&self, file: &PlannedFile, path: &Path, told: u64) -> Result<(), PackError> {
         let (mut from, stored) = self.open_stored(file)?;
         let mut target = AtomicFile::create(path)?;
         let (digest, size) = pass(
             (&mut from, &stored),
             Some((&mut target, path)),
             file.size,
-            &mut self.progress.of(file.path.as_str()),
+            &mut self.progress.beyond(told, file.path.as_str()),
         )?
         .finish_counted();
         if (digest, size) != (file.digest, file.size) {
@@ -298,6 +321,28 @@ impl Work<'_> {
         fs::advise_sequential(&from);
         Ok((from, stored))
     }
+}
+
+/// Compares what is missing with what is free, before anything is written.
+fn check_space(
+    target: &Path,
+    part: &Path,
+    planned: &Planned,
+    present: &BTreeSet<RelPath>,
+) -> Result<(), PackError> {
+    let missing = planned.sizes().filter(|(path, _)| !present.contains(*path));
+    let needed = missing.fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
+    let holding = part.parent().filter(|one| !one.as_os_str().is_empty());
+    let free = fs::free_space(holding.unwrap_or(Path::new(".")))?;
+    if needed <= free {
+        return Ok(());
+    }
+    Err(PackError::Space {
+        path: target.to_owned(),
+        needed,
+        free,
+        kept: (!present.is_empty()).then(|| part.to_owned()),
+    })
 }
 
 /// What is written in one go.

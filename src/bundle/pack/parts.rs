@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{FILE_MODE, PackError, Work, other_bytes};
 use crate::bundle::planned::PlannedCut;
 use crate::bundle::request::Source;
-use crate::event::Progress;
+use crate::event::{Cancelled, Progress};
 use crate::fs::{self, AtomicFile, Hashed, pass};
 use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
@@ -23,22 +23,25 @@ impl Work<'_> {
         let name = cut.whole.path.as_str();
         self.progress.cancel.check()?;
         self.progress.item_started(name, cut.whole.size);
+        let mut told = 0;
         if cut.parts.iter().all(|(path, _)| present.contains(path)) {
             let (whole, parts) = hash_parts(&self.root, cut, &self.progress)?;
             if whole == cut.whole.digest {
                 self.progress.item_done(name, true);
                 return Ok(parts);
             }
+            told = cut.whole.size;
         }
+        let mut tell = self.progress.beyond(told, name);
         let mut whole = Hasher::new();
         let parts = match &cut.whole.source {
             Source::Bytes(bytes) => {
                 let path = self.root.join(cut.whole.path.to_path());
-                self.write_parts(cut, (&mut bytes.as_slice(), &path), &mut whole)?
+                self.write_parts(cut, (&mut bytes.as_slice(), &path), &mut whole, &mut tell)?
             }
             Source::Stored { .. } => {
                 let (mut from, path) = self.open_stored(&cut.whole)?;
-                self.write_parts(cut, (&mut from, &path), &mut whole)?
+                self.write_parts(cut, (&mut from, &path), &mut whole, &mut tell)?
             }
         };
         let (digest, size) = whole.finish_counted();
@@ -55,6 +58,7 @@ impl Work<'_> {
         cut: &PlannedCut,
         (from, from_path): (&mut dyn std::io::Read, &Path),
         whole: &mut Hasher,
+        tell: &mut dyn FnMut(u64) -> Result<(), Cancelled>,
     ) -> Result<Vec<(RelPath, Digest)>, PackError> {
         let mut parts = Vec::new();
         for (part, size) in &cut.parts {
@@ -65,7 +69,7 @@ impl Work<'_> {
                 (&mut piece, from_path),
                 Some((&mut target, &path)),
                 *size,
-                &mut self.progress.of(cut.whole.path.as_str()),
+                &mut *tell,
             )?;
             target.commit_unsynced_folder(FILE_MODE)?;
             parts.push((part.clone(), found.finish()));

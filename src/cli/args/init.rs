@@ -67,8 +67,8 @@ pub(crate) struct InitArgs {
     /// Addresses of time servers.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(crate) ntp: Vec<IpAddr>,
-    /// Further rows of the manifest: calls, desktop, garage, minio, plugins, rustfs, sbom, seaweedfs,
-    /// versitygw.
+    /// Further rows of the manifest: calls, desktop, garage, minio, monitoring, plugins, rustfs, sbom,
+    /// seaweedfs, versitygw.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) with: Vec<Rows>,
 }

@@ -7,6 +7,8 @@ mod connected;
 mod custody;
 mod deployment;
 mod dossier;
+#[cfg(test)]
+mod examples;
 mod init;
 mod media;
 #[cfg(feature = "connected")]
@@ -44,7 +46,16 @@ use super::progress::Mode;
 /// manifest or deployment, 3 integrity, 4 trust, 5 policy, 6 environment, 7 fetch, 8 incomplete,
 /// 70 internal, 130 interrupted. `haversack explain ID` tells what a message or rule means.
 #[derive(Debug, Parser)]
-#[command(name = "haversack", version, max_term_width = 100)]
+#[command(
+    name = "haversack",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  haversack init site                                    (a first manifest and deployment)\n  \
+                  haversack lock site/manifest.toml\n  haversack build site/manifest.toml -o out/mattermost-42\n  \
+                  haversack sign out/mattermost-42 --key keys/release.key\n  \
+                  haversack verify /media/disc/mattermost-42 --trust trust        (on the isolated side)\n  \
+                  haversack stage /media/disc/mattermost-42 --trust trust -d site/deployment.toml -o staged"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -95,8 +106,8 @@ pub(crate) enum Command {
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack outdated mattermost.toml\n  haversack outdated mattermost.toml --strict --json   \
-                            (exit 1 when somebody should act)\n\nlocked: in the lock. allowed: the newest that the manifest allows. newest: \
-                            of all. A component whose manifest states one version without `versions` is compared with the \
+                            (exit 1 when somebody should act)\n\nlocked: in the lock. allowed: the newest that the manifest allows. in line: the \
+                            newest of the locked line, also when the catalogue has no digest of it. newest: of all. A component whose manifest states one version without `versions` is compared with the \
                             catalogue only."
     )]
     Outdated(OutdatedArgs),
@@ -147,7 +158,7 @@ pub(crate) enum Command {
     Receive(ReceiveArgs),
     /// Prove a bundle, and write a signed receipt for the connected side, with a code that can be typed.
     #[command(
-        after_help = "Example:\n  haversack receipt mattermost-42 --trust trust --key isolated.key -o 42.receipt\n\nOn the connected side: \
+        after_help = "Examples:\n  haversack receipt mattermost-42 --trust trust --key isolated.key -o 42.receipt\n\nOn the connected side: \
                       haversack build … --base mattermost-42 --acknowledged 42.receipt --isolated-key isolated.pem, or with the code."
     )]
     Receipt(ReceiptArgs),
@@ -178,7 +189,10 @@ pub(crate) enum Command {
     )]
     Repair(RepairArgs),
     /// The chain of custody: add events, prove a log, print sign-off sheet and labels.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haversack custody verify custody.jsonl\n  haversack custody export out/mattermost-42 --log custody.jsonl"
+    )]
     Custody(CustodyCommand),
     /// List what is to be approved before a transfer: each file, its type, source, evidence.
     #[command(
@@ -194,7 +208,10 @@ pub(crate) enum Command {
     )]
     Report(ReportArgs),
     /// Look at a trust directory, seal it, or let the next version take its place.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haversack trust show /etc/haversack/trust\n  haversack trust update /etc/haversack/trust --with next"
+    )]
     Trust(TrustCommand),
     /// Show what a bundle says of itself, without trusting it; or the chain of proof of one file.
     #[command(
@@ -214,11 +231,14 @@ pub(crate) enum Command {
     )]
     Stage(StageArgs),
     /// Say what a configuration written by hand lacks, and what that causes.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haversack lint nginx /etc/nginx/conf.d/mattermost.conf"
+    )]
     Lint(LintCommand),
     /// Search a staged tree for hosts outside its deployment. Changes nothing.
     #[command(
-        after_help = "Example:\n  haversack audit staged       (exit 5 when a file names a host that the deployment does not \
+        after_help = "Examples:\n  haversack audit staged       (exit 5 when a file names a host that the deployment does not \
                             acknowledge)\n\nUpstream's archives and packages are not searched; `haversack verify` vouches for these."
     )]
     Audit(AuditArgs),
@@ -241,10 +261,15 @@ pub(crate) enum Command {
     )]
     Explain(ExplainArgs),
     /// Print the completions of a shell.
+    #[command(
+        after_help = "Examples:\n  haversack completions bash > ~/.local/share/bash-completion/completions/haversack\n  \
+                            haversack completions zsh > ~/.zfunc/_haversack"
+    )]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page (roff).
+    #[command(after_help = "Examples:\n  haversack man > haversack.1\n  haversack man | man -l -")]
     Man,
 }

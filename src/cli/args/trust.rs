@@ -8,14 +8,14 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
     /// Show keys, fingerprints, roles, threshold and version, to be compared by phone.
-    #[command(after_help = "Example:\n  haversack trust show /etc/haversack/trust")]
+    #[command(after_help = "Examples:\n  haversack trust show /etc/haversack/trust")]
     Show {
         /// The trust directory.
         dir: PathBuf,
     },
     /// Give a trust directory a version and a list of its files (TRUST.sha256).
     #[command(
-        after_help = "Example, two rooms:\n  haversack trust seal next --version 2          (a copy of the current one, changed)\n  \
+        after_help = "Examples, in two rooms:\n  haversack trust seal next --version 2          (a copy of the current one, changed)\n  \
                             haversack trust sign next --key alice.key      (each holder of a current key that is needed)\n  \
                             haversack trust update /etc/haversack/trust --with next"
     )]
@@ -28,7 +28,7 @@ pub(crate) enum TrustCommand {
     },
     /// Sign the list of a sealed trust directory.
     #[command(
-        after_help = "Example:\n  haversack trust sign next --key alice.key\n\nFor a key elsewhere: openssl dgst -sha384 -sign KEY \
+        after_help = "Examples:\n  haversack trust sign next --key alice.key\n\nFor a key elsewhere: openssl dgst -sha384 -sign KEY \
                             -out next/sig/KEYID.sig next/TRUST.sha256"
     )]
     Sign {
@@ -40,7 +40,7 @@ pub(crate) enum TrustCommand {
     },
     /// Let the next version take the current one's place, when holders of current keys signed it.
     #[command(
-        after_help = "Example:\n  haversack trust update /etc/haversack/trust --with /media/disc/next\n\nThe replaced set is kept in \
+        after_help = "Examples:\n  haversack trust update /etc/haversack/trust --with /media/disc/next\n\nThe replaced set is kept in \
                             history/, and updates.log says who signed. No version expires."
     )]
     Update(TrustUpdateArgs),

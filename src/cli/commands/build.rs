@@ -1,5 +1,6 @@
 //! `haversack build`: lock if there is none, fetch, write the bundle.
 
+use haversack::types::count::count;
 use std::path::{Path, PathBuf};
 
 use haversack::bundle::header::{Created, Marking, Sequence};
@@ -33,8 +34,19 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     let (lock, text) = read_or_make(&path, &wish, &workshop, context)?;
     lock.agrees_with(wish.draft.outline())?;
     let manifest = resolve::as_locked(&wish.draft, &lock)?;
+    let mut request = None;
+    if let Some(output) = &args.output {
+        let mut wanted = bundle::from_lock(&lock, &wish.text, &text, options)?;
+        wanted.items.extend(custody_item(args)?);
+        foresee(output, &wanted, args.replace)?;
+        request = Some((output, wanted));
+    }
+    let folder = std::path::absolute(&wish.folder).unwrap_or_else(|_| wish.folder.clone());
+    let here = lock
+        .from_folder(&folder.to_string_lossy())
+        .map_err(|error| Failure::new("E310", &error, None))?;
     let fetched = fetch::fetch(
-        &lock,
+        &here,
         &workshop.store,
         &workshop.client,
         FetchOptions {
@@ -48,7 +60,7 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         context.observer,
         context.cancel,
     )?;
-    let Some(output) = &args.output else {
+    let Some((output, request)) = request else {
         let value = json!({ "lock": path, "fetched": fetched });
         context
             .output
@@ -57,8 +69,6 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     };
     let (now, cancel) = (surroundings::now(), context.cancel);
     resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
-    let mut request = bundle::from_lock(&lock, &wish.text, &text, options)?;
-    request.items.extend(custody_item(args)?);
     if let Some(path) = &args.policy {
         allowed(path, &request, &workshop.store, context)?;
     }
@@ -78,9 +88,9 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
 
 fn brought(store: &Store, fetched: &FetchReport) -> String {
     format!(
-        "the store {} has all {} files, {}: {} of them fetched now, {} over the network\n",
+        "the store {} has all {}, {}: {} of them fetched now, {} over the network\n",
         store.root().display(),
-        fetched.files,
+        count(fetched.files, "file"),
         ByteSize(fetched.bytes),
         fetched.fetched_files,
         ByteSize(fetched.received_bytes),
@@ -173,8 +183,8 @@ fn allowed(
     }
     let lines: Vec<String> = violations.iter().map(|one| format!("  {one}")).collect();
     let message = format!(
-        "{} violations of the policy {}; nothing was written",
-        violations.len(),
+        "{} of the policy {}; nothing was written",
+        count(violations.len(), "violation"),
         path.display()
     );
     Err(Failure::plain(
@@ -197,6 +207,38 @@ fn custody_item(args: &BuildArgs) -> Result<Option<Item>, Failure> {
     Ok(Some(Item::evidence(path, bytes)))
 }
 
+/// Refuses before anything is fetched what could not be written in the end.
+fn foresee(target: &Path, request: &PackRequest, replace: bool) -> Result<(), Failure> {
+    match bundle::foresee(target, request) {
+        Err(error @ PackError::Exists { .. }) => may_replace(target, error, replace),
+        other => Ok(other?),
+    }
+}
+
+/// Only a bundle is ever replaced, and only on request; never a folder of another kind: mirrors of other
+/// projects hold a file SHA256SUMS too.
+fn may_replace(target: &Path, stands_other: PackError, replace: bool) -> Result<(), Failure> {
+    let is_bundle = claims_to_be_bundle(target)?;
+    if replace && is_bundle {
+        return Ok(());
+    }
+    let exists = matches!(stands_other, PackError::Exists { .. });
+    let mut failure = Failure::from(stands_other);
+    if replace {
+        failure.hint = Some(format!(
+            "{} is no bundle, so --replace leaves it alone: choose another folder",
+            target.display()
+        ));
+    } else if is_bundle && exists {
+        failure.hint = Some(
+            "choose another folder, or give --replace; without SOURCE_DATE_EPOCH each build has its own time, \
+             so even the same lock gives another bundle"
+                .to_owned(),
+        );
+    }
+    Err(failure)
+}
+
 /// Packs to the target; on request exchanges another bundle that stands there for the new one, once
 /// that is whole: there is a whole bundle at the target at every moment.
 fn pack(
@@ -208,28 +250,10 @@ fn pack(
 ) -> Result<UnsignedBundle, Failure> {
     let to = |target: &Path| bundle::pack(target, request, store, context.observer, context.cancel);
     let stands_other = match to(target) {
-        Err(error @ (PackError::Exists { .. } | PackError::Damaged { .. })) if replace => error,
-        Err(error @ PackError::Exists { .. }) if claims_to_be_bundle(target)? => {
-            let mut failure = Failure::from(error);
-            failure.hint = Some(
-                "choose another folder, or give --replace; without SOURCE_DATE_EPOCH each build has its own time, \
-                 so even the same lock gives another bundle"
-                    .to_owned(),
-            );
-            return Err(failure);
-        }
+        Err(error @ (PackError::Exists { .. } | PackError::Damaged { .. })) => error,
         other => return Ok(other?),
     };
-    // Only a bundle is ever replaced, never a folder of another kind; mirrors of other projects
-    // hold a file SHA256SUMS too.
-    if !claims_to_be_bundle(target)? {
-        let mut failure = Failure::from(stands_other);
-        failure.hint = Some(format!(
-            "{} is no bundle, so --replace leaves it alone: choose another folder",
-            target.display()
-        ));
-        return Err(failure);
-    }
+    may_replace(target, stands_other, replace)?;
     let _lock = FolderLock::beside(target).map_err(PackError::from)?;
     let new = beside(target, "new");
     let mut built = match to(&new) {
@@ -282,17 +306,17 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
         "written"
     };
     format!(
-        "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {} files, {}; fetched now: {} \
-         files, {}\n{warning}  next: haversack sign {} --key KEY\n",
+        "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {}, {}; fetched now: {}, \
+         {}\n{warning}  next: haversack sign {} --key KEY\n",
         header.name,
         header.version.as_str(),
         header.sequence.get(),
         built.path.display(),
         built.identity,
         built.identity.label(),
-        header.files,
+        count(header.files, "file"),
         ByteSize(header.bytes),
-        fetched.fetched_files,
+        count(fetched.fetched_files, "file"),
         ByteSize(fetched.fetched_bytes),
         built.path.display(),
     )

@@ -7,6 +7,7 @@ use haversack::custody::{self, Chain, CustodyError, Draft, Expected, Recorded, R
 use haversack::fs;
 use haversack::report::paper::{self, Sheet};
 use haversack::trust::directory::Trust;
+use haversack::types::count::count;
 use haversack::types::digest::Digest;
 use haversack::verify;
 use serde_json::{Value, json};
@@ -201,8 +202,8 @@ fn export(args: &CustodyExportArgs, context: &Context<'_>) -> Result<Class, Fail
 
 fn shown(chain: &Chain, trust: Option<&Trust>) -> String {
     let mut text = format!(
-        "WHOLE: {} events about {}\n",
-        chain.events().len(),
+        "WHOLE: {} about {}\n",
+        count(chain.events().len(), "event"),
         chain.begin()
     );
     for one in chain.events() {

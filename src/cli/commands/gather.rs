@@ -1,5 +1,6 @@
 //! `haversack gather`: media taken into one folder, one after the other.
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 
 use haversack::event::Event;
@@ -65,13 +66,18 @@ fn text(done: &Gathered) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "  copied    {} files, {}; {} were there already",
-        done.files_copied,
+        "  copied    {}, {}; {} were there already",
+        count(done.files_copied, "file"),
         ByteSize(done.bytes_copied),
         done.files_kept
     );
     let all = u32::from(header.volumes).saturating_add(u32::from(header.parity));
-    let _ = writeln!(text, "  have      {} of {all} volumes", listed(&done.have));
+    let _ = writeln!(
+        text,
+        "  have      {} of {}",
+        listed(&done.have),
+        count(all, "volume")
+    );
     for problem in &done.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }

@@ -1,5 +1,6 @@
 //! `haversack lint`: says what a configuration written by hand lacks.
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -87,7 +88,9 @@ fn shown(config: &nginx::Config, findings: &Findings) -> String {
         (0, 0) => writeln!(text, "no errors, no warnings"),
         _ => writeln!(
             text,
-            "{errors} errors, {warnings} warnings; `haversack explain ID` tells more about a rule"
+            "{}, {}; `haversack explain ID` tells more about a rule",
+            count(errors, "error"),
+            count(warnings, "warning")
         ),
     };
     text

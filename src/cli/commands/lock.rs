@@ -295,10 +295,11 @@ fn shown(path: &Path, lock: &Lock) -> String {
             .sum::<u64>();
         let _ = writeln!(
             text,
-            "  apt {:<27} {:>10}  {} packages; index signed by {signed} keys of its keyring",
+            "  apt {:<27} {:>10}  {}; index signed by {} of its keyring",
             repository.name.as_str(),
             ByteSize(bytes).to_string(),
-            repository.packages.len(),
+            count(repository.packages.len(), "package"),
+            count(signed, "key"),
         );
     }
     text.push_str(&first_lock_lines(&lock.unvouched()));

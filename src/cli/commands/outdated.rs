@@ -46,6 +46,7 @@ fn text(rows: &[Standing]) -> String {
         "what",
         "locked",
         "allowed",
+        "in line",
         "newest",
         "support ends",
     ];
@@ -59,6 +60,7 @@ fn text(rows: &[Standing]) -> String {
             row.what.clone(),
             marked(locked, row),
             or_dash(&row.allowed),
+            or_dash(&row.in_line),
             or_dash(&row.newest),
             if row.unsupported {
                 format!("{ends} PASSED")

@@ -1,5 +1,6 @@
 //! `haversack plan`: checks a deployment and shows it.
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &PlanArgs, context: &Context<'_>) -> Result<Class, Failu
     let age = rules.catalogue_age();
     if let Some((day, days)) = &age {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  catalogue of {day}, {days} days old");
+        let _ = writeln!(text, "  catalogue of {day}, {} old", count(*days, "day"));
     }
     let catalogue = age.map(|(day, days)| json!({ "as_of": day.to_string(), "age_days": days }));
     context.output.result(

@@ -1,5 +1,6 @@
 //! `haversack stage`: one ready-to-install tree a host.
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 
 use haversack::event::Event;
@@ -81,9 +82,9 @@ fn text(report: &StageReport) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  host {:<12} {} files; MANIFEST.sha256 {}",
+            "  host {:<12} {}; MANIFEST.sha256 {}",
             host.name.as_str(),
-            host.files,
+            count(host.files, "file"),
             host.manifest
         );
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use haversack::carry::{self, CarryError, Streamed};
 use haversack::event::Event;
 use haversack::fs::{self, AtomicFile};
+use haversack::types::count::count;
 use haversack::types::size::ByteSize;
 
 use super::Context;
@@ -49,10 +50,10 @@ pub(crate) fn run(args: &StreamArgs, context: &Context<'_>) -> Result<Class, Fai
 fn flat(dirs: &[PathBuf], folder: &Path, context: &Context<'_>) -> Result<Class, Failure> {
     let done = carry::scatter(dirs, folder, context.observer, context.cancel)?;
     let text = format!(
-        "{}: {} loose files, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive --flat DIR --trust \
+        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive --flat DIR --trust \
          DIR -o BUNDLE\n",
         folder.display(),
-        done.files,
+        count(done.files, "loose file"),
         ByteSize(done.bytes),
         done.identity,
         done.identity.label(),
@@ -63,10 +64,10 @@ fn flat(dirs: &[PathBuf], folder: &Path, context: &Context<'_>) -> Result<Class,
 
 fn text(done: &Streamed, to: &Path) -> String {
     format!(
-        "{}: {} files, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive FILE --trust DIR -o BUNDLE, or `tar xf` \
+        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive FILE --trust DIR -o BUNDLE, or `tar xf` \
          and haversack verify\n",
         to.display(),
-        done.files,
+        count(done.files, "file"),
         ByteSize(done.bytes),
         done.identity,
         done.identity.label(),

@@ -1,5 +1,6 @@
 //! `haversack trust`: a trust directory, and its next version.
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -75,8 +76,8 @@ fn show(dir: &Path, context: &Context<'_>) -> Result<(), Failure> {
     };
     let _ = writeln!(
         text,
-        "  needed    {} signatures by different keys",
-        policy.threshold
+        "  needed    {} by different keys",
+        count(policy.threshold.get(), "signature")
     );
     for role in &policy.required_roles {
         let _ = writeln!(text, "  needed    one by the role {role}");

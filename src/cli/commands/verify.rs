@@ -3,6 +3,7 @@
 #[cfg(feature = "connected")]
 mod evidence;
 
+use haversack::types::count::count;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,10 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     let mut trusting = Trusting::load(&args.trust)?;
     let dirs = places(&args.bundle);
     custodian::prepare(&args.custodian, &dirs)?;
+    #[cfg(feature = "connected")]
+    if let (true, [file]) = (args.evidence, dirs.as_slice()) {
+        evidence::refuse_file(file)?;
+    }
     let Trusting {
         trust,
         memory,
@@ -198,16 +203,17 @@ pub(super) fn text(report: &VerifyReport) -> String {
     let _ = writeln!(text, "  needed    {} of the trusted keys", report.threshold);
     let _ = writeln!(
         text,
-        "  hashed    {} files, {}",
-        report.files_good,
+        "  hashed    {}, {}",
+        count(report.files_good, "file"),
         ByteSize(report.bytes_good)
     );
     if !report.absent_volumes.is_empty() {
         let all = u32::from(header.volumes).saturating_add(u32::from(header.parity));
         let _ = writeln!(
             text,
-            "  here      {} of {all} volumes",
-            report.present_volumes().join(", ")
+            "  here      {} of {}",
+            report.present_volumes().join(", "),
+            count(all, "volume")
         );
     }
     for (volume, when) in &report.earlier_volumes {
@@ -265,9 +271,9 @@ fn damage_lines(damage: &Damage) -> String {
         )
     };
     format!(
-        "  lost      {} payload and {} parity blocks of {}: {}\n  outlook   {outlook}\n",
+        "  lost      {} payload and {} of {}: {}\n  outlook   {outlook}\n",
         damage.data_lost,
-        damage.parity_lost,
+        count(damage.parity_lost, "parity block"),
         ByteSize(damage.block_bytes),
         names.join(" ")
     )

@@ -39,6 +39,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Read the reason; take another version when there is one.",
     ),
     m(
+        "W705",
+        "The lock names a local file by an absolute path, which another machine may not have.",
+        "Put the file below the folder of the manifest and name it by `path`, or bring it there with `--from DIR`.",
+    ),
+    m(
         "W901",
         "The clock of this machine is behind a bundle that was made earlier.",
         "Set the clock; nothing was decided by it.",

@@ -1,6 +1,7 @@
 //! Plain lines, for logs.
 #![expect(clippy::print_stderr, reason = "the command line prints")]
 
+use haversack::types::count::count;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,8 +65,13 @@ impl Observer for Plain {
                 *state = State::new(items, bytes);
                 match (items, bytes) {
                     (0, _) => eprintln!("{}: begins", step.label()),
-                    (_, 0) => eprintln!("{}: {items} items", step.label()),
-                    _ => eprintln!("{}: {items} items, {}", step.label(), ByteSize(bytes)),
+                    (_, 0) => eprintln!("{}: {}", step.label(), count(items, "item")),
+                    _ => eprintln!(
+                        "{}: {}, {}",
+                        step.label(),
+                        count(items, "item"),
+                        ByteSize(bytes)
+                    ),
                 }
             }
             Event::Bytes { step, count, .. } => {
@@ -85,12 +91,12 @@ impl Observer for Plain {
                 let seconds = state.tally.taken(now).as_secs_f64();
                 let reused = match state.tally.reused() {
                     0 => String::new(),
-                    count => format!(", {count} of them already there"),
+                    number => format!(", {number} of them already there"),
                 };
                 eprintln!(
-                    "{}: done, {} items{reused}, {seconds:.1} s",
+                    "{}: done, {}{reused}, {seconds:.1} s",
                     step.label(),
-                    state.tally.items_done()
+                    count(state.tally.items_done(), "item")
                 );
             }
             Event::Note { text } => eprintln!("{text}"),

@@ -1,5 +1,6 @@
 //! What of a step is done, how fast it goes and how long it will take: numbers only.
 
+use haversack::types::count::count;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -130,8 +131,8 @@ impl Tally {
     pub(super) fn items_line(&self) -> String {
         let (done, all) = (self.items_done, self.items.max(self.items_done));
         match self.items_failed {
-            0 => format!("{done} of {all} items"),
-            failed => format!("{done} of {all} items, {failed} failed"),
+            0 => format!("{done} of {}", count(all, "item")),
+            failed => format!("{done} of {}, {failed} failed", count(all, "item")),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The clock decides nothing here: that a version is out of support is a warning at most.
 
+use crate::types::count::count;
 use jiff::civil::Date;
 
 use crate::manifest::catalogue::{self, Verdict};
@@ -130,7 +131,10 @@ fn catalogue_has_an_age(_: &Plan, context: &Context, report: &mut Report<'_>) {
         return;
     }
     if let Some((day, days)) = age(context) {
-        report.info("bundle", format!("catalogue of {day}, {days} days old"));
+        report.info(
+            "bundle",
+            format!("catalogue of {day}, {} old", count(days, "day")),
+        );
     }
 }
 

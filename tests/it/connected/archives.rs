@@ -71,7 +71,7 @@ fn an_archive_that_is_not_what_it_is_called_is_refused_after_its_digest_was_righ
         assert_eq!(error.id(), id, "{error}");
         assert_eq!(
             error.to_string(),
-            format!("1 of 1 files failed: files/extra-tool/{name}: {text}")
+            format!("1 of 1 file failed: files/extra-tool/{name}: {text}")
         );
         assert!(error.hint().is_some());
     }

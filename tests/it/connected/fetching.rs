@@ -249,7 +249,7 @@ fn wrong_bytes_are_refused_named_and_kept_apart() {
     assert_eq!(
         error.to_string(),
         format!(
-            "1 of 1 files failed: files/extra-tool/large.bin: {} has sha256 {} (1000000 bytes), \
+            "1 of 1 file failed: files/extra-tool/large.bin: {} has sha256 {} (1000000 bytes), \
              expected {}; what came is kept in {}",
             server.url("large.bin"),
             Digest::of(&wrong),

@@ -167,13 +167,8 @@ fn listings_of_folders_are_read_and_numbered_as_their_publishers_do() {
     );
 }
 
-#[test]
-fn versions_of_a_package_come_from_a_signed_index() {
-    let repository = Repository::new(&[
-        "Package: tool\nVersion: 11.9.1-0",
-        "Package: tool\nVersion: 1:11.10.1-0+deb12",
-        "Package: toolbox\nVersion: 99.0.0-1",
-    ]);
+/// The lines of a manifest for the repository `archive`, with the key that signs it.
+pub(super) fn archive(repository: &Repository) -> String {
     let signer = repository
         .gpg
         .run(&["--with-colons", "--list-keys", SIGNER]);
@@ -185,16 +180,26 @@ fn versions_of_a_package_come_from_a_signed_index() {
     let signer = signer.split(':').nth(9).unwrap();
     let key = repository.root().join("key.gpg");
     std::fs::write(&key, repository.gpg.export(SIGNER)).unwrap();
+    format!(
+        "[[key]]\nname = \"archive\"\nopenpgp = [\"{signer}\"]\nurl = \"file://{}\"\n\
+         [apt]\n[[apt.repository]]\nname = \"archive\"\nuri = \"file://{}\"\nsuites = [\"stable\"]\n\
+         components = [\"main\"]\nkey = \"archive\"\n",
+        key.display(),
+        repository.root().display(),
+    )
+}
+
+#[test]
+fn versions_of_a_package_come_from_a_signed_index() {
+    let repository = Repository::new(&[
+        "Package: tool\nVersion: 11.9.1-0",
+        "Package: tool\nVersion: 1:11.10.1-0+deb12",
+        "Package: toolbox\nVersion: 99.0.0-1",
+    ]);
     let lines = tool(
         "^11",
         "versions = { apt = \"archive\", package = \"tool\" }",
-    ) + &format!(
-        "[[key]]\nname = \"archive\"\nopenpgp = [\"{signer}\"]\nurl = \"file://{}\"\n\
-             [apt]\n[[apt.repository]]\nname = \"archive\"\nuri = \"file://{}\"\nsuites = [\"stable\"]\n\
-             components = [\"main\"]\nkey = \"archive\"\n",
-        key.display(),
-        repository.root().display(),
-    );
+    ) + &archive(&repository);
     assert_eq!(version(&lines), "11.10.1");
     // An index that is not signed by that key gives no versions.
     let release = repository.root().join("dists/stable/InRelease");
@@ -382,7 +387,7 @@ fn a_locked_version_stays_until_a_person_lets_it_move() {
     desk.write("old.lock", &first);
     let out = desk.ends(0, &["outdated", "m.toml", "--strict"]);
     assert!(
-        out.contains("extra-tool  tool-1.0.0.bin  1.0.0   1.0.0    1.0.0   -\n"),
+        out.contains("extra-tool  tool-1.0.0.bin  1.0.0   1.0.0    -        1.0.0   -\n"),
         "{out}"
     );
 
@@ -390,7 +395,10 @@ fn a_locked_version_stays_until_a_person_lets_it_move() {
     desk.ends(0, &["lock", "m.toml"]);
     assert_eq!(desk.read("m.lock"), first, "nothing moves by itself");
     let out = desk.ends(0, &["outdated", "m.toml"]);
-    assert!(out.contains("1.0.0 !  1.1.0    2.0.0   -\n"), "{out}");
+    assert!(
+        out.contains("1.0.0 !  1.1.0    -        2.0.0   -\n"),
+        "{out}"
+    );
     let json = desk.ends(1, &["outdated", "m.toml", "--strict", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["findings"], 1);
@@ -492,13 +500,13 @@ fn outdated_marks_what_its_source_withdrew_and_explains_only_the_marks_that_are_
     let out = desk.ends(0, &["outdated", "m.toml", "--strict"]);
     assert_eq!(
         out,
-        "component   what            locked  allowed  newest  support ends\n\
-         extra-tool  tool-1.0.1.bin  1.0.1   1.0.1    1.0.1   -\n"
+        "component   what            locked  allowed  in line  newest  support ends\n\
+         extra-tool  tool-1.0.1.bin  1.0.1   1.0.1    -        1.0.1   -\n"
     );
 
     desk.release(&["v1.0.0"]);
     let out = desk.ends(1, &["outdated", "m.toml", "--strict"]);
-    assert!(out.contains("1.0.1 WITHDRAWN  1.0.0 "), "{out}");
+    assert!(out.contains("1.0.1 WITHDRAWN  1.0.0    -  "), "{out}");
     assert!(
         out.contains("\nWITHDRAWN its source no longer lists"),
         "{out}"
@@ -507,7 +515,7 @@ fn outdated_marks_what_its_source_withdrew_and_explains_only_the_marks_that_are_
 
     desk.release(&["v1.1.0"]);
     let out = desk.ends(1, &["outdated", "m.toml", "--strict"]);
-    assert!(out.contains("1.0.1 ! WITHDRAWN  1.1.0 "), "{out}");
+    assert!(out.contains("1.0.1 ! WITHDRAWN  1.1.0    -  "), "{out}");
     assert!(
         out.contains("\n! the manifest allows a newer version"),
         "{out}"

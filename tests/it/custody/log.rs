@@ -312,7 +312,7 @@ fn the_log_up_to_signing_travels_in_the_bundle_and_is_proved_there() {
     let about = Digest::of(b"the lock");
     assert!(
         said.starts_with(&format!(
-            "in the bundle, up to signing:\nWHOLE: 1 events about {about}\n"
+            "in the bundle, up to signing:\nWHOLE: 1 event about {about}\n"
         )),
         "{said}"
     );

@@ -273,3 +273,23 @@ fn one_interrupt_ends_the_questions() {
     );
     assert_eq!(names(folder.path()), [""; 0]);
 }
+
+#[test]
+fn monitoring_brings_the_packages_of_prometheus_and_says_how_grafana_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = vec!["init", "site", "--with", "monitoring"];
+    args.extend(ANSWERS);
+    let output = run(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = std::fs::read_to_string(folder.path().join("site/manifest.toml")).unwrap();
+    let packages = "[[apt.packages]]\ncomponent = \"prometheus\"\ninstall = [\"ca-certificates\", \"nftables\", \"prometheus\"]\n";
+    assert_eq!(text.matches(packages).count(), 1, "{text}");
+    assert!(text.contains("# Grafana is not in Debian."), "{text}");
+    let manifest = haversack::manifest::Draft::parse(&text, "manifest.toml").unwrap();
+    let wanted = &manifest.outline().apt.as_ref().unwrap().packages;
+    assert!(
+        wanted
+            .iter()
+            .any(|one| one.component.as_str() == "prometheus")
+    );
+}

@@ -252,7 +252,7 @@ fn the_evidence_of_a_bundle_holds_again_without_network_and_by_hand() {
         "{said}"
     );
     assert!(
-        said.contains("evidence  9 pieces of 8 files hold, and the signed indexes of 1 repositories for 1 packages"),
+        said.contains("evidence  9 pieces of 8 files hold, and the signed indexes of 1 repository for 1 package"),
         "{said}"
     );
 

@@ -1,7 +1,9 @@
 //! `haversack verify --evidence`: the upstreams' own signatures and checksums, checked again.
 
-use std::path::PathBuf;
+use haversack::types::count::count;
+use std::path::{Path, PathBuf};
 
+use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK};
 use haversack::manifest::{Draft, MAX_MANIFEST};
 use haversack::resolve;
@@ -27,11 +29,29 @@ impl Checked {
     /// The line for people.
     pub(super) fn line(&self, report: &VerifyReport) -> String {
         format!(
-            "  evidence  {} pieces of {} files hold, and the signed indexes of {} repositories for {} packages; \
-             judged as of {}\n",
-            self.pieces, self.files, self.repositories, self.packages, report.header.created,
+            "  evidence  {} of {} hold, and the signed indexes of {} for {}; judged as of {}\n",
+            count(self.pieces, "piece"),
+            count(self.files, "file"),
+            count(self.repositories, "repository"),
+            count(self.packages, "package"),
+            report.header.created,
         )
     }
+}
+
+/// Evidence is looked up by digest, which a single file would have to be read once for each piece: it is
+/// taken in first.
+pub(super) fn refuse_file(file: &Path) -> Result<(), Failure> {
+    if !fs::examine(file)?.is_some_and(|found| found.is_file()) {
+        return Ok(());
+    }
+    let name = file.display();
+    Err(Failure::usage(
+        format!("{name} is a single file; --evidence needs the bundle as a folder"),
+        format!(
+            "take it in: haversack receive {name} --trust DIR -o BUNDLE (or `tar xf {name}`), then haversack verify BUNDLE --trust DIR --evidence"
+        ),
+    ))
 }
 
 /// Checks the evidence of a bundle that was found to be good, as of the time when it was made: keys run
