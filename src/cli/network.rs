@@ -51,6 +51,7 @@ pub(crate) fn client(args: &NetworkArgs) -> Result<Client, Failure> {
         clock: Some(surroundings::now),
         extra_roots,
         credentials: credentials(args)?,
+        proxy_variables: set_proxies(),
         ..defaults
     })?)
 }
@@ -78,6 +79,15 @@ fn proxies() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The proxy variables that hold something.
+fn set_proxies() -> Vec<String> {
+    let names = PROXIES.iter();
+    let names = names.flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]);
+    names
+        .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        .collect()
 }
 
 /// Whether the client can use this as a proxy. Empty is as unset, and a value without a scheme is an

@@ -69,6 +69,8 @@ pub struct ClientOptions {
     pub extra_roots: Vec<Vec<u8>>,
     /// What to show to which host.
     pub credentials: Credentials,
+    /// Names of the proxy variables that hold something, for messages.
+    pub proxy_variables: Vec<String>,
 }
 
 impl Default for ClientOptions {
@@ -88,6 +90,7 @@ impl Default for ClientOptions {
             clock: None,
             extra_roots: Vec::new(),
             credentials: Credentials::default(),
+            proxy_variables: Vec::new(),
         }
     }
 }
@@ -183,7 +186,7 @@ impl Client {
             http,
             throttle: Arc::new(Throttle::new(options.rate)),
             slots: Arc::new(Slots::new(options.per_host)),
-            proxies: Arc::new(Proxies::from_env()),
+            proxies: Arc::new(Proxies::new(options.proxy_variables.clone())),
             received: Arc::default(),
             options: Arc::new(options),
         })

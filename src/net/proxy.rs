@@ -30,26 +30,31 @@ impl fmt::Display for Via {
 }
 
 /// The proxies of the environment, as the HTTP client takes them.
-pub(super) struct Proxies(Matcher);
+pub(super) struct Proxies {
+    matcher: Matcher,
+    /// The variables that are set.
+    set: Vec<String>,
+}
 
 impl Proxies {
-    /// Reads the environment, when the client does.
-    pub(super) fn from_env() -> Self {
-        Self(Matcher::from_env())
+    /// Takes the proxies when the client does; `set` are the names of the variables that hold something.
+    pub(super) fn new(set: Vec<String>) -> Self {
+        let matcher = Matcher::from_env();
+        Self { matcher, set }
     }
 
     /// The proxy for a URL; none when it is asked directly.
     pub(super) fn of(&self, url: &SafeUrl) -> Option<Via> {
-        let found = self.0.intercept(&url.as_str().parse().ok()?)?;
+        let found = self.matcher.intercept(&url.as_str().parse().ok()?)?;
         // Host and port alone: what stands before `@` is left out.
         let host = found.uri().host()?;
         let port = found.uri().port_u16();
         let scheme = url.as_str().split(':').next()?;
-        let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let kinds = VARIABLES
             .iter()
             .filter(|(kind, _)| kind.is_empty() || *kind == scheme);
-        let variable = kinds.flat_map(|(_, names)| names).find(is_set)?;
+        let mut names = kinds.flat_map(|(_, names)| names);
+        let variable = names.find(|name| self.set.iter().any(|set| set == *name))?;
         Some(Via {
             proxy: port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
             variable,
