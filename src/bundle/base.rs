@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::archive::ustar;
+use crate::bundle::header::Sequence;
 use crate::bundle::sums::{BASE, Sums, SumsError, volume_of};
 use crate::types::digest::Digest;
+use crate::types::name::Name;
 use crate::types::path::RelPath;
 
 /// The bundle that a delta builds on: what its volumes hold. Of a delta, it is the full bundle that it makes,
@@ -12,6 +14,8 @@ use crate::types::path::RelPath;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
     identity: Digest,
+    name: Name,
+    sequence: Sequence,
     /// The files of its volumes by digest and by path without the volume.
     files: BTreeMap<(Digest, String), RelPath>,
 }
@@ -29,6 +33,8 @@ impl Base {
         });
         Ok(Self {
             identity: full.identity(),
+            name: full.header().name.clone(),
+            sequence: full.header().sequence,
             files: files.collect(),
         })
     }
@@ -37,6 +43,18 @@ impl Base {
     #[must_use]
     pub const fn identity(&self) -> Digest {
         self.identity
+    }
+
+    /// Its name, which the delta has too.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its number, below that of the delta.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.sequence
     }
 
     /// Where it holds this file, in whichever volume, when a list can say so.

@@ -103,7 +103,7 @@ pub enum RequestError {
     DeltaParity,
     /// What every medium carries leaves no room.
     #[error(
-        "a volume holds {}, and the files that every medium carries take {} of it", ByteSize(*size), ByteSize(*small)
+        "a volume holds {}, and the files that every medium carries, with the reserve of 256 KiB beside them, take {} of it", ByteSize(*size), ByteSize(*small)
     )]
     Small {
         /// Bytes of a volume.
@@ -142,6 +142,21 @@ impl RequestError {
             Self::Sums(error) => error.id(),
             Self::Contents(error) => error.id(),
         }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Small { .. } => "choose a larger --volume-size",
+            Self::Volumes { .. } => "choose a larger --volume-size, so that fewer are needed",
+            Self::Parity(_) => {
+                "ask for 1 to 100 percent with --parity; a bundle without payload has none"
+            }
+            Self::DeltaParity => "leave out --parity, or build the full bundle without --base",
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 }
 

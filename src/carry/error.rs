@@ -102,10 +102,20 @@ pub enum CarryError {
     Io(#[from] PathError),
     /// Another run works on the same folder.
     #[error("the bundle is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<LockError> for CarryError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl CarryError {
@@ -137,10 +147,10 @@ impl CarryError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Form { .. } => {
-                "send it again as `haversack stream` writes it; files that arrived whole are kept for the next run"
+                "send it again as `haversack stream` writes it; `haversack receive` keeps files that arrived whole for its next run"
             }
             Self::Ended { .. } => {
-                "send it again; files that arrived whole are kept for the next run"
+                "send it again; `haversack receive` keeps files that arrived whole for its next run"
             }
             Self::Bundle(error) => return error.hint(),
             Self::Unsigned { .. } => "sign it first: haversack sign BUNDLE --key KEY",

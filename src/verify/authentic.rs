@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::FULL;
 use crate::bundle::header::{Created, MAX_VOLUMES};
 use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
-use crate::fs::{At, Kind, Root};
+use crate::fs::{self, At, Kind, Root};
 use crate::trust::cms::{self, CmsResult, CmsVerdict};
 use crate::trust::directory::Trust;
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, judge};
@@ -59,6 +59,11 @@ pub(crate) struct Authentic {
 pub(crate) fn read(dirs: &[PathBuf]) -> Result<Raw, VerifyError> {
     let mut raw: Option<Raw> = None;
     for dir in dirs {
+        if fs::examine(dir)?.is_none() {
+            return Err(VerifyError::NoBundle {
+                path: dir.to_owned(),
+            });
+        }
         let root = Root::open(dir)?;
         let list = read_list(&root)?;
         sums::check_format(&list)?;
@@ -178,7 +183,11 @@ pub(crate) fn authenticate_any(
         return Ok((whole, None));
     };
     let list = proved.sums.full()?.render();
-    let (full, of_full) = prove(list.as_bytes(), signatures.of_full, trust)?;
+    let full = prove(list.as_bytes(), signatures.of_full, trust);
+    let (full, of_full) = full.map_err(|error| match error {
+        VerifyError::Trust(refusal) => VerifyError::Full(refusal),
+        other => other,
+    })?;
     let delta = Delta {
         base,
         sums: proved.sums,

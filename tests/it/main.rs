@@ -23,6 +23,7 @@ mod postgres;
 mod preflight;
 mod proof;
 mod readme;
+mod refusals;
 mod rows;
 mod signatures;
 mod stage;

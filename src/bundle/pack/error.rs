@@ -20,7 +20,7 @@ pub enum PackError {
     Io(#[from] PathError),
     /// Another run works on the same bundle.
     #[error("the bundle is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// Something else stands at the target.
     #[error("{} exists and is not this bundle: its SHA256SUMS is {found}", path.display())]
     Exists {
@@ -70,6 +70,16 @@ pub enum PackError {
     Cancelled(#[from] Cancelled),
 }
 
+impl From<LockError> for PackError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
+}
+
 impl PackError {
     /// A stable id for `haversack explain`.
     #[must_use]
@@ -106,7 +116,8 @@ impl PackError {
                 Some("free some space or choose another folder; nothing was written".to_owned())
             }
             Self::Target { .. } => Some("name a folder that does not exist yet".to_owned()),
-            Self::Request(_) | Self::Lock(_) | Self::Cancelled(_) => None,
+            Self::Request(error) => error.hint(),
+            Self::Lock(_) | Self::Cancelled(_) => None,
         }
     }
 }

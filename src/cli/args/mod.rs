@@ -237,7 +237,7 @@ pub(crate) enum Command {
     Preflight(PreflightArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
-        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain progress    (the lines of --progress json)\n  haversack explain --all"
+        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain policy.toml\n  haversack explain progress    (the lines of --progress json)\n  haversack explain --all"
     )]
     Explain(ExplainArgs),
     /// Print the completions of a shell.

@@ -26,13 +26,26 @@ use crate::cli::surroundings;
 
 /// Builds by the lock; never resolves anew when there is one.
 pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Failure> {
-    let options = options(args)?;
+    let options = options(args, context)?;
     let workshop = Workshop::open(&args.source)?;
     let wish = Wish::read(&args.manifest)?;
     let path = lock_path(&args.manifest, args.lock.as_deref());
     let (lock, text) = read_or_make(&path, &wish, &workshop, context)?;
     lock.agrees_with(wish.draft.outline())?;
     let manifest = resolve::as_locked(&wish.draft, &lock)?;
+    if let Some(base) = &options.base
+        && *base.name() != lock.name
+    {
+        return Err(Failure::plain(
+            "E512",
+            format!(
+                "the base is a bundle of the name {}, and this one is {}",
+                base.name(),
+                lock.name
+            ),
+            "name an earlier bundle of the same name with --base, or build the full bundle",
+        ));
+    }
     let fetched = fetch::fetch(
         &lock,
         &workshop.store,
@@ -87,7 +100,7 @@ fn brought(store: &Store, fetched: &FetchReport) -> String {
     )
 }
 
-fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
+fn options(args: &BuildArgs, context: &Context<'_>) -> Result<LockOptions, Failure> {
     let created = Created::from_epoch(surroundings::creation_time()?.as_second());
     let created = created.ok_or_else(|| {
         Failure::usage(
@@ -96,6 +109,26 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
         )
     })?;
     let sequence = sequence(args.sequence, created)?;
+    let base = args
+        .base
+        .as_deref()
+        .map(|base| {
+            let (told, key) = (args.acknowledged.as_deref(), args.isolated_key.as_deref());
+            base_of(base, told, key, context)
+        })
+        .transpose()?;
+    if let Some(base) = &base
+        && base.sequence() >= sequence
+    {
+        return Err(Failure::usage(
+            format!(
+                "the base has the number {}, and this bundle would have {}: no network would take it in",
+                base.sequence().get(),
+                sequence.get()
+            ),
+            "give a higher number with --sequence; check that the base is the bundle that the isolated side has",
+        ));
+    }
     let marking: Marking = args
         .marking
         .parse()
@@ -109,17 +142,7 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
             spare_volumes: args.spare_volume,
         }),
         volume_size: args.volume_size,
-        base: args
-            .base
-            .as_deref()
-            .map(|base| {
-                base_of(
-                    base,
-                    args.acknowledged.as_deref(),
-                    args.isolated_key.as_deref(),
-                )
-            })
-            .transpose()?,
+        base,
     })
 }
 

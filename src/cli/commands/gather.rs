@@ -6,7 +6,7 @@ use haversack::event::Event;
 use haversack::gather::{self, Gathered};
 use haversack::types::size::ByteSize;
 
-use super::Context;
+use super::{Context, override_line};
 use crate::cli::args::GatherArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -72,6 +72,7 @@ fn text(done: &Gathered) -> String {
     );
     let all = u32::from(header.volumes).saturating_add(u32::from(header.parity));
     let _ = writeln!(text, "  have      {} of {all} volumes", listed(&done.have));
+    text.push_str(&override_line(done.override_reason.as_deref()));
     for problem in &done.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }

@@ -20,6 +20,12 @@ use crate::cli::trusting::{Trusting, places, prove_standing};
 
 /// Receives, proves, and remembers the bundle.
 pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    if args.output.as_os_str() == "-" {
+        return Err(Failure::usage(
+            "a bundle is a folder, which cannot go to standard output",
+            "name a folder that does not exist yet; a folder of that very name is ./-",
+        ));
+    }
     let mut trusting = Trusting::load(&args.trust)?;
     let Trusting {
         trust,

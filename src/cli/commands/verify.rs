@@ -17,7 +17,7 @@ use haversack::trust::directory::Trust;
 use haversack::types::size::ByteSize;
 use haversack::verify::{self, Damage, Seen, Survey, Verdict, VerifyError, VerifyReport};
 
-use super::{Context, first_lock_lines, stand_ins_line};
+use super::{Context, first_lock_lines, override_line, stand_ins_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
         identity: report.identity,
         result,
         note: report.override_reason.as_deref(),
+        state: args.trust.state.as_ref(),
     };
     // Before anything is remembered: a bundle whose evidence does not hold is not accepted.
     #[cfg(feature = "connected")]
@@ -162,6 +163,7 @@ fn refused(args: &VerifyArgs, dirs: &[PathBuf], error: VerifyError) -> Failure {
             identity,
             result: error.id(),
             note: None,
+            state: args.trust.state.as_ref(),
         };
         if let Err(failure) = custodian::record(&args.custodian, &deed) {
             return failure;
@@ -210,6 +212,7 @@ pub(super) fn text(report: &VerifyReport) -> String {
             report.present_volumes().join(", ")
         );
     }
+    text.push_str(&override_line(report.override_reason.as_deref()));
     for (volume, when) in &report.earlier_volumes {
         let _ = writeln!(text, "  before    {volume} was good at {when}");
     }

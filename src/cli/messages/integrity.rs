@@ -111,12 +111,12 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E340",
         "A bundle in one file is not written the one way: something stands where it does not belong.",
-        "Send it again as `haversack stream` wrote it. Files that arrived whole are kept for the next run.",
+        "Send it again as `haversack stream` wrote it. `receive` keeps files that arrived whole for its next run.",
     ),
     m(
         "E341",
         "A bundle in one file ends too early.",
-        "Send it again, and run the same command: files that arrived whole are kept.",
+        "Send it again, and run the same command: `receive` keeps files that arrived whole.",
     ),
     m(
         "E360",

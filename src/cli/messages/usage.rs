@@ -6,7 +6,7 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E130",
         "The run was interrupted.",
-        "Run the same command again; what was finished is kept.",
+        "Run the same command again: it goes on where it can, and begins anew where nothing was finished.",
     ),
     m(
         "E200",

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::contents::{FileInfo, FileKind};
 use crate::bundle::sums::volume_of;
 use crate::bundle::{PackRequest, Source};
+use crate::event::{Cancel, Observer};
 use crate::fs::{self, PathError};
 use crate::store::Store;
 use crate::types::digest::Digest;
@@ -137,15 +138,18 @@ impl Row {
 }
 
 impl Dossier {
-    /// The dossier of a bundle. The types are those of the bytes that lie there, which are not hashed:
-    /// `haversack verify` proves them.
+    /// The dossier of a bundle. Every file that is here is hashed first, so that the types are those of
+    /// the bytes whose digests stand beside them.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file is not what the list says, or cannot be read.
     pub fn of_bundle(
         bundle: &Described,
         policy: Option<&TransferPolicy>,
+        observer: &dyn Observer,
+        cancel: &Cancel,
     ) -> Result<Self, VerifyError> {
+        bundle.prove(observer, cancel)?;
         let mut rows = Vec::new();
         for (path, digest) in bundle.sums().entries() {
             // It describes the others, and not itself.
