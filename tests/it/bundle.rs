@@ -15,6 +15,7 @@ mod gather;
 mod limits;
 mod media;
 mod parity;
+mod staging;
 mod volumes;
 
 use std::os::unix::fs::PermissionsExt;
