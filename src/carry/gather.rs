@@ -47,6 +47,7 @@ pub fn gather(
         absent,
         problems,
         contents,
+        changes,
     } = examine(&roots, own)?;
     let (Some(contents), true) = (contents, problems.is_empty()) else {
         return Err(VerifyError::Content { problems }.into());
@@ -80,10 +81,11 @@ pub fn gather(
             digest: *digest,
         })
         .collect();
-    let mut incoming = Incoming::begin(target, &authentic.identity)?;
+    let mut incoming = Incoming::begin(target, &authentic.identity, delta.as_ref())?;
     incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
-    let mut needed = 0_u64;
-    for file in &files {
+    let shares = divide(delta.as_ref(), changes.as_ref(), &files);
+    let mut needed = shares.scratch;
+    for file in files.iter().chain(&shares.carried) {
         if !incoming.may_have(file)? {
             needed = needed.saturating_add(file.size);
         }
@@ -98,10 +100,10 @@ pub fn gather(
         .iter()
         .fold(0_u64, |sum, file| sum.saturating_add(file.size));
     progress.started(u64::try_from(files.len()).unwrap_or(u64::MAX), bytes);
-    let (carried, of_base) = divide(delta.as_ref(), &files);
     let (mut kept, mut problems) = (0_u64, Vec::new());
-    for file in &carried {
-        progress.item_started(file.path.as_str(), file.size);
+    for file in &shares.carried {
+        let name = file.path.as_str();
+        progress.item_started(name, file.size);
         let there = incoming.has(file, &progress)?;
         if there {
             kept = kept.saturating_add(1);
@@ -116,7 +118,11 @@ pub fn gather(
         return Err(VerifyError::Content { problems }.into());
     }
     if let Some(bases) = bases {
-        kept = kept.saturating_add(bases.fill(&of_base, &mut incoming, &progress)?);
+        kept = kept.saturating_add(bases.fill(&shares.of_base, &mut incoming, &progress)?);
+        if let Some(changes) = &changes {
+            let made = bases.make(&shares.made, changes, &mut incoming, &progress)?;
+            kept = kept.saturating_add(made);
+        }
     }
     let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
     let needed = trust.policy().threshold.get();
@@ -127,6 +133,7 @@ pub fn gather(
     Ok(Received {
         bundle: target.to_owned(),
         files_kept: kept,
+        delta: delta.is_some().then(|| shares.told()),
         report,
     })
 }

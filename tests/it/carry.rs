@@ -5,6 +5,7 @@
     reason = "a test that panics says so"
 )]
 
+mod changes;
 mod delta;
 mod flat;
 mod hostile;
