@@ -24,6 +24,9 @@ pub(super) struct Bases {
 /// The files of a folder by their size.
 type BySize = BTreeMap<u64, Vec<PathBuf>>;
 
+/// Reads a file to its end, and gives its digest with something that belongs to it.
+type Hashing<'a, T> = dyn FnMut(&mut File, &Path) -> Result<(Digest, T), CarryError> + 'a;
+
 impl Bases {
     /// Opens the folders. One that has a list must be the bundle of this identity; one without may be any
     /// folder with its files, for each file is known by its hash.
@@ -94,7 +97,7 @@ impl Bases {
     fn find<T>(
         &self,
         file: &Expected<'_>,
-        hash: &mut dyn FnMut(&mut File, &Path) -> Result<(Digest, T), CarryError>,
+        hash: &mut Hashing<'_, T>,
     ) -> Result<Result<T, Problem>, CarryError> {
         let own = file.path.to_path();
         let path = format!("{}/{}", sums::BASE, file.path);

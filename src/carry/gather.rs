@@ -1,6 +1,6 @@
 //! A bundle out of its folders, on media or disks, into one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::sums::BASE;
@@ -13,7 +13,7 @@ use crate::fs;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::verify::authentic::{Raw, authenticate_any, read};
-use crate::verify::structure::{Structure, examine};
+use crate::verify::structure::{Copy, Structure, examine};
 use crate::verify::{Problem, VerifyError, VerifyReport, check_platform, compare};
 
 /// Copies the bundle that lies in the folders `dirs` to the folder `target`, which must not exist; of a delta,
@@ -100,23 +100,7 @@ pub fn gather(
         .iter()
         .fold(0_u64, |sum, file| sum.saturating_add(file.size));
     progress.started(u64::try_from(files.len()).unwrap_or(u64::MAX), bytes);
-    let (mut kept, mut problems) = (0_u64, Vec::new());
-    for file in &shares.carried {
-        let name = file.path.as_str();
-        progress.item_started(name, file.size);
-        let there = incoming.has(file, &progress)?;
-        if there {
-            kept = kept.saturating_add(1);
-        } else {
-            let places = copies.get(file.path).map_or(&[][..], Vec::as_slice);
-            let places = places.iter().filter_map(|copy| roots.get(copy.root));
-            problems.extend(take(file, places, &mut incoming, &progress)?);
-        }
-        progress.item_done(file.path.as_str(), there);
-    }
-    if !problems.is_empty() {
-        return Err(VerifyError::Content { problems }.into());
-    }
+    let mut kept = take_all(&shares.carried, (&roots, &copies), &mut incoming, &progress)?;
     if let Some(bases) = bases {
         kept = kept.saturating_add(bases.fill(&shares.of_base, &mut incoming, &progress)?);
         if let Some(changes) = &changes {
@@ -136,6 +120,33 @@ pub fn gather(
         delta: delta.is_some().then(|| shares.told()),
         report,
     })
+}
+
+/// Takes over what comes; gives how many files were here already.
+fn take_all(
+    files: &[Expected<'_>],
+    (roots, copies): (&[fs::Root], &BTreeMap<RelPath, Vec<Copy>>),
+    incoming: &mut Incoming,
+    progress: &Progress<'_>,
+) -> Result<u64, CarryError> {
+    let (mut kept, mut problems) = (0_u64, Vec::new());
+    for file in files {
+        let name = file.path.as_str();
+        progress.item_started(name, file.size);
+        let there = incoming.has(file, progress)?;
+        if there {
+            kept = kept.saturating_add(1);
+        } else {
+            let places = copies.get(file.path).map_or(&[][..], Vec::as_slice);
+            let places = places.iter().filter_map(|copy| roots.get(copy.root));
+            problems.extend(take(file, places, incoming, progress)?);
+        }
+        progress.item_done(name, there);
+    }
+    if problems.is_empty() {
+        return Ok(kept);
+    }
+    Err(VerifyError::Content { problems }.into())
 }
 
 /// Takes the first of several copies that is right; what is wrong with the last when none is.

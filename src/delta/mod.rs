@@ -24,6 +24,8 @@ mod make;
 mod open;
 mod rebuild;
 pub mod steps;
+#[cfg(test)]
+mod tests;
 pub mod xz;
 
 #[cfg(feature = "connected")]

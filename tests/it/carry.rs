@@ -5,6 +5,7 @@
     reason = "a test that panics says so"
 )]
 
+mod archive;
 mod changes;
 mod delta;
 mod flat;

@@ -1,5 +1,6 @@
 //! Deltas that carry changes instead of whole files, of packages that `dpkg-deb` and `tar` made.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice::from_ref;
@@ -9,8 +10,10 @@ use haversack::bundle::{Base, ItemChange, PackRequest, Source, changes, sign, to
 use haversack::carry::{self, CarryError, Drop, Received, Settle};
 use haversack::delta::layout::Form;
 use haversack::event::{Cancel, Progress, Silent, Step};
+use haversack::report::dossier::Dossier;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
+use haversack::types::digest::Digest;
 use haversack::types::path::RelPath;
 
 use super::{single, taking, tree};
@@ -34,10 +37,8 @@ fn lines(count: u32, seed: u32, version: &str) -> String {
     let mut text = format!("version {version}\n");
     for number in 0..count {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text += &format!(
-            "{number} {state:08x}{:08x}\n",
-            state.rotate_left(9) ^ number
-        );
+        let other = state.rotate_left(9) ^ number;
+        writeln!(text, "{number} {state:08x}{other:08x}").unwrap();
     }
     text
 }
@@ -131,14 +132,14 @@ impl Packages {
         request.changes = found;
         let delta = signed("delta", &request);
         Self {
+            sandbox,
+            key,
+            trust,
             old,
             full,
             whole,
             delta,
             request,
-            sandbox,
-            key,
-            trust,
         }
     }
 
@@ -183,6 +184,7 @@ impl Packages {
 
 /// The changes in the order of their files: the package, then the archive.
 type Changed = Vec<(RelPath, ItemChange)>;
+type Edit<'a> = &'a dyn Fn(&mut Changed);
 
 /// Bytes of every file below a folder.
 fn bytes(folder: &Path) -> usize {
@@ -289,10 +291,10 @@ fn a_change_or_a_base_that_is_damaged_is_refused_before_it_is_opened() {
     );
     assert!(!packages.sandbox.path("out").exists());
     // Under any name, in any folder: it is known by its hash.
-    let bare = packages.sandbox.path("bare");
-    std::fs::create_dir(&bare).unwrap();
-    std::fs::write(bare.join("some name"), &good).unwrap();
-    let bases = [packages.old.clone(), bare];
+    let loose = packages.sandbox.path("bare");
+    std::fs::create_dir(&loose).unwrap();
+    std::fs::write(loose.join("some name"), &good).unwrap();
+    let bases = [packages.old.clone(), loose];
     let received = packages.gather(&packages.delta, &bases, "out").unwrap();
     assert_eq!(tree(&received.bundle), tree(&packages.full));
 }
@@ -302,7 +304,7 @@ fn a_change_or_a_base_that_is_damaged_is_refused_before_it_is_opened() {
 fn a_signed_change_that_does_not_make_its_file_gives_nothing_a_final_name() {
     let packages = Packages::new();
     let p = &packages;
-    let rows: [(&str, &dyn Fn(&mut Changed), &str); 8] = [
+    let rows: [(&str, Edit<'_>, &str); 8] = [
         (
             "other encoder",
             &|all| {
@@ -331,7 +333,7 @@ fn a_signed_change_that_does_not_make_its_file_gives_nothing_a_final_name() {
         ),
         (
             "cut off",
-            &|all| p.with_bytes(&mut all[0].1, |bytes| drop(bytes.pop())),
+            &|all| p.with_bytes(&mut all[0].1, |bytes| bytes.truncate(bytes.len() - 1)),
             "E342",
         ),
         (
@@ -341,12 +343,7 @@ fn a_signed_change_that_does_not_make_its_file_gives_nothing_a_final_name() {
         ),
         (
             "flipped",
-            &|all| {
-                p.with_bytes(&mut all[1].1, |bytes| {
-                    let last = bytes.len() - 1;
-                    bytes[last] ^= 0x55;
-                });
-            },
+            &|all| p.with_bytes(&mut all[1].1, |bytes| bytes[60] ^= 0x55),
             "E342",
         ),
         (
@@ -406,4 +403,56 @@ fn a_delta_on_volumes_keeps_each_change_in_the_volume_of_what_it_makes() {
             assert!(full.contains(&(path.clone(), bytes)), "{path}");
         }
     }
+}
+
+/// What an officer approves is what is carried, under the name of the upstream file that comes of it.
+#[test]
+fn the_dossier_and_inspect_name_each_change_and_the_file_that_it_makes() {
+    let packages = Packages::new();
+    let described = haversack::verify::describe(from_ref(&packages.delta), None).unwrap();
+    let dossier = Dossier::of_bundle(&described, None).unwrap();
+    let row = dossier
+        .files
+        .iter()
+        .find(|row| row.path == DEB_CHANGE)
+        .unwrap();
+    let change = std::fs::read(packages.delta.join(DEB_CHANGE)).unwrap();
+    assert_eq!(row.size, u64::try_from(change.len()).unwrap());
+    assert_eq!(row.sha256, Digest::of(&change));
+    let (base, made) = ("1.0", "1.1");
+    let file = |folder: &Path, version: &str| {
+        std::fs::read(folder.join(format!("v1/apt/base/pool/app_{version}_amd64.deb"))).unwrap()
+    };
+    let (old, new) = (file(&packages.old, base), file(&packages.full, made));
+    let said = format!(
+        "a change of {DEB_BASE} (sha256 {}) that makes v1/apt/base/pool/app_1.1_amd64.deb, {} bytes, sha256 {}",
+        Digest::of(&old),
+        new.len(),
+        Digest::of(&new)
+    );
+    assert_eq!(
+        (
+            row.evidence[0].as_str(),
+            row.detected.as_str(),
+            row.mismatch()
+        ),
+        (&*said, "change", false)
+    );
+    assert!(
+        dossier
+            .files
+            .iter()
+            .all(|row| !row.path.starts_with("made/") && !row.path.starts_with("base/"))
+    );
+    let carried = bytes(&packages.delta) - bytes(&packages.delta.join("sig"));
+    let list = std::fs::metadata(packages.delta.join("SHA256SUMS"))
+        .unwrap()
+        .len();
+    let carried = u64::try_from(carried).unwrap() - list;
+    assert_eq!(dossier.bytes, carried);
+    let seen = haversack::verify::inspect(&packages.delta, None).unwrap();
+    let delta = seen.delta.unwrap();
+    assert_eq!((delta.bytes_carried, delta.changes.len()), (carried, 2));
+    assert_eq!(delta.changes[0].path.as_str(), DEB_CHANGE);
+    assert_eq!(delta.changes[0].base.as_str(), DEB_BASE);
 }
