@@ -364,13 +364,15 @@ fn a_signed_change_that_does_not_make_its_file_gives_nothing_a_final_name() {
     ];
     for (number, (name, edit, id)) in rows.into_iter().enumerate() {
         let delta = p.signed_with(&format!("wrong-{number}"), edit);
-        let refused = p.gather(&delta, from_ref(&p.old), "out").unwrap_err();
+        // A place of its own: what an earlier row made would be kept.
+        let out = format!("out-{number}");
+        let refused = p.gather(&delta, from_ref(&p.old), &out).unwrap_err();
         assert_eq!(refused.id(), id, "{name}: {refused}");
         if id == "E342" {
             assert!(refused.hint().unwrap().contains("--delta file"), "{name}");
         }
-        assert!(!p.sandbox.path("out").exists(), "{name}");
-        let rest = tree(&p.sandbox.path(".out.part"));
+        assert!(!p.sandbox.path(&out).exists(), "{name}");
+        let rest = tree(&p.sandbox.path(&format!(".{out}.part")));
         let wrong = if number == 4 {
             "app-1.1.tar.gz"
         } else {
