@@ -5,7 +5,7 @@
 //! tells, in steps ([`steps`]), how the opened new file is made of the opened old one; then the parts are packed
 //! again, by the encoder and the settings that upstream used ([`xz`], [`deflate`]).
 //!
-//! Whether that gives upstream's very bytes is never assumed: the builder runs [`rebuild`], the function that
+//! Whether that gives upstream's very bytes is never assumed: the builder runs [`rebuild()`], the function that
 //! the isolated side runs, and offers a change only when the result has the digest of upstream's file.
 //!
 //! Everything here reads bytes that come from elsewhere. Limits: an opened file has at most [`MAX_OPENED`] bytes

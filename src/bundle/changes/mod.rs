@@ -177,3 +177,73 @@ impl Changes {
         Some((path, change))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = r#"{
+  "format": 1,
+  "encoder": "haversack 0.1.0 with liblzma 5.8",
+  "changes": {
+    "v1/change/apt/x/pool/a_2_amd64.deb": {
+      "size": 300,
+      "base": {
+        "path": "v1/apt/x/pool/a_1_amd64.deb",
+        "sha256": "706b43632242ed3903e418d1bda13bd16e16d3f9f061055ebe05f80254bffc7d",
+        "size": 8466,
+        "parts": [
+          {
+            "form": "plain",
+            "packed": 10,
+            "opened": 10
+          },
+          {
+            "form": "deflate",
+            "packed": 8456,
+            "opened": 14590
+          }
+        ]
+      },
+      "made": [
+        {
+          "form": {
+            "xz": {
+              "preset": 6,
+              "blocks": true,
+              "check": "crc64"
+            }
+          },
+          "packed": 7144,
+          "opened": 14602
+        }
+      ]
+    }
+  }
+}
+"#;
+
+    #[test]
+    fn format_1_stays_readable_and_only_its_canonical_text_is_read() {
+        let changes = Changes::parse(GOLDEN.as_bytes()).unwrap();
+        assert_eq!(changes.render().unwrap(), GOLDEN);
+        let place = "v1/apt/x/pool/a_2_amd64.deb".parse().unwrap();
+        assert_eq!(changes.of(&place).unwrap().1.size, 300);
+        let id = |from: &str, to: &str| {
+            let text = GOLDEN.replacen(from, to, 1);
+            assert_ne!(text, GOLDEN, "{from}");
+            Changes::parse(text.as_bytes()).unwrap_err().id()
+        };
+        assert_eq!(id("\"format\": 1", "\"format\": 2"), "E520");
+        assert_eq!(id("\"format\": 1", "\"format\": 0"), "E312");
+        assert_eq!(id("\"size\": 300", "\"size\": -1"), "E312");
+        assert_eq!(id("  ", " "), "E312");
+        assert_eq!(id("deflate", "zip"), "E312");
+        assert_eq!(id("haversack 0.1.0", &"x".repeat(101)), "E312");
+        assert_eq!(id("haversack 0.1.0", "\\u001b[2J"), "E312");
+        assert_eq!(
+            id("\"size\": 300", "\"other\": 1,\n      \"size\": 300"),
+            "E312"
+        );
+    }
+}
