@@ -51,6 +51,7 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
             Received {
                 bundle: path,
                 files_kept: report.files_good,
+                delta: None,
                 report,
             }
         }
