@@ -372,6 +372,10 @@ fn a_signed_change_that_does_not_make_its_file_gives_nothing_a_final_name() {
             assert!(refused.hint().unwrap().contains("--delta file"), "{name}");
         }
         assert!(!p.sandbox.path(&out).exists(), "{name}");
+        if id == "E311" {
+            // Nothing was written at all.
+            continue;
+        }
         let rest = tree(&p.sandbox.path(&format!(".{out}.part")));
         let wrong = if number == 4 {
             "app-1.1.tar.gz"
