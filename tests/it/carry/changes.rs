@@ -416,7 +416,7 @@ fn a_delta_on_volumes_keeps_each_change_in_the_volume_of_what_it_makes() {
 fn the_dossier_and_inspect_name_each_change_and_the_file_that_it_makes() {
     let packages = Packages::new();
     let described = haversack::verify::describe(from_ref(&packages.delta), None).unwrap();
-    let dossier = Dossier::of_bundle(&described, None).unwrap();
+    let dossier = Dossier::of_bundle(&described, None, &Silent, &Cancel::new()).unwrap();
     let row = dossier
         .files
         .iter()
