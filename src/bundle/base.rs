@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::archive::ustar;
 use crate::bundle::header::Sequence;
-use crate::bundle::sums::{BASE, Sums, SumsError, volume_of};
+use crate::bundle::sums::{BASE, MADE, Sums, SumsError, change_of, volume_of};
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -65,10 +65,29 @@ impl Base {
     }
 }
 
+#[cfg(feature = "connected")]
+impl Base {
+    /// The file that is most like an older one of the file at `path`, and its digest.
+    pub(super) fn like(&self, path: &RelPath) -> Option<(&RelPath, Digest)> {
+        let like = self.files.iter().filter_map(|((digest, _), place)| {
+            Some((super::changes::likeness(path, place)?, place, *digest))
+        });
+        let best = like.max_by_key(|(likeness, place, _)| (*likeness, *place));
+        best.map(|(_, place, digest)| (place, digest))
+    }
+}
+
 /// How a delta lists a file that its base holds at `place`; none when that path is too long.
 #[must_use]
 pub(crate) fn listed(place: &RelPath) -> Option<RelPath> {
     format!("{BASE}/{place}").parse().ok().filter(ustar::fits)
+}
+
+/// How a delta lists a file that it makes; none when that path, or that of the change, is too long.
+#[must_use]
+pub(crate) fn listed_made(place: &RelPath) -> Option<RelPath> {
+    change_of(place).filter(ustar::fits)?;
+    format!("{MADE}/{place}").parse().ok().filter(ustar::fits)
 }
 
 /// The path without its volume.

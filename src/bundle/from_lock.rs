@@ -141,6 +141,7 @@ pub fn from_lock(
         parity: options.parity,
         volume_size: options.volume_size,
         base: options.base,
+        changes: BTreeMap::new(),
         items: items.0.into_values().collect(),
         repositories,
     })

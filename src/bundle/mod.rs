@@ -1,6 +1,7 @@
 #![doc = include_str!("FORMAT.md")]
 
 mod base;
+pub mod changes;
 pub mod contents;
 mod documents;
 mod evidence_text;
@@ -21,5 +22,5 @@ pub use base::Base;
 pub use documents::VERIFY_SH;
 pub use from_lock::{FromLockError, LockOptions, from_lock};
 pub use pack::{PackError, UnsignedBundle, pack};
-pub use request::{Item, PackRequest, RequestError, Source};
+pub use request::{Item, ItemChange, PackRequest, RequestError, Source};
 pub use sign::{FULL, SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};

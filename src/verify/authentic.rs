@@ -13,6 +13,7 @@ use crate::trust::directory::Trust;
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, judge};
 use crate::trust::policy::{CmsTime, Demand};
 use crate::types::digest::Digest;
+use crate::types::path::RelPath;
 use crate::verify::error::VerifyError;
 use crate::verify::memory::{Memory, Standing};
 use crate::verify::problem::Problem;
@@ -122,6 +123,21 @@ pub(crate) struct Delta {
     pub(crate) base: Digest,
     /// Its own list.
     pub(crate) sums: Sums,
+}
+
+impl Delta {
+    /// The listed files that it carries for the sake of its changes, with their digests.
+    pub(crate) fn extra(&self) -> impl Iterator<Item = (&RelPath, &Digest)> {
+        let changes = self.sums.has_changes();
+        let entries = self.sums.entries().iter();
+        entries.filter(move |(path, _)| changes && sums::is_of_changes(path))
+    }
+
+    /// Whether it makes the file at this place of the full bundle.
+    pub(crate) fn makes(&self, place: &RelPath) -> bool {
+        let listed = format!("{}/{place}", sums::MADE).parse::<RelPath>();
+        listed.is_ok_and(|listed| self.sums.entries().contains_key(&listed))
+    }
 }
 
 /// The volume that two places with different lists both hold, when the lists claim one name and number. Nothing of the

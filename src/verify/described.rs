@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use crate::bundle::changes::Changes;
 use crate::bundle::contents::Contents;
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Observer, Progress, Silent, Step};
@@ -83,6 +84,12 @@ impl Described {
     #[must_use]
     pub const fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    /// What each change of a delta is, when it carries some.
+    #[must_use]
+    pub const fn changes(&self) -> Option<&Changes> {
+        self.found.changes.as_ref()
     }
 
     /// What is wrong with it as far as can be seen without hashing the payload.

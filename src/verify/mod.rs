@@ -86,6 +86,7 @@ pub fn open(
         absent,
         problems,
         contents,
+        ..
     } = found;
     let (Some(contents), true) = (contents, problems.is_empty()) else {
         return Err(VerifyError::Content { problems });
@@ -244,6 +245,7 @@ impl AuthenticBundle {
             absent: self.absent.iter().cloned().collect(),
             problems: Vec::new(),
             contents: Some(self.physical.clone()),
+            changes: None,
         };
         let progress = Progress {
             step: Step::Verify,

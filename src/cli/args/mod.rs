@@ -20,7 +20,7 @@ pub(crate) use bundle::{
 };
 pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
-pub(crate) use connected::{BuildArgs, LockArgs, OutdatedArgs, SourceArgs};
+pub(crate) use connected::{BuildArgs, DeltaLevel, LockArgs, OutdatedArgs, SourceArgs};
 pub(crate) use custody::{
     CustodianArgs, CustodyAddArgs, CustodyCommand, CustodyExportArgs, CustodyVerifyArgs, Paper,
     PaperFormat,

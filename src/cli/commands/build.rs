@@ -1,11 +1,13 @@
 //! `haversack build`: lock if there is none, fetch, write the bundle.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use haversack::bundle::changes::Kept;
 use haversack::bundle::header::{Created, Marking, Sequence};
 use haversack::bundle::{self, Item, LockOptions, PackError, PackRequest, UnsignedBundle};
 use haversack::custody::{self, Expected};
-use haversack::event::Event;
+use haversack::event::{Event, Progress, Step};
 use haversack::fetch::{self, AfterFailure, FetchOptions, FetchReport};
 use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
@@ -19,7 +21,7 @@ use serde_json::json;
 use super::lock::{Wish, Workshop, lock_path};
 use super::receipt::base_of;
 use super::{Context, first_lock_lines, stand_ins_line};
-use crate::cli::args::BuildArgs;
+use crate::cli::args::{BuildArgs, DeltaLevel};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::surroundings;
@@ -72,6 +74,10 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
     let mut request = bundle::from_lock(&lock, &wish.text, &text, options)?;
     request.items.extend(custody_item(args)?);
+    let kept = match (&args.base, args.delta) {
+        (Some(base), DeltaLevel::Content) => changes(&mut request, base, &workshop.store, context)?,
+        _ => Vec::new(),
+    };
     if let Some(path) = &args.policy {
         allowed(path, &request, &workshop.store, context)?;
     }
@@ -82,11 +88,82 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         "existing": built.existing,
         "header": built.sums.header(),
         "fetched": fetched,
+        "delta": args.base.is_some().then(|| delta_value(&built, &request, &kept)),
     });
-    context
-        .output
-        .result(&value, &shown(&built, &fetched, &lock));
+    context.output.result(
+        &value,
+        &shown(
+            &built,
+            &fetched,
+            &lock,
+            &delta_text(&built, &request, &kept),
+        ),
+    );
     Ok(Class::Ok)
+}
+
+/// Makes the changes of a delta, and puts them into the request. Gives the files that stay whole though the base
+/// has older ones.
+fn changes(
+    request: &mut PackRequest,
+    base: &Path,
+    store: &Store,
+    context: &Context<'_>,
+) -> Result<Vec<Kept>, Failure> {
+    let progress = Progress {
+        step: Step::Change,
+        observer: context.observer,
+        cancel: context.cancel,
+    };
+    let (found, kept) = bundle::changes::make(request, base, store, &progress)?;
+    request.changes = found;
+    Ok(kept)
+}
+
+/// What a delta carries of its full bundle.
+fn delta_value(built: &UnsignedBundle, request: &PackRequest, kept: &[Kept]) -> serde_json::Value {
+    let changes = request.changes.iter().map(|(path, change)| {
+        let made = request.items.iter().find(|item| item.path == *path);
+        json!({
+            "path": path,
+            "bytes": made.map(|item| item.source.size()),
+            "bytes_carried": change.change.size,
+            "base": change.change.base.path,
+            "base_sha256": change.change.base.sha256,
+        })
+    });
+    json!({
+        "bytes_full": built.sums.header().bytes,
+        "bytes_carried": built.carried,
+        "changes": changes.collect::<Vec<_>>(),
+        "whole": kept,
+    })
+}
+
+fn delta_text(built: &UnsignedBundle, request: &PackRequest, kept: &[Kept]) -> String {
+    let header = built.sums.header();
+    if header.base.is_none() {
+        return String::new();
+    }
+    let mut text = format!(
+        "  carried    {} of {}; {} changes instead of whole files\n",
+        ByteSize(built.carried),
+        ByteSize(header.bytes),
+        request.changes.len(),
+    );
+    // Writing to a String cannot fail.
+    for (path, change) in &request.changes {
+        let change = &change.change;
+        let _ = writeln!(
+            text,
+            "    {path}\n      {} bytes, a change of {}",
+            change.size, change.base.path
+        );
+    }
+    for one in kept {
+        let _ = writeln!(text, "    {}\n      whole: {}", one.path, one.reason);
+    }
+    text
 }
 
 fn brought(store: &Store, fetched: &FetchReport) -> String {
@@ -286,7 +363,7 @@ fn beside(target: &Path, word: &str) -> PathBuf {
     target.with_file_name(format!(".{name}.{word}"))
 }
 
-fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
+fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock, delta: &str) -> String {
     let header = built.sums.header();
     let stand_ins: Vec<&str> = lock
         .artifacts
@@ -306,7 +383,7 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
     };
     format!(
         "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {} files, {}; fetched now: {} \
-         files, {}\n{warning}  next: haversack sign {} --key KEY\n",
+         files, {}\n{delta}{warning}  next: haversack sign {} --key KEY\n",
         header.name,
         header.version.as_str(),
         header.sequence.get(),

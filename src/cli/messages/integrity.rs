@@ -119,6 +119,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Send it again, and run the same command: `receive` keeps files that arrived whole.",
     ),
     m(
+        "E342",
+        "A change of a delta does not make the file that the signed list names: it was built with another encoder, or wrongly.",
+        "Ask for a delta of whole files (build --base DIR --delta file), or use the haversack that built it; nothing wrong got a final name.",
+    ),
+    m(
         "E360",
         "A custody log has a line that is no event, or is cut off.",
         "Do not repair it by hand: take the other side's copy, and write down what happened.",
