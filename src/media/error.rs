@@ -75,6 +75,9 @@ pub enum MediaError {
     /// Something else stands at the target.
     #[error("{} exists, and is not this bundle", .0.display())]
     Exists(PathBuf),
+    /// The target lies in the bundle.
+    #[error("{} lies in the bundle that is read", .0.display())]
+    Inside(PathBuf),
     /// The medium does not give back what was written to it.
     #[error("{path}: read back with sha256 {found}, written {expected}")]
     ReadBack {
@@ -124,6 +127,7 @@ impl MediaError {
             Self::TooLong { .. } => "E611",
             Self::Space { .. } => "E602",
             Self::Exists(_) => "E285",
+            Self::Inside(_) => "E290",
             Self::ReadBack { .. } => "E317",
             Self::Image(_) => "E612",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
@@ -151,6 +155,7 @@ impl MediaError {
                 "use an empty medium, or build with a smaller --volume-size; nothing was written"
             }
             Self::Exists(_) => "use an empty medium; what stands there was left as it is",
+            Self::Inside(_) => "name a medium that the bundle does not lie on; nothing was written",
             Self::ReadBack { .. } => "do not carry this medium: take a new one, and write again",
             Self::Image(_) => "install xorriso, or look at what it said above",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => return error.hint(),

@@ -30,6 +30,7 @@ impl Load {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Medium, MediaError> {
+        self.outside(target)?;
         let files = self.files(volume)?;
         check_length(&files, FOUR_GIB, "ISO 9660")?;
         if fs::examine(target)?.is_some() {

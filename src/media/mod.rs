@@ -162,13 +162,14 @@ impl Load {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Medium, MediaError> {
+        let to = target.join(&self.name);
+        self.outside(&to)?;
         let files = self.files(volume)?;
         fs::create_dir_all(target, FOLDER_MODE)?;
         let kind = fs::limits(target)?;
         if let Some((limit, medium)) = kind.longest_file {
             check_length(&files, limit, medium)?;
         }
-        let to = target.join(&self.name);
         let _lock = FolderLock::beside(&to)?;
         if fs::examine(&to)?.is_some_and(|found| found.is_dir()) {
             // What a killed run left here would be an unlisted file, and the medium refused for it.
@@ -234,6 +235,14 @@ impl Load {
         }
         progress.done();
         Ok(self.medium(volume, to, &files, None))
+    }
+
+    /// Refuses a target in the bundle itself.
+    fn outside(&self, target: &Path) -> Result<(), MediaError> {
+        if fs::real_path(target)?.starts_with(fs::real_path(&self.folder)?) {
+            return Err(MediaError::Inside(target.to_owned()));
+        }
+        Ok(())
     }
 
     /// Every file of the medium with this volume, list and signatures first.

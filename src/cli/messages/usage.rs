@@ -170,6 +170,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Have it written anew by `haversack verify --recarry`.",
     ),
     m(
+        "E290",
+        "What a command was to write lies in a bundle, which would not be whole any more.",
+        "Name a path outside the bundle; nothing was written.",
+    ),
+    m(
         "E291",
         "There is no bundle in that folder.",
         "Name the folder that holds SHA256SUMS.",
