@@ -1,11 +1,14 @@
 //! The way of a bundle from build to repair, with the commands as a user types them.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a test that panics says so"
 )]
 
+mod mending;
 mod outputs;
+mod room;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -99,6 +102,24 @@ impl Desk {
     /// The identity of a bundle.
     pub(super) fn identity(&self, name: &str) -> Digest {
         Digest::of(&fs::read(self.path(name).join("SHA256SUMS")).unwrap())
+    }
+
+    /// The paths of the files below a folder, sorted.
+    pub(super) fn names(&self, name: &str) -> Vec<String> {
+        let root = self.path(name);
+        let files = self
+            .tree(name)
+            .into_iter()
+            .filter(|(path, _)| path.is_file());
+        files
+            .map(|(path, _)| {
+                path.strip_prefix(&root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
     }
 
     /// Every file below a folder, with its bytes.

@@ -124,6 +124,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Name the file of the site alone, not a whole configuration.",
     ),
     m(
+        "E280",
+        "The medium carries another volume of a bundle that has parity: one lost medium would lose both.",
+        "Use a medium for each volume, or say --together. Nothing was written.",
+    ),
+    m(
         "E281",
         "A key file cannot be used.",
         "The message says why; `haversack keygen` makes a good pair.",
