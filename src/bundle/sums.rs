@@ -391,6 +391,12 @@ pub fn volume_of(path: &RelPath) -> Option<&str> {
     (first.len() < path.as_str().len() && numbered).then_some(first)
 }
 
+/// Whether a volume, such as `p1`, holds parity.
+#[must_use]
+pub fn of_parity(volume: &str) -> bool {
+    volume.starts_with('p')
+}
+
 fn parse_header(lines: &[&str]) -> Result<Header, SumsError> {
     const KEYS: [&str; HEADER_LINES] = [
         "haversack-bundle",

@@ -152,6 +152,19 @@ impl Problem {
         }
     }
 
+    /// Whether it is bytes that were lost, and nothing that somebody put there.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Altered { .. }
+                | Self::Truncated { .. }
+                | Self::Longer { .. }
+                | Self::Missing { .. }
+                | Self::Unreadable { .. }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -160,7 +173,9 @@ impl Problem {
                 Self::Altered { .. }
                 | Self::Truncated { .. }
                 | Self::Longer { .. }
-                | Self::Missing { .. } => "carry this file over again from the connected side",
+                | Self::Missing { .. } => {
+                    "haversack verify says whether haversack repair mends it, or else what to carry again"
+                }
                 Self::Extra { .. } | Self::TooMany { .. } | Self::NotAscii { .. } => {
                     "find out who put it there; verify a copy without it"
                 }

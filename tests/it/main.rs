@@ -28,4 +28,5 @@ mod rows;
 mod signatures;
 mod stage;
 mod support;
+mod transfer;
 mod trusting;

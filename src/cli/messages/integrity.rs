@@ -91,12 +91,17 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E321",
         "More of the bundle is lost than its parity gives back.",
-        "Add another copy of the bundle as a further place, or carry it over again. Nothing was written.",
+        "Add another copy of the bundle as a further place, or carry again what is lost: `haversack verify --recarry`, `haversack patch`, `haversack repair --patch`. Nothing was written.",
     ),
     m(
         "E322",
         "There is no parity that a repair could use.",
-        "Build with --parity next time; now add another copy as a further place, or carry the bundle over again.",
+        "Build with --parity next time; now add another copy as a further place, or carry again what is lost: `haversack verify --recarry`, `haversack patch`, `haversack repair --patch`.",
+    ),
+    m(
+        "E323",
+        "A patch does not bring all that is lost: pieces of it are damaged, or it answers an older list.",
+        "Carry the patch again, or have the list and the patch made anew: `haversack verify --recarry`, `haversack patch`.",
     ),
     m(
         "E330",
