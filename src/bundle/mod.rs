@@ -7,6 +7,7 @@ mod documents;
 mod evidence_text;
 mod from_lock;
 pub mod header;
+mod layout;
 mod pack;
 pub mod patch;
 pub mod payload;

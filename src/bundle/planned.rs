@@ -394,7 +394,7 @@ impl PackRequest {
         let mut repositories = self.repositories.clone();
         repositories.sort_by(|a, b| a.name.cmp(&b.name));
         let contents = Contents {
-            format: format_of(&described),
+            format: format_of(&infos, &described),
             target: self.target,
             files: infos,
             cut: described,

@@ -18,6 +18,7 @@ use reqwest::redirect;
 
 use super::credentials::Credentials;
 use super::error::NetError;
+use super::registry::{Tokens, with_kinds};
 use super::retry::{Attempts, Progress, retry_after};
 use super::throttle::{Slot, Slots, Throttle};
 use crate::event::Cancel;
@@ -94,11 +95,12 @@ impl Default for ClientOptions {
 /// An HTTP client. Clones share its connections and limits; it may be used from many threads.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::blocking::Client,
+    pub(super) http: reqwest::blocking::Client,
     pub(super) options: Arc<ClientOptions>,
     pub(super) throttle: Arc<Throttle>,
     slots: Arc<Slots>,
     received: Arc<AtomicU64>,
+    pub(super) tokens: Arc<Tokens>,
 }
 
 /// What to do with a web page.
@@ -182,6 +184,7 @@ impl Client {
             throttle: Arc::new(Throttle::new(options.rate)),
             slots: Arc::new(Slots::new(options.per_host)),
             received: Arc::default(),
+            tokens: Arc::default(),
             options: Arc::new(options),
         })
     }
@@ -297,14 +300,18 @@ impl Client {
         }
     }
 
-    /// Sends a GET request, changed as `with` says.
+    /// Sends a GET request, changed as `with` says; once more where a registry wants a token first.
     pub(super) fn ask(
         &self,
         url: &SafeUrl,
-        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, NetError> {
-        let request = self.request(url, self.http.get(url.as_str()))?;
-        self.send(url, with(request))
+        let request = || self.request(url, self.http.get(url.as_str())).map(&with);
+        let answer = Self::execute(url, request()?)?;
+        if self.fetch_token(url, &answer)? {
+            return self.send(url, request()?);
+        }
+        self.judge(url, answer)
     }
 
     /// What all requests have in common.
@@ -314,18 +321,31 @@ impl Client {
         }
         // A digest is of the file as it is, not of a packed form of it.
         let request = request.header(ACCEPT_ENCODING, "identity");
-        Ok(match self.options.credentials.of(url) {
-            // The value is marked as sensitive; reqwest drops it when a redirect leaves the host.
-            Some(value) => request.header(AUTHORIZATION, value),
-            None => request,
-        })
+        let request = with_kinds(url, request);
+        Ok(
+            match self.token(url).or_else(|| self.options.credentials.of(url)) {
+                // The value is marked as sensitive; reqwest drops it when a redirect leaves the host.
+                Some(value) => request.header(AUTHORIZATION, value),
+                None => request,
+            },
+        )
     }
 
     /// Sends a request; an answer that is no success is an error.
-    fn send(&self, url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
-        let answer = request
-            .send()
-            .map_err(|error| NetError::of_request(url, error))?;
+    pub(super) fn send(
+        &self,
+        url: &SafeUrl,
+        request: RequestBuilder,
+    ) -> Result<Response, NetError> {
+        self.judge(url, Self::execute(url, request)?)
+    }
+
+    fn execute(url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
+        let answer = request.send();
+        answer.map_err(|error| NetError::of_request(url, error))
+    }
+
+    fn judge(&self, url: &SafeUrl, answer: Response) -> Result<Response, NetError> {
         let status = answer.status();
         if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(answer);

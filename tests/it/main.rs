@@ -15,6 +15,7 @@ mod diff;
 mod dossier;
 mod fleet;
 mod ha;
+mod images;
 mod init;
 mod lint;
 mod matrix;

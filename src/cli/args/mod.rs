@@ -82,7 +82,7 @@ pub(crate) enum Command {
                             --hosts db1=10.20.0.20,db,files1=10.20.0.30,minio --with plugins,sbom"
     )]
     Init(Box<InitArgs>),
-    /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
+    /// Resolve a manifest into a lock: exact versions, files, container images and hashes, with the evidence checked.
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \

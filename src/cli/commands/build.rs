@@ -365,11 +365,14 @@ fn beside(target: &Path, word: &str) -> PathBuf {
 
 fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock, delta: &str) -> String {
     let header = built.sums.header();
+    let images = lock.images.iter().filter(|one| one.stand_in);
+    let images = images.map(|one| one.component.as_str());
     let stand_ins: Vec<&str> = lock
         .artifacts
         .iter()
         .filter(|one| one.stand_in)
         .map(|one| one.component.as_str())
+        .chain(images)
         .collect();
     let accepted = lock.accepted();
     let accepted = accepted.iter().map(|one| format!("  ACCEPTED   {one}\n"));

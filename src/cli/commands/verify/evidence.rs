@@ -19,6 +19,7 @@ use crate::cli::trusting::Trusting;
 pub(super) struct Checked {
     pieces: usize,
     files: usize,
+    images: usize,
     repositories: usize,
     packages: usize,
 }
@@ -27,9 +28,17 @@ impl Checked {
     /// The line for people.
     pub(super) fn line(&self, report: &VerifyReport) -> String {
         format!(
-            "  evidence  {} pieces of {} files hold, and the signed indexes of {} repositories for {} packages; \
+            "  evidence  {} pieces of {} files{} hold, and the signed indexes of {} repositories for {} packages; \
              judged as of {}\n",
-            self.pieces, self.files, self.repositories, self.packages, report.header.created,
+            self.pieces,
+            self.files,
+            match self.images {
+                0 => String::new(),
+                images => format!(" and {images} images"),
+            },
+            self.repositories,
+            self.packages,
+            report.header.created,
         )
     }
 }
@@ -73,9 +82,16 @@ pub(super) fn check(
     let made = made.map_err(|error| Failure::new("E331", &error, None))?;
     resolve::recheck(&lock, &manifest, &shelf, made, context.cancel)?;
     Ok(Some(Checked {
-        pieces: lock.artifacts.iter().map(|one| one.evidence.len()).sum(),
+        pieces: pieces(&lock),
         files: lock.artifacts.len(),
+        images: lock.images.len(),
         repositories: lock.repositories.len(),
         packages: lock.repositories.iter().map(|one| one.packages.len()).sum(),
     }))
+}
+
+fn pieces(lock: &Lock) -> usize {
+    let artifacts = lock.artifacts.iter().map(|one| one.evidence.len());
+    let images = lock.images.iter().map(|one| one.evidence.len());
+    artifacts.chain(images).sum()
 }
