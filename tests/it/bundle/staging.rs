@@ -50,6 +50,7 @@ fn request(bundle: &Path, volume_size: Option<VolumeSize>) -> PackRequest {
         parity: None,
         volume_size,
         base: None,
+        changes: std::collections::BTreeMap::new(),
         items,
         repositories: contents.repositories,
     }
