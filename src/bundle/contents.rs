@@ -425,7 +425,8 @@ mod tests {
         assert_eq!(id(&text.replace("document", "other")), "E312");
         assert_eq!(id(&text.replace("\"size\": 3", "\"size\": 1e999")), "E312");
         assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 2")), "E312");
-        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 3")), "E520");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 3")), "E312");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 4")), "E520");
         assert_eq!(id(&"[".repeat(1 << 20)), "E312");
         assert_eq!(id(&format!("{{\"x\":{}", "[".repeat(1 << 20))), "E312");
     }
