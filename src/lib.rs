@@ -9,7 +9,7 @@
 //! | 0 | [`types`] | digests, names, paths, sizes: no I/O |
 //! | 1 | [`event`] | how progress is reported without knowing a terminal |
 //! | 2 | [`fs`], [`pool`] | durable files; bounded parallel work |
-//! | 3 | [`archive`], [`manifest`], [`trust`], `net`, [`parity`] | tar streams; the wish list; signatures and evidence; HTTP; repair blocks |
+//! | 3 | [`archive`], [`delta`], [`manifest`], [`trust`], `net`, [`parity`] | tar streams; changes of packed files; the wish list; signatures and evidence; HTTP; repair blocks |
 //! | 4 | [`lock`], [`store`], [`nginx`] | exact artifacts; content-addressed cache; what an NGINX configuration says |
 //! | 5 | `sources`, [`bundle`], [`plan`] | where files come from; the bundle format; deployment and rules |
 //! | 6 | `resolve`, `fetch`, [`verify`], [`checks`], [`custody`] | the steps that join them; what a host must satisfy; who held a bundle |
@@ -25,6 +25,7 @@ pub mod bundle;
 pub mod carry;
 pub mod checks;
 pub mod custody;
+pub mod delta;
 pub mod event;
 #[cfg(feature = "connected")]
 pub mod fetch;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["types"],
     &["event"],
     &["fs", "pool"],
-    &["archive", "manifest", "trust", "net", "parity"],
+    &["archive", "delta", "manifest", "trust", "net", "parity"],
     &["lock", "store", "nginx"],
     &["sources", "bundle", "plan"],
     &["resolve", "fetch", "verify", "checks", "custody"],

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::archive::ustar;
-use crate::bundle::sums::{BASE, Sums, SumsError, volume_of};
+use crate::bundle::header::Sequence;
+use crate::bundle::sums::{BASE, MADE, Sums, SumsError, change_of, volume_of};
 use crate::types::digest::Digest;
+use crate::types::name::Name;
 use crate::types::path::RelPath;
 
 /// The bundle that a delta builds on: what its volumes hold. Of a delta, it is the full bundle that it makes,
@@ -12,6 +14,8 @@ use crate::types::path::RelPath;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
     identity: Digest,
+    name: Name,
+    sequence: Sequence,
     /// The files of its volumes by digest and by path without the volume.
     files: BTreeMap<(Digest, String), RelPath>,
 }
@@ -29,6 +33,8 @@ impl Base {
         });
         Ok(Self {
             identity: full.identity(),
+            name: full.header().name.clone(),
+            sequence: full.header().sequence,
             files: files.collect(),
         })
     }
@@ -39,6 +45,18 @@ impl Base {
         self.identity
     }
 
+    /// Its name, which the delta has too.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its number, below that of the delta.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
     /// Where it holds this file, in whichever volume, when a list can say so.
     #[must_use]
     pub fn place_of(&self, path: &RelPath, digest: &Digest) -> Option<&RelPath> {
@@ -47,10 +65,29 @@ impl Base {
     }
 }
 
+#[cfg(feature = "connected")]
+impl Base {
+    /// The file that is most like an older one of the file at `path`, and its digest.
+    pub(super) fn like(&self, path: &RelPath) -> Option<(&RelPath, Digest)> {
+        let like = self.files.iter().filter_map(|((digest, _), place)| {
+            Some((super::changes::likeness(path, place)?, place, *digest))
+        });
+        let best = like.max_by_key(|(likeness, place, _)| (*likeness, *place));
+        best.map(|(_, place, digest)| (place, digest))
+    }
+}
+
 /// How a delta lists a file that its base holds at `place`; none when that path is too long.
 #[must_use]
 pub(crate) fn listed(place: &RelPath) -> Option<RelPath> {
     format!("{BASE}/{place}").parse().ok().filter(ustar::fits)
+}
+
+/// How a delta lists a file that it makes; none when that path, or that of the change, is too long.
+#[must_use]
+pub(crate) fn listed_made(place: &RelPath) -> Option<RelPath> {
+    change_of(place).filter(ustar::fits)?;
+    format!("{MADE}/{place}").parse().ok().filter(ustar::fits)
 }
 
 /// The path without its volume.

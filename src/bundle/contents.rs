@@ -20,9 +20,9 @@ pub const BUNDLE_JSON: &str = "bundle.json";
 /// Longest `bundle.json`, in bytes.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The highest format of `bundle.json` that this program knows. Format 2 differs from 1 in that it
-/// has `cut`; it is written only where a file is cut, so that all else stays readable for older
-/// readers, and there is one text for each content.
-pub const FORMAT: u32 = 2;
+/// has `cut`; format 3 has files of the kind `image`, and may have `cut`. Each is written only where it is
+/// needed, so that all else stays readable for older readers, and there is one text for each content.
+pub const FORMAT: u32 = 3;
 /// Most parts of a cut file: `.000` to `.999`.
 pub const MAX_PARTS: usize = 1000;
 
@@ -33,7 +33,7 @@ pub const UNVOUCHED: &str = "nobody: ";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contents {
-    /// 2 when a file is cut, else 1.
+    /// 3 when there are images, else 2 when a file is cut, else 1.
     pub format: u32,
     /// What the bundle is for.
     pub target: Target,
@@ -114,9 +114,9 @@ impl Contents {
         }
         let contents: Self = serde_json::from_slice(bytes)
             .map_err(|error| ContentsError::Malformed(error.to_string()))?;
-        if contents.format != format_of(&contents.cut) {
+        if contents.format != format_of(&contents.files, &contents.cut) {
             return Err(ContentsError::Malformed(
-                "`format` must be 2 with `cut`, and 1 without".to_owned(),
+                "`format` must be 3 with images, else 2 with `cut`, and else 1".to_owned(),
             ));
         }
         if contents.render()?.as_bytes() == bytes {
@@ -270,9 +270,23 @@ impl Contents {
     }
 }
 
-/// The format of a content with these cut files.
-pub(crate) fn format_of(cut: &BTreeMap<RelPath, CutFile>) -> u32 {
-    if cut.is_empty() { 1 } else { 2 }
+/// The format of a content with these files, and these that are cut.
+pub(crate) fn format_of(
+    files: &BTreeMap<RelPath, FileInfo>,
+    cut: &BTreeMap<RelPath, CutFile>,
+) -> u32 {
+    let whole = cut.values().map(|cut| &cut.info);
+    if files
+        .values()
+        .chain(whole)
+        .any(|info| info.kind == FileKind::Image)
+    {
+        3
+    } else if cut.is_empty() {
+        1
+    } else {
+        2
+    }
 }
 
 /// Whether `part` is the name of this part of a file: in any volume, the first in that of the file.
@@ -327,6 +341,8 @@ pub enum FileKind {
     AptIndex,
     /// A Debian package.
     AptPackage,
+    /// A file of the OCI image layout of the bundle.
+    Image,
     /// A part of a file that is larger than a volume.
     Part,
     /// Blocks from which damaged payload is repaired, and the hashes of all blocks.
@@ -409,7 +425,8 @@ mod tests {
         assert_eq!(id(&text.replace("document", "other")), "E312");
         assert_eq!(id(&text.replace("\"size\": 3", "\"size\": 1e999")), "E312");
         assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 2")), "E312");
-        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 3")), "E520");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 3")), "E312");
+        assert_eq!(id(&text.replace("\"format\": 1", "\"format\": 4")), "E520");
         assert_eq!(id(&"[".repeat(1 << 20)), "E312");
         assert_eq!(id(&format!("{{\"x\":{}", "[".repeat(1 << 20))), "E312");
     }

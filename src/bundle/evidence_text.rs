@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::lock::{Artifact, Evidence, Lock, LockedFile, Repository, Signed, Vouched};
+use crate::lock::{Artifact, Evidence, Image, Lock, LockedFile, Repository, Signed, Vouched};
 use crate::types::fingerprint::Fingerprint;
 
 const HEAD: &str = "\
@@ -28,6 +28,11 @@ pub(super) fn text(lock: &Lock) -> String {
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
     for artifact in artifacts {
         push_artifact(artifact, &mut text);
+    }
+    let mut images: Vec<&Image> = lock.images.iter().collect();
+    images.sort_by(|a, b| a.name.cmp(&b.name));
+    for image in images {
+        push_image(image, &mut text);
     }
     let mut repositories: Vec<&Repository> = lock.repositories.iter().collect();
     repositories.sort_by(|a, b| a.name.cmp(&b.name));
@@ -60,6 +65,40 @@ fn push_artifact(artifact: &Artifact, text: &mut String) {
             accepted.id, accepted.reason
         );
     }
+}
+
+/// From what the tag named to every layer: each document states the digest of the next.
+fn push_image(image: &Image, text: &mut String) {
+    let _ = writeln!(
+        text,
+        "\n{} {}: the image {}",
+        image.component, image.version, image.name
+    );
+    for evidence in &image.evidence {
+        let _ = writeln!(text, "  {}", evidence.vouched);
+    }
+    let manifest = format!("v*/{}", image.manifest.path);
+    if let Some(index) = &image.index {
+        text.push_str("  the index that the tag named, which names the manifest:\n");
+        hashed(index.path.as_str(), index, text);
+        let line = format!("grep -o sha256:{} {}", image.manifest.sha256, index.path);
+        command(text, &line);
+    }
+    text.push_str("  the manifest, which names configuration and layers:\n");
+    hashed(&manifest, &image.manifest, text);
+    for file in image.files().skip(1) {
+        let line = format!("cat {manifest} | grep -o sha256:{}", file.sha256);
+        command(text, &line);
+        hashed(&format!("v*/{}", file.path), file, text);
+    }
+}
+
+fn hashed(path: &str, file: &LockedFile, text: &mut String) {
+    let line = format!(
+        "test \"$(cat {path} | sha256sum)\" = \"{}  -\"",
+        file.sha256
+    );
+    command(text, &line);
 }
 
 fn push_evidence(evidence: &Evidence, artifact: &Artifact, file: &str, text: &mut String) {

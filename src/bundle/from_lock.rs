@@ -7,9 +7,12 @@ use crate::bundle::base::Base;
 use crate::bundle::contents::{FileInfo, FileKind, RepositoryInfo, SuiteInfo, UNVOUCHED};
 use crate::bundle::evidence_text;
 use crate::bundle::header::{Created, FieldError, Marking, Sequence};
+use crate::bundle::layout;
 use crate::bundle::request::{Item, PackRequest, Source};
 use crate::bundle::volumes::VolumeSize;
-use crate::lock::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+use crate::lock::{
+    Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Suite, Vouched,
+};
 use crate::parity::shape::Amount;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::name::Name;
@@ -107,6 +110,28 @@ pub fn from_lock(
             }
         }
     }
+    for image in &lock.images {
+        if let Some(index) = &image.index {
+            items.add_evidence(index)?;
+        }
+        for file in image.files() {
+            items.add_payload(file, image_info(image, file))?;
+        }
+    }
+    if !lock.images.is_empty() {
+        let index = layout::index(&lock.images, lock.target.arch);
+        let docker = layout::docker(&lock.images);
+        for (name, text) in [
+            ("oci-layout", layout::MARKER),
+            ("index.json", &index),
+            ("manifest.json", &docker),
+        ] {
+            let path = crate::bundle::documents::path(&format!("v1/images/{name}"));
+            let source = Source::Bytes(text.as_bytes().to_vec());
+            let info = info(source.size(), FileKind::Image);
+            items.add(path, source, info)?;
+        }
+    }
     let mut repositories = Vec::new();
     for repository in &lock.repositories {
         items.add_evidence(&repository.keyring)?;
@@ -141,6 +166,7 @@ pub fn from_lock(
         parity: options.parity,
         volume_size: options.volume_size,
         base: options.base,
+        changes: BTreeMap::new(),
         items: items.0.into_values().collect(),
         repositories,
     })
@@ -195,6 +221,34 @@ fn artifact_info(artifact: &Artifact) -> FileInfo {
     found.url = Some(artifact.file.url.clone());
     found.vouched = artifact.evidence.iter().map(vouched).collect();
     let accepted = artifact.accepted.iter();
+    found
+        .vouched
+        .extend(accepted.map(|one| format!("known and accepted: {}: {}", one.id, one.reason)));
+    found
+}
+
+/// The manifest stands for the image; what it names is known by its digest.
+fn image_info(image: &Image, file: &LockedFile) -> FileInfo {
+    let mut found = info(file.size, FileKind::Image);
+    found.components = vec![image.component.clone()];
+    found.url = Some(file.url.clone());
+    if file.path != image.manifest.path {
+        found.vouched = vec![format!("the image {} states its SHA-256", image.name)];
+        return found;
+    }
+    found.version = Some(image.version.clone());
+    found.stand_in = image.stand_in;
+    found.vouched = image
+        .evidence
+        .iter()
+        .map(|evidence| match &evidence.vouched {
+            Vouched::Manifest => {
+                format!("the manifest states the digest of the image {}", image.name)
+            }
+            _ => vouched(evidence),
+        })
+        .collect();
+    let accepted = image.accepted.iter();
     found
         .vouched
         .extend(accepted.map(|one| format!("known and accepted: {}: {}", one.id, one.reason)));
@@ -380,6 +434,7 @@ mod tests {
             },
             manifest: Digest::of(b"manifest"),
             artifacts: vec![artifact],
+            images: Vec::new(),
             repositories: vec![Repository {
                 name: "base".parse().unwrap(),
                 uri: "https://example.org/debian".parse().unwrap(),

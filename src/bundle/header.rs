@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 
-/// The bundle format that this program writes, and the highest it reads.
-pub const FORMAT: u32 = 1;
+/// The highest bundle format that this program writes and reads. Format 2 differs from 1 in that the list names
+/// changes; it is written only for a delta that carries some, so that all else stays readable for older readers.
+pub const FORMAT: u32 = 2;
 /// Most volumes, and most parity volumes.
 pub const MAX_VOLUMES: u16 = 999;
 /// Longest version, in characters.

@@ -1,11 +1,13 @@
 #![doc = include_str!("FORMAT.md")]
 
 mod base;
+pub mod changes;
 pub mod contents;
 mod documents;
 mod evidence_text;
 mod from_lock;
 pub mod header;
+mod layout;
 mod pack;
 pub mod patch;
 pub mod payload;
@@ -21,5 +23,5 @@ pub use base::Base;
 pub use documents::VERIFY_SH;
 pub use from_lock::{FromLockError, LockOptions, from_lock};
 pub use pack::{PackError, UnsignedBundle, foresee, pack};
-pub use request::{Item, PackRequest, RequestError, Source};
+pub use request::{Item, ItemChange, PackRequest, RequestError, Source};
 pub use sign::{FULL, SignError, SignedBundle, ToSign, attach, attach_ssh, sign, to_sign};

@@ -148,9 +148,19 @@ fn piece(line: &str) -> Option<(Digest, Piece)> {
     })?
 }
 
+/// What a patch holds of the pieces that are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Those that are right.
+    pub good: BTreeSet<Digest>,
+    /// Those of which other bytes lie under their name.
+    pub damaged: BTreeSet<Digest>,
+}
+
 /// A folder with pieces, each named by its digest.
 #[derive(Debug)]
 pub struct Patch {
+    path: PathBuf,
     root: Root,
     sizes: BTreeMap<Digest, u64>,
 }
@@ -168,20 +178,29 @@ impl Patch {
             (entry.kind == Kind::File).then_some((digest, entry.size))
         });
         Ok(Self {
+            path: path.to_owned(),
             sizes: sizes.collect(),
             root,
         })
+    }
+
+    /// Its folder, as it was named.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of its pieces, right or not.
+    pub fn named(&self) -> impl Iterator<Item = &Digest> {
+        self.sizes.keys()
     }
 
     /// Which of the wanted digests it holds: each is hashed before it counts.
     ///
     /// # Errors
     /// When a piece that is there cannot be read.
-    pub fn holds(
-        &self,
-        wanted: impl IntoIterator<Item = Digest>,
-    ) -> Result<BTreeSet<Digest>, PathError> {
-        let mut found = BTreeSet::new();
+    pub fn holds(&self, wanted: impl IntoIterator<Item = Digest>) -> Result<Held, PathError> {
+        let mut held = Held::default();
         for digest in wanted {
             let Some(size) = self.sizes.get(&digest) else {
                 continue;
@@ -191,13 +210,15 @@ impl Patch {
             let hasher = pass((&mut file, &path), None, *size, &mut |_| Ok(()));
             match hasher {
                 Ok(hasher) if hasher.clone().finish() == digest => {
-                    found.insert(digest);
+                    held.good.insert(digest);
                 }
                 Err(crate::fs::PassError::Read(error)) => return Err(error),
-                _ => {}
+                _ => {
+                    held.damaged.insert(digest);
+                }
             }
         }
-        Ok(found)
+        Ok(held)
     }
 
     /// Opens a piece.

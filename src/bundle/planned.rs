@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::base::{Base, listed};
+use crate::bundle::base::{Base, listed, listed_made};
+use crate::bundle::changes::{self, Change, Changes};
 use crate::bundle::contents::{BUNDLE_JSON, Contents, CutFile, FileInfo, FileKind, format_of};
 use crate::bundle::documents;
 use crate::bundle::header::Header;
 use crate::bundle::payload::{self, Payload};
-use crate::bundle::request::{PackRequest, RequestError, Source};
-use crate::bundle::sums::{Sums, volume_of};
+use crate::bundle::request::{ItemChange, PackRequest, RequestError, Source};
+use crate::bundle::sums::{CHANGES_JSON, Sums, change_of, volume_of};
 use crate::bundle::volumes::{Placed, VolumeSize, on_medium, spread};
 use crate::parity::index;
 use crate::parity::shape::{Amount, Shape};
@@ -34,6 +35,8 @@ pub(crate) struct Planned {
     pub(crate) files: Vec<PlannedFile>,
     /// The files that the base of a delta has, by their places in it.
     based: BTreeMap<RelPath, Digest>,
+    /// The files that are made by changes, by their places in the full bundle.
+    changed: BTreeMap<RelPath, Digest>,
     /// The files that are written in parts, sorted by path.
     pub(crate) cut: Vec<PlannedCut>,
     /// The payload and its parity, when some is asked for.
@@ -77,10 +80,15 @@ impl Planned {
             .based
             .iter()
             .filter_map(|(place, digest)| Some((listed(place)?, *digest)));
+        let changed = self
+            .changed
+            .iter()
+            .filter_map(|(place, digest)| Some((listed_made(place)?, *digest)));
         let entries = known
             .chain(made)
             .map(|(path, digest)| (path.clone(), *digest))
             .chain(based)
+            .chain(changed)
             .collect();
         let sums = Sums::new(self.header.clone(), entries)?;
         self.contents.compare(&sums, self.own_size)?;
@@ -281,12 +289,18 @@ impl PackRequest {
         let payload: Vec<(&RelPath, u64)> = sources
             .iter()
             .filter(|(path, _)| volume_of(path).is_some())
-            .map(|(path, (source, _))| (path, source.size()))
+            .map(|(path, (source, _))| {
+                let change = self.change(path, capacity);
+                (path, change.map_or(source.size(), |one| one.change.size))
+            })
             .collect();
         match capacity {
             None => {
                 for (path, (source, info)) in sources {
-                    spreading.whole(path.clone(), source, info);
+                    match self.change(path, None) {
+                        Some(change) => spreading.changed(path.clone(), source, info, change),
+                        None => spreading.whole(path.clone(), source, info),
+                    }
                 }
             }
             Some(capacity) => {
@@ -302,12 +316,24 @@ impl PackRequest {
                     if let Some((path, _)) = payload.get(one.file)
                         && let Some((source, info)) = sources.get(*path)
                     {
-                        spreading.place(one, path, source, info)?;
+                        let change = self.change(path, Some(capacity));
+                        spreading.place(one, path, (source, info), change)?;
                     }
                 }
             }
         }
         self.assemble(spreading, parity_volumes)
+    }
+
+    /// The change that is carried instead of a file. It is never cut: where it does not fit a volume, the file
+    /// is carried.
+    fn change(&self, path: &RelPath, capacity: Option<u64>) -> Option<&ItemChange> {
+        self.base.as_ref()?;
+        let change = self.changes.get(path)?;
+        listed_made(path)?;
+        capacity
+            .is_none_or(|capacity| on_medium(change.change.size) <= capacity)
+            .then_some(change)
     }
 
     /// Notes a file that the base has, which is not written then.
@@ -336,7 +362,18 @@ impl PackRequest {
             described,
             mut volumes,
             based,
+            changed,
+            changes,
         } = spreading;
+        if !changes.is_empty() {
+            let changes = Changes {
+                format: changes::FORMAT,
+                encoder: changes::ENCODER.to_owned(),
+                changes,
+            };
+            let json = Source::Bytes(changes.render()?.into_bytes());
+            files.push(planned(documents::path(CHANGES_JSON), &json));
+        }
         volumes.extend(based.keys().filter_map(volume_number));
         let volumes = volumes.last().copied().unwrap_or(1);
         let parity = self
@@ -357,7 +394,7 @@ impl PackRequest {
         let mut repositories = self.repositories.clone();
         repositories.sort_by(|a, b| a.name.cmp(&b.name));
         let contents = Contents {
-            format: format_of(&described),
+            format: format_of(&infos, &described),
             target: self.target,
             files: infos,
             cut: described,
@@ -387,6 +424,7 @@ impl PackRequest {
             own_size,
             files,
             based,
+            changed,
             cut: cut.into_values().collect(),
             parity,
         })
@@ -402,9 +440,22 @@ struct Spreading {
     described: BTreeMap<RelPath, CutFile>,
     volumes: BTreeSet<u16>,
     based: BTreeMap<RelPath, Digest>,
+    changed: BTreeMap<RelPath, Digest>,
+    changes: BTreeMap<RelPath, Change>,
 }
 
 impl Spreading {
+    /// A file that a change makes at `place`.
+    fn changed(&mut self, place: RelPath, source: &Source, info: &FileInfo, change: &ItemChange) {
+        let Some(path) = change_of(&place) else {
+            return self.whole(place, source, info);
+        };
+        self.infos.insert(place.clone(), info.clone());
+        self.changed.insert(place, source.digest());
+        self.files.push(planned(path.clone(), &change.source));
+        self.changes.insert(path, change.change.clone());
+    }
+
     fn whole(&mut self, path: RelPath, source: &Source, info: &FileInfo) {
         self.infos.insert(path.clone(), info.clone());
         self.files.push(planned(path, source));
@@ -415,8 +466,8 @@ impl Spreading {
         &mut self,
         placed: Placed,
         path: &RelPath,
-        source: &Source,
-        file: &FileInfo,
+        (source, file): (&Source, &FileInfo),
+        change: Option<&ItemChange>,
     ) -> Result<(), RequestError> {
         let in_volume = |ending: &str| {
             let rest = path.as_str().split_once('/').map_or("", |(_, rest)| rest);
@@ -429,6 +480,10 @@ impl Spreading {
         };
         self.volumes.insert(placed.volume);
         let whole = in_volume("")?;
+        if let Some(change) = change {
+            self.changed(whole, source, file, change);
+            return Ok(());
+        }
         let Some(part) = placed.part else {
             self.whole(whole, source, file);
             return Ok(());

@@ -1,6 +1,9 @@
 //! What is to be packed. No I/O.
 
+use std::collections::BTreeMap;
+
 use crate::bundle::base::Base;
+use crate::bundle::changes::{Change, ChangesFormatError};
 use crate::bundle::contents::{ContentsError, FileInfo, FileKind, RepositoryInfo};
 use crate::bundle::header::{Created, Marking, Sequence, Version};
 use crate::bundle::planned::info;
@@ -34,6 +37,9 @@ pub struct PackRequest {
     pub volume_size: Option<VolumeSize>,
     /// The bundle that it builds on, when it shall be a delta; not together with parity.
     pub base: Option<Base>,
+    /// For files of the payload, by their paths in `items`: the changes that make them of files of the base, and
+    /// are carried instead.
+    pub changes: BTreeMap<RelPath, ItemChange>,
     /// Its payload and evidence, in any order. `README.txt`, `label.txt`, `verify.sh` and
     /// `bundle.json` are made while packing.
     pub items: Vec<Item>,
@@ -51,6 +57,15 @@ pub struct Item {
     pub source: Source,
     /// What it is; its size must be that of the source.
     pub info: FileInfo,
+}
+
+/// A change that makes a file of a file of the base, proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemChange {
+    /// Where its bytes come from.
+    pub source: Source,
+    /// What it is.
+    pub change: Change,
 }
 
 /// Where the bytes of a file come from.
@@ -95,6 +110,9 @@ pub enum RequestError {
     /// The description cannot be made.
     #[error("the description of the bundle cannot be made")]
     Contents(#[from] ContentsError),
+    /// The description of the changes cannot be made.
+    #[error("the description of the changes cannot be made")]
+    Changes(#[from] ChangesFormatError),
     /// The parity cannot be made.
     #[error("the parity of the bundle cannot be made")]
     Parity(#[from] ShapeError),
@@ -103,7 +121,7 @@ pub enum RequestError {
     DeltaParity,
     /// What every medium carries leaves no room.
     #[error(
-        "a volume holds {}, and the files that every medium carries take {} of it", ByteSize(*size), ByteSize(*small)
+        "a volume holds {}, and the files that every medium carries, with the reserve of 256 KiB beside them, take {} of it", ByteSize(*size), ByteSize(*small)
     )]
     Small {
         /// Bytes of a volume.
@@ -141,7 +159,23 @@ impl RequestError {
             Self::Parity(_) | Self::DeltaParity => "E286",
             Self::Sums(error) => error.id(),
             Self::Contents(error) => error.id(),
+            Self::Changes(error) => error.id(),
         }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Small { .. } => "choose a larger --volume-size",
+            Self::Volumes { .. } => "choose a larger --volume-size, so that fewer are needed",
+            Self::Parity(_) => {
+                "ask for 1 to 100 percent with --parity; a bundle without payload has none"
+            }
+            Self::DeltaParity => "leave out --parity, or build the full bundle without --base",
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 }
 

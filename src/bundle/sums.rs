@@ -14,6 +14,12 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const SIG: &str = "sig";
 /// Name of the folder that stands for the bundle that a delta builds on.
 pub const BASE: &str = "base";
+/// Name of the folder that stands for the files that a delta makes of those of its base, by changes.
+pub const MADE: &str = "made";
+/// Name of the folder of a volume that holds changes.
+pub const CHANGE: &str = "change";
+/// Name of the file that says what each change is.
+pub const CHANGES_JSON: &str = "changes.json";
 /// Longest list, in bytes.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Most lines of a list, header included.
@@ -122,12 +128,18 @@ pub fn check_format(list: &[u8]) -> Result<(), SumsError> {
         .filter(|digits| digits.len() <= 9)
         .and_then(|digits| std::str::from_utf8(digits).ok())
         .and_then(number)
-        .filter(|found| *found > u64::from(FORMAT));
+        .filter(|found| *found > u64::from(FORMAT) || (*found == 2 && !is_delta(list)));
     found.map_or(Ok(()), |found| {
         Err(SumsError::Newer {
             found: found.to_string(),
         })
     })
+}
+
+/// Whether the list says that it builds on a bundle.
+fn is_delta(list: &[u8]) -> bool {
+    let line = list.split(|byte| *byte == b'\n').nth(5);
+    line.is_some_and(|line| line.starts_with(b"# base ") && line != b"# base none")
 }
 
 impl Sums {
@@ -137,7 +149,8 @@ impl Sums {
     /// When two paths are the same where case is ignored, a path is not for payload, or there are
     /// more than a list may hold.
     pub fn new(mut header: Header, entries: BTreeMap<RelPath, Digest>) -> Result<Self, SumsError> {
-        header.files = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        let wrong = |problem: String| malformed(0, &problem, b"");
+        header.files = count_files(&entries).map_err(wrong)?;
         let mut folded: BTreeMap<String, &RelPath> = BTreeMap::new();
         for path in entries.keys() {
             check_place(path, &header).map_err(|problem| SumsError::Malformed {
@@ -201,23 +214,50 @@ impl Sums {
             .ok_or_else(|| malformed(lines.len(), "the header is not complete", b""))?;
         let header = parse_header(head)?;
         let entries = parse_entries(rest, &header)?;
-        if u64::try_from(entries.len()).ok() != Some(header.files) {
+        let listed = count_files(&entries).map_err(|problem| malformed(0, &problem, b""))?;
+        if listed != header.files {
             let problem = format!(
-                "the header counts {} files, but {} are listed",
-                header.files,
-                entries.len()
+                "the header counts {} files, but {listed} are listed",
+                header.files
             );
             return Err(malformed(8, &problem, b""));
         }
         let sums = Self { header, entries };
+        let format = sums.format().to_string();
+        if lines
+            .first()
+            .and_then(|line| line.rsplit(|byte| *byte == b' ').next())
+            != Some(format.as_bytes())
+        {
+            let problem = "format 2 with changes belongs here, and format 1 without";
+            return Err(malformed(1, problem, b""));
+        }
         if sums.header.base.is_some() {
             sums.full()?;
         }
         Ok(sums)
     }
 
+    /// 2 when it names changes, else 1.
+    fn format(&self) -> u32 {
+        if self.has_changes() { 2 } else { 1 }
+    }
+
+    /// Whether files of it are made by changes.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        let mut paths = self.entries.keys();
+        paths.any(|path| in_made(path).is_some())
+    }
+
+    /// The changes in it: the file that each makes by its place in the full bundle, and the change.
+    pub fn changes(&self) -> impl Iterator<Item = (RelPath, RelPath)> {
+        let made = self.entries.keys().filter_map(in_made);
+        made.filter_map(|place| Some((place.clone(), change_of(&place)?)))
+    }
+
     /// The list of the full bundle that a delta makes together with its base: nothing builds on anything, and
-    /// what lies below `base/` is in its place. Of a full bundle: itself.
+    /// what lies below `base/` and `made/` is in its place; the changes are not in it. Of a full bundle: itself.
     ///
     /// # Errors
     /// When two paths become one.
@@ -227,8 +267,13 @@ impl Sums {
             return Ok(self.clone());
         }
         let mut entries = BTreeMap::new();
+        let changes = self.has_changes();
         for (path, digest) in &self.entries {
-            let place = in_base(path).unwrap_or_else(|| path.clone());
+            if changes && is_of_changes(path) {
+                continue;
+            }
+            let place = in_base(path).or_else(|| in_made(path));
+            let place = place.unwrap_or_else(|| path.clone());
             if entries.insert(place.clone(), *digest).is_some() {
                 return Err(twice(path, &place));
             }
@@ -244,7 +289,8 @@ impl Sums {
             .base
             .map_or_else(|| "none".to_owned(), |base| base.to_string());
         let mut text = format!(
-            "# haversack-bundle {FORMAT}\n# name {}\n# version {}\n# sequence {}\n# created {}\n# base {base}\n# volumes {} parity {}\n# files {} bytes {}\n# marking {}\n",
+            "# haversack-bundle {}\n# name {}\n# version {}\n# sequence {}\n# created {}\n# base {base}\n# volumes {} parity {}\n# files {} bytes {}\n# marking {}\n",
+            self.format(),
             header.name,
             header.version,
             header.sequence,
@@ -287,6 +333,55 @@ pub fn in_base(path: &RelPath) -> Option<RelPath> {
     path.below(BASE)?.parse().ok()
 }
 
+/// Where a file that a delta makes by a change lies in the full bundle; none for every other file.
+#[must_use]
+pub fn in_made(path: &RelPath) -> Option<RelPath> {
+    path.below(MADE)?.parse().ok()
+}
+
+/// Where the change lies that makes the file at this place of a volume; none when no list can say so.
+#[must_use]
+pub fn change_of(place: &RelPath) -> Option<RelPath> {
+    let volume = volume_of(place).filter(|volume| volume.starts_with('v'))?;
+    let rest = place.below(volume)?;
+    format!("{volume}/{CHANGE}/{rest}").parse().ok()
+}
+
+/// Whether a list with changes names this file for their sake only.
+#[must_use]
+pub fn is_of_changes(path: &RelPath) -> bool {
+    let in_volume = volume_of(path).filter(|volume| volume.starts_with('v'));
+    let rest = in_volume.and_then(|volume| path.below(volume));
+    path.as_str() == CHANGES_JSON
+        || rest
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(folder, _)| folder == CHANGE)
+}
+
+/// How many files of the full bundle are listed. Files that are made, and changes, belong together one by one.
+fn count_files(entries: &BTreeMap<RelPath, Digest>) -> Result<u64, String> {
+    let made: Vec<RelPath> = entries.keys().filter_map(in_made).collect();
+    if made.is_empty() {
+        return Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+    }
+    let has = |path: &RelPath| entries.contains_key(path);
+    for place in &made {
+        if !change_of(place).is_some_and(|change| has(&change)) {
+            return Err(format!("{place} is made, and no change makes it"));
+        }
+    }
+    let extra = entries.keys().filter(|path| is_of_changes(path)).count();
+    if extra != made.len().saturating_add(1)
+        || !entries.keys().any(|path| path.as_str() == CHANGES_JSON)
+    {
+        return Err(format!(
+            "{} files are made: as many changes, and {CHANGES_JSON}, belong to them",
+            made.len()
+        ));
+    }
+    Ok(u64::try_from(entries.len().saturating_sub(extra)).unwrap_or(u64::MAX))
+}
+
 /// The volume or parity volume that a path lies in (`v1`, `p2`); none for the small files.
 #[must_use]
 pub fn volume_of(path: &RelPath) -> Option<&str> {
@@ -294,6 +389,12 @@ pub fn volume_of(path: &RelPath) -> Option<&str> {
     let digits = first.strip_prefix(['v', 'p'])?;
     let numbered = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     (first.len() < path.as_str().len() && numbered).then_some(first)
+}
+
+/// Whether a volume, such as `p1`, holds parity.
+#[must_use]
+pub fn of_parity(volume: &str) -> bool {
+    volume.starts_with('p')
 }
 
 fn parse_header(lines: &[&str]) -> Result<Header, SumsError> {
@@ -339,7 +440,7 @@ fn parse_header(lines: &[&str]) -> Result<Header, SumsError> {
         marking,
     ] = values;
     let field = |line: usize| move |error: FieldError| malformed(line, &error.to_string(), b"");
-    if format != "1" {
+    if !matches!(format, "1" | "2") {
         return Err(malformed(1, "no bundle format", format.as_bytes()));
     }
     let base = match base {
@@ -410,13 +511,14 @@ fn check_place(path: &RelPath, header: &Header) -> Result<(), String> {
     if first.eq_ignore_ascii_case(SIG) || first.eq_ignore_ascii_case(SUMS) {
         return Err("SHA256SUMS and sig/ cannot be listed".to_owned());
     }
-    if first.eq_ignore_ascii_case(BASE) {
-        if header.base.is_none() || first != BASE {
-            return Err("base/ has a place in deltas only".to_owned());
+    if first.eq_ignore_ascii_case(BASE) || first.eq_ignore_ascii_case(MADE) {
+        if header.base.is_none() || !matches!(first, BASE | MADE) {
+            return Err(format!("{first}/ has a place in deltas only"));
         }
         let place = in_base(path)
+            .or_else(|| in_made(path))
             .filter(|place| volume_of(place).is_some_and(|volume| volume.starts_with('v')));
-        let place = place.ok_or("only files of volumes can lie in base/")?;
+        let place = place.ok_or("only files of volumes can lie in base/ and made/")?;
         return check_place(&place, header);
     }
     let Some(volume) = volume_of(path) else {
@@ -474,113 +576,4 @@ fn shown(text: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = "\
-# haversack-bundle 1
-# name mattermost-linux
-# version 11.7.10
-# sequence 42
-# created 2026-11-23T18:00:00Z
-# base none
-# volumes 1 parity 0
-# files 2 bytes 6
-# marking UNCLASSIFIED
-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  README.txt
-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  v1/files/a.tar.gz
-";
-    const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-    fn id(text: &str) -> &'static str {
-        Sums::parse(text.as_bytes()).map_or_else(|error| error.id(), |_| "ok")
-    }
-
-    #[test]
-    fn gives_back_what_it_reads() {
-        let sums = Sums::parse(GOOD.as_bytes()).unwrap();
-        assert_eq!(sums.render(), GOOD);
-        assert_eq!(sums.identity(), Digest::of(GOOD.as_bytes()));
-        assert_eq!(sums.header().sequence.get(), 42);
-        assert_eq!(sums.entries().len(), 2);
-        let again = Sums::new(sums.header().clone(), sums.entries().clone()).unwrap();
-        assert_eq!(again, sums);
-    }
-
-    #[test]
-    fn refuses_each_fault_with_its_id() {
-        let with = |from: &str, to: &str| GOOD.replace(from, to);
-        let path = |to: &str| with("v1/files/a.tar.gz", to);
-        for (text, expected) in [
-            (with("bundle 1", "bundle 2"), "E520"),
-            (with("# base none", "# cipher none"), "E520"),
-            (with("bundle 1", "bundle 0"), "E307"),
-            (with("bundle 1", "bundle 01"), "E307"),
-            (with("# haversack-bundle", "# other"), "E307"),
-            (with("# name mattermost-linux\n", ""), "E307"),
-            (with("# sequence 42", "# sequence 042"), "E307"),
-            (with("files 2", "files 3"), "E307"),
-            (with("volumes 1", "volumes 0"), "E307"),
-            (with("\n", "\r\n"), "E307"),
-            (with("  v1", " *v1"), "E307"),
-            (with("  v1", " v1"), "E307"),
-            (with("  v1", "   v1"), "E307"),
-            (with("ba78", "BA78"), "E307"),
-            (path("../a"), "E307"),
-            (path("/etc/passwd"), "E307"),
-            (path("v1/../a"), "E307"),
-            (path("v1//a"), "E307"),
-            (path("v1\\a"), "E307"),
-            (path("v2/a"), "E307"),
-            (path("p1/a"), "E307"),
-            (path("v01/a"), "E307"),
-            (path("v99999999999999999999/a"), "E307"),
-            (path("sig/a"), "E307"),
-            (path("SHA256SUMS"), "E307"),
-            (path("A"), "E307"),
-            (path("readme.TXT"), "E308"),
-            (path("README.txt"), "E308"),
-            (path("v1/ä"), "E309"),
-            (path("v1/nul.txt"), "E310"),
-            (path(&"v".repeat(101)), "E310"),
-            (format!("{GOOD}\n"), "E307"),
-            (format!("{GOOD}# note\n"), "E307"),
-            (format!("{GOOD}junk\n"), "E307"),
-            (GOOD.trim_end().to_owned(), "E307"),
-            (String::new(), "E307"),
-            ("# ".repeat(3 << 20), "E502"),
-            ("\n".repeat(70_000), "E502"),
-        ] {
-            let shown: String = text.chars().take(900).collect();
-            assert_eq!(id(&text), expected, "{shown}");
-        }
-    }
-
-    #[test]
-    fn no_change_of_one_byte_is_read_as_the_same_list() {
-        let good = Sums::parse(GOOD.as_bytes()).unwrap();
-        for index in 0..GOOD.len() {
-            for flip in [0x01, 0x20, 0x80] {
-                let mut bytes = GOOD.as_bytes().to_vec();
-                bytes[index] ^= flip;
-                if let Ok(other) = Sums::parse(&bytes) {
-                    assert_ne!(other, good, "byte {index}");
-                    assert_eq!(other.render().as_bytes(), bytes, "byte {index}");
-                }
-            }
-        }
-        for length in 0..GOOD.len() {
-            assert!(Sums::parse(&GOOD.as_bytes()[..length]).is_err(), "{length}");
-        }
-    }
-
-    #[test]
-    fn a_list_of_too_many_files_is_refused_when_made() {
-        let header = Sums::parse(GOOD.as_bytes()).unwrap().header().clone();
-        let digest: Digest = HEX.parse().unwrap();
-        let entries = (0..65_530)
-            .map(|n| (format!("v1/{n}").parse().unwrap(), digest))
-            .collect();
-        assert_eq!(Sums::new(header, entries), Err(SumsError::TooLong));
-    }
-}
+mod tests;

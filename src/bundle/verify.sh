@@ -255,13 +255,14 @@ fi
 # ---- 7. bundle.json says the same ---------------------------------------------------------------
 json_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' "$t/json")
 case $json_format in
-    1 | 2) ;;
+    1 | 2 | 3) ;;
     '' | 0*) bad 3 "bundle.json is malformed" ;;
-    *) bad 5 "bundle.json has format $json_format, this script knows 2" ;;
+    *) bad 5 "bundle.json has format $json_format, this script knows 3" ;;
 esac
 fitting=1
 ! grep -qx '  "cut": {' "$t/json" || fitting=2
-[ "$json_format" = "$fitting" ] || bad 3 "bundle.json: format 2 with cut files, and 1 without"
+! grep -qx ' *"kind": "image",*' "$t/json" || fitting=3
+[ "$json_format" = "$fitting" ] || bad 3 "bundle.json: format 3 with images, else 2 with cut files, and else 1"
 awk '
     /^  "files": [{]$/ { inside = 1; next }
     /^  [}]/ { inside = 0 }

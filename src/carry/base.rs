@@ -4,11 +4,12 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::bundle::changes::Changes;
 use crate::bundle::sums::{self, SUMS, Sums};
 use crate::carry::CarryError;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::event::Progress;
-use crate::fs::{self, Kind, Root};
+use crate::fs::{self, File, Kind, Root, pass};
 use crate::types::digest::Digest;
 use crate::verify::{Problem, VerifyError};
 
@@ -22,6 +23,9 @@ pub(super) struct Bases {
 
 /// The files of a folder by their size.
 type BySize = BTreeMap<u64, Vec<PathBuf>>;
+
+/// Reads a file to its end, and gives its digest with something that belongs to it.
+type Hashing<'a, T> = dyn FnMut(&mut File, &Path) -> Result<(Digest, T), CarryError> + 'a;
 
 impl Bases {
     /// Opens the folders. One that has a list must be the bundle of this identity; one without may be any
@@ -83,6 +87,18 @@ impl Bases {
         incoming: &mut Incoming,
         progress: &Progress<'_>,
     ) -> Result<Option<Problem>, CarryError> {
+        self.find(file, &mut |from, full| {
+            Ok((incoming.take(file, (from, full), progress)?, ()))
+        })
+        .map(Result::err)
+    }
+
+    /// Looks for the file, hashing with `hash` what may be it, until that gives its digest; else what is wrong.
+    fn find<T>(
+        &self,
+        file: &Expected<'_>,
+        hash: &mut Hashing<'_, T>,
+    ) -> Result<Result<T, Problem>, CarryError> {
         let own = file.path.to_path();
         let path = format!("{}/{}", sums::BASE, file.path);
         let mut problem = Problem::Missing { path: path.clone() };
@@ -111,9 +127,9 @@ impl Bases {
                 };
                 fs::advise_sequential(&from);
                 let full = root.path().join(place);
-                let found = incoming.take(file, (&mut from, &full), progress)?;
+                let (found, value) = hash(&mut from, &full)?;
                 if found == file.digest {
-                    return Ok(None);
+                    return Ok(Ok(value));
                 }
                 if number == 0 {
                     problem = Problem::Altered {
@@ -124,7 +140,63 @@ impl Bases {
                 }
             }
         }
-        Ok(Some(problem))
+        Ok(Err(problem))
+    }
+
+    /// Makes the files of `made` by the changes of a delta, which have arrived. Each file of the base is hashed
+    /// before it is opened, and each file that is made must have the digest that the full list names.
+    pub(super) fn make(
+        &self,
+        made: &[Expected<'_>],
+        changes: &Changes,
+        incoming: &mut Incoming,
+        progress: &Progress<'_>,
+    ) -> Result<u64, CarryError> {
+        let mut kept = 0_u64;
+        let mut problems = Vec::new();
+        for file in made {
+            let name = file.path.as_str();
+            let Some((path, change)) = changes.of(file.path) else {
+                continue;
+            };
+            progress.item_started(name, file.size);
+            let there = incoming.has(file, progress)?;
+            if there {
+                kept = kept.saturating_add(1);
+            } else {
+                let base = Expected {
+                    path: &change.base.path,
+                    size: change.base.size,
+                    digest: change.base.sha256,
+                };
+                let check = &mut |_| progress.cancel.check();
+                let found = self.find(&base, &mut |from, full| {
+                    let hashed = pass((from, full), None, base.size, check)?;
+                    Ok((hashed.finish(), full.to_owned()))
+                })?;
+                let full = match found {
+                    Ok(full) => full,
+                    Err(problem) => {
+                        problems.push(problem);
+                        continue;
+                    }
+                };
+                let mut from = fs::open(&full)?;
+                let wrong = incoming.make(file, (&path, change), &mut from, progress)?;
+                if let Some(problem) = wrong {
+                    return Err(CarryError::Change {
+                        path: file.path.to_string(),
+                        problem,
+                        theirs: changes.encoder.clone(),
+                    });
+                }
+            }
+            progress.item_done(name, there);
+        }
+        if problems.is_empty() {
+            return Ok(kept);
+        }
+        Err(CarryError::BaseFiles { problems })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::archive::ustar::UnfitError;
+use crate::bundle::changes::ENCODER;
 use crate::event::Cancelled;
 use crate::fs::{LockError, PassError, PathError};
 use crate::types::digest::Digest;
@@ -74,6 +75,18 @@ pub enum CarryError {
         /// What is wrong, in the order of the list.
         problems: Vec<Problem>,
     },
+    /// A change does not make its file.
+    #[error(
+        "{path}: its change does not make it: {problem} (proved with {theirs}; this is {ENCODER})"
+    )]
+    Change {
+        /// The file.
+        path: String,
+        /// What came instead.
+        problem: String,
+        /// What packed it when the builder proved the change.
+        theirs: String,
+    },
     /// Something stands at the target.
     #[error("{} exists", path.display())]
     Exists {
@@ -102,10 +115,20 @@ pub enum CarryError {
     Io(#[from] PathError),
     /// Another run works on the same folder.
     #[error("the bundle is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<LockError> for CarryError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl CarryError {
@@ -124,6 +147,7 @@ impl CarryError {
             Self::BaseFiles { problems } => {
                 problems.iter().map(Problem::id).min().unwrap_or("E301")
             }
+            Self::Change { .. } => "E342",
             Self::Exists { .. } | Self::Stands { .. } => "E285",
             Self::Space { .. } => "E602",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
@@ -137,10 +161,10 @@ impl CarryError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Form { .. } => {
-                "send it again as `haversack stream` writes it; files that arrived whole are kept for the next run"
+                "send it again as `haversack stream` writes it; `haversack receive` keeps files that arrived whole for its next run"
             }
             Self::Ended { .. } => {
-                "send it again; files that arrived whole are kept for the next run"
+                "send it again; `haversack receive` keeps files that arrived whole for its next run"
             }
             Self::Bundle(error) => return error.hint(),
             Self::Unsigned { .. } => "sign it first: haversack sign BUNDLE --key KEY",
@@ -151,7 +175,10 @@ impl CarryError {
                 "name the folder of that bundle with --base, or ask for the full bundle"
             }
             Self::BaseFiles { .. } => {
-                "name another copy of the base with --base, or ask for the full bundle; what was taken over is kept"
+                "name another copy of the base with --base, or ask for the full bundle (built without --base); what was taken over is kept"
+            }
+            Self::Change { .. } => {
+                "ask for a delta of whole files (haversack build --base DIR --delta file), or use the haversack that built it; what arrived is kept"
             }
             Self::Several { .. } => "use a drop folder for each name, or move the others away",
             Self::Absent { .. } => "name the folders of all volumes",

@@ -117,7 +117,7 @@ pub(super) fn find_list(
                 }
             }
             // Its signatures may still come; half a list is not signed either.
-            Err(VerifyError::Trust(error)) => {
+            Err(VerifyError::Trust(error) | VerifyError::Full(error)) => {
                 let label = Digest::of(&list).label();
                 *reason =
                     format!("the list {label} is not signed by enough trusted keys yet: {error}");

@@ -12,7 +12,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
+use crate::bundle::sums::CHANGES_JSON;
 use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::finding::{Found, Stamp, find_list, find_signatures, read_if, stamps};
@@ -55,6 +57,8 @@ struct Gathering {
     bases: Option<Bases>,
     incoming: Incoming,
     contents: Option<Contents>,
+    /// What the changes of a delta are, once that is here.
+    changes: Option<Changes>,
     /// Files that are in place, proved.
     placed: BTreeSet<RelPath>,
     kept: u64,
@@ -134,7 +138,7 @@ impl<'a> Drop<'a> {
             }) = found
             {
                 let bases = open_bases(delta.as_ref(), self.taking.bases)?;
-                let incoming = Incoming::begin(self.target, &authentic.identity)?;
+                let incoming = Incoming::begin(self.target, &authentic.identity, delta.as_ref())?;
                 let begun = Gathering::begin(
                     Found {
                         authentic,
@@ -165,6 +169,7 @@ impl<'a> Drop<'a> {
                     self.taking.trust,
                     progress,
                 )?;
+                gathering.take_changes(&root, &ready, &mut self.known, progress)?;
                 gathering.take_all(&root, &ready, &mut self.known, progress)?;
                 Ok(gathering.missing())
             }
@@ -188,15 +193,22 @@ impl<'a> Drop<'a> {
             bases,
             mut incoming,
             contents,
+            changes,
             mut placed,
             kept,
             ..
         } = *gathering;
+        let mut told = None;
         if let (Some(bases), Some(contents)) = (bases, &contents) {
             let files = expected(&authentic, contents);
-            let (_, of_base) = divide(delta.as_ref(), &files);
-            bases.fill(&of_base, &mut incoming, progress)?;
-            placed.extend(of_base.iter().map(|file| file.path.clone()));
+            let shares = divide(delta.as_ref(), changes.as_ref(), &files);
+            bases.fill(&shares.of_base, &mut incoming, progress)?;
+            placed.extend(shares.of_base.iter().map(|file| file.path.clone()));
+            if let Some(changes) = &changes {
+                bases.make(&shares.made, changes, &mut incoming, progress)?;
+                placed.extend(shares.made.iter().map(|file| file.path.clone()));
+            }
+            told = Some(shares.told());
         }
         let absent = authentic
             .sums
@@ -208,7 +220,7 @@ impl<'a> Drop<'a> {
             let problems = vec![Problem::Missing { path }];
             return Err(VerifyError::Content { problems }.into());
         };
-        let files = u64::try_from(placed.len()).unwrap_or(u64::MAX);
+        let files = authentic.sums.header().files;
         let report = VerifyReport::proved(
             &authentic,
             self.taking.trust.policy().threshold.get(),
@@ -220,6 +232,7 @@ impl<'a> Drop<'a> {
         Ok(Received {
             bundle: self.target.to_owned(),
             files_kept: kept,
+            delta: told,
             report,
         })
     }
@@ -247,7 +260,8 @@ impl Gathering {
         let entries = authentic.sums.entries();
         incoming.clean(&entries.keys().collect())?;
         let mut placed = BTreeSet::new();
-        for (path, digest) in entries {
+        let extra = delta.iter().flat_map(Delta::extra);
+        for (path, digest) in entries.iter().chain(extra) {
             if incoming.has_digest(path, digest, progress)? {
                 placed.insert(path.clone());
             }
@@ -260,6 +274,7 @@ impl Gathering {
             bases,
             incoming,
             contents: None,
+            changes: None,
             placed,
             kept,
         })
@@ -353,6 +368,67 @@ impl Gathering {
         Ok(())
     }
 
+    /// Finds `changes.json` of a delta by its hash; it tells the sizes of the changes.
+    fn take_changes(
+        &mut self,
+        root: &Root,
+        ready: &BTreeMap<OsString, Stamp>,
+        known: &mut BTreeMap<OsString, Stamp>,
+        progress: &Progress<'_>,
+    ) -> Result<(), CarryError> {
+        let (Some(contents), Some(delta), None) = (&self.contents, &self.delta, &self.changes)
+        else {
+            return Ok(());
+        };
+        let own = delta
+            .extra()
+            .find(|(path, _)| path.as_str() == CHANGES_JSON);
+        let Some((path, digest)) = own else {
+            return Ok(());
+        };
+        let right = |bytes: &Vec<u8>| Digest::of(bytes) == *digest;
+        let mut bytes = self.incoming.held(path, changes::MAX_BYTES)?.filter(right);
+        for (name, stamp) in ready {
+            if bytes.is_none() && stamp.size <= changes::MAX_BYTES {
+                bytes = read_if(root, name, changes::MAX_BYTES, b"{")?.filter(right);
+            }
+        }
+        let Some(bytes) = bytes else { return Ok(()) };
+        let found = Changes::parse(&bytes)
+            .and_then(|found| found.compare(&delta.sums, contents).map(|()| found))
+            .map_err(|error| VerifyError::Content {
+                problems: vec![Problem::Changes(error)],
+            })?;
+        let file = Expected {
+            path,
+            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            digest: *digest,
+        };
+        let from: (&mut dyn Read, &Path) = (&mut bytes.as_slice(), Path::new(CHANGES_JSON));
+        self.incoming.take(&file, from, progress)?;
+        self.placed.insert(path.clone());
+        self.changes = Some(found);
+        known.clear();
+        Ok(())
+    }
+
+    /// The size of a file that comes, as far as it is known yet.
+    fn size_of(&self, path: &RelPath) -> Option<u64> {
+        let changes = self.changes.as_ref();
+        if let Some(change) = changes.and_then(|changes| changes.changes.get(path)) {
+            return Some(change.size);
+        }
+        Some(self.contents.as_ref()?.files.get(path)?.size)
+    }
+
+    /// Every file that comes, and what a delta carries for the sake of its changes.
+    fn coming(&self) -> impl Iterator<Item = (&RelPath, &Digest)> {
+        let extra = self.delta.iter().flat_map(Delta::extra);
+        let entries = self.authentic.sums.entries().iter();
+        let entries = entries.filter(|(path, _)| self.is_carried(path));
+        entries.chain(extra)
+    }
+
     /// Takes over every file that has the size and then the hash of one that is missing.
     fn take_all(
         &mut self,
@@ -361,14 +437,13 @@ impl Gathering {
         known: &mut BTreeMap<OsString, Stamp>,
         progress: &Progress<'_>,
     ) -> Result<(), CarryError> {
-        let Some(contents) = &self.contents else {
+        if self.contents.is_none() {
             return Ok(());
-        };
+        }
         let mut wanted: BTreeMap<u64, BTreeMap<Digest, Vec<RelPath>>> = BTreeMap::new();
-        for (path, digest) in self.authentic.sums.entries() {
-            let size = contents.files.get(path).map(|info| info.size);
-            let here = self.placed.contains(path) || !self.is_carried(path);
-            if let (Some(size), false) = (size, here) {
+        for (path, digest) in self.coming() {
+            let here = self.placed.contains(path);
+            if let (Some(size), false) = (self.size_of(path), here) {
                 let paths = wanted.entry(size).or_default().entry(*digest).or_default();
                 paths.push(path.clone());
             }
@@ -437,19 +512,18 @@ impl Gathering {
     }
 
     fn missing(&self) -> Option<Missing> {
-        let entries = self.authentic.sums.entries();
-        let missing: Vec<RelPath> = entries
-            .keys()
-            .filter(|path| !self.placed.contains(*path) && self.is_carried(path))
+        let missing: Vec<RelPath> = self
+            .coming()
+            .map(|(path, _)| path)
+            .filter(|path| !self.placed.contains(*path))
             .cloned()
             .collect();
         if missing.is_empty() && self.contents.is_some() {
             return None;
         }
-        let size = |path: &RelPath| Some(self.contents.as_ref()?.files.get(path)?.size);
         let bytes = missing
             .iter()
-            .map(size)
+            .map(|path| self.size_of(path))
             .try_fold(0_u64, |sum, one| sum.checked_add(one?));
         Some(Missing {
             identity: Some(self.authentic.identity),

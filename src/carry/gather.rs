@@ -1,6 +1,6 @@
 //! A bundle out of its folders, on media or disks, into one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::sums::BASE;
@@ -13,7 +13,7 @@ use crate::fs;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::verify::authentic::{Raw, authenticate_any, read};
-use crate::verify::structure::{Structure, examine};
+use crate::verify::structure::{Copy, Structure, examine};
 use crate::verify::{Problem, VerifyError, VerifyReport, check_platform, compare};
 
 /// Copies the bundle that lies in the folders `dirs` to the folder `target`, which must not exist; of a delta,
@@ -47,6 +47,7 @@ pub fn gather(
         absent,
         problems,
         contents,
+        changes,
     } = examine(&roots, own)?;
     let (Some(contents), true) = (contents, problems.is_empty()) else {
         return Err(VerifyError::Content { problems }.into());
@@ -80,10 +81,11 @@ pub fn gather(
             digest: *digest,
         })
         .collect();
-    let mut incoming = Incoming::begin(target, &authentic.identity)?;
+    let mut incoming = Incoming::begin(target, &authentic.identity, delta.as_ref())?;
     incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
-    let mut needed = 0_u64;
-    for file in &files {
+    let shares = divide(delta.as_ref(), changes.as_ref(), &files);
+    let mut needed = shares.scratch;
+    for file in files.iter().chain(&shares.carried) {
         if !incoming.may_have(file)? {
             needed = needed.saturating_add(file.size);
         }
@@ -98,25 +100,13 @@ pub fn gather(
         .iter()
         .fold(0_u64, |sum, file| sum.saturating_add(file.size));
     progress.started(u64::try_from(files.len()).unwrap_or(u64::MAX), bytes);
-    let (carried, of_base) = divide(delta.as_ref(), &files);
-    let (mut kept, mut problems) = (0_u64, Vec::new());
-    for file in &carried {
-        progress.item_started(file.path.as_str(), file.size);
-        let there = incoming.has(file, &progress)?;
-        if there {
-            kept = kept.saturating_add(1);
-        } else {
-            let places = copies.get(file.path).map_or(&[][..], Vec::as_slice);
-            let places = places.iter().filter_map(|copy| roots.get(copy.root));
-            problems.extend(take(file, places, &mut incoming, &progress)?);
-        }
-        progress.item_done(file.path.as_str(), there);
-    }
-    if !problems.is_empty() {
-        return Err(VerifyError::Content { problems }.into());
-    }
+    let mut kept = take_all(&shares.carried, (&roots, &copies), &mut incoming, &progress)?;
     if let Some(bases) = bases {
-        kept = kept.saturating_add(bases.fill(&of_base, &mut incoming, &progress)?);
+        kept = kept.saturating_add(bases.fill(&shares.of_base, &mut incoming, &progress)?);
+        if let Some(changes) = &changes {
+            let made = bases.make(&shares.made, changes, &mut incoming, &progress)?;
+            kept = kept.saturating_add(made);
+        }
     }
     let count = u64::try_from(files.len()).unwrap_or(u64::MAX);
     let needed = trust.policy().threshold.get();
@@ -127,8 +117,36 @@ pub fn gather(
     Ok(Received {
         bundle: target.to_owned(),
         files_kept: kept,
+        delta: delta.is_some().then(|| shares.told()),
         report,
     })
+}
+
+/// Takes over what comes; gives how many files were here already.
+fn take_all(
+    files: &[Expected<'_>],
+    (roots, copies): (&[fs::Root], &BTreeMap<RelPath, Vec<Copy>>),
+    incoming: &mut Incoming,
+    progress: &Progress<'_>,
+) -> Result<u64, CarryError> {
+    let (mut kept, mut problems) = (0_u64, Vec::new());
+    for file in files {
+        let name = file.path.as_str();
+        progress.item_started(name, file.size);
+        let there = incoming.has(file, progress)?;
+        if there {
+            kept = kept.saturating_add(1);
+        } else {
+            let places = copies.get(file.path).map_or(&[][..], Vec::as_slice);
+            let places = places.iter().filter_map(|copy| roots.get(copy.root));
+            problems.extend(take(file, places, incoming, progress)?);
+        }
+        progress.item_done(name, there);
+    }
+    if problems.is_empty() {
+        return Ok(kept);
+    }
+    Err(VerifyError::Content { problems }.into())
 }
 
 /// Takes the first of several copies that is right; what is wrong with the last when none is.

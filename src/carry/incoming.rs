@@ -1,29 +1,51 @@
 //! The folder in which what arrives is gathered until all of it is proved.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::sums::{MAX_BYTES, SIG, SUMS};
+use crate::bundle::changes::Change;
+use crate::bundle::sums::{MAX_BYTES, SIG, SUMS, is_of_changes};
 use crate::carry::CarryError;
+use crate::delta::{DeltaError, rebuild};
 use crate::event::Progress;
-use crate::fs::{self, AtomicFile, File, FolderLock, Hashed, Root, pass};
+use crate::fs::{self, AtomicFile, File, FolderLock, Hashed, PathError, Root, pass};
 use crate::trust::judge::SignatureFile;
 use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
+use crate::verify::authentic::Delta;
 
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 /// Name of a loose file beside the folder of the identity, while it has no place.
 const ARRIVED: &str = "arrived";
+/// Name of the scratch file in which a file of the base lies opened.
+const OPENED: &str = "opened";
 
 /// What arrives for one target: `.NAME.part/<identity>` beside it.
 pub(super) struct Incoming {
     target: PathBuf,
     part: PathBuf,
     root: PathBuf,
+    /// Where the changes of a delta lie until they are applied; none when it carries none.
+    extra: Option<PathBuf>,
     folders: BTreeSet<PathBuf>,
     _lock: FolderLock,
+}
+
+/// Writes and hashes.
+struct Both<'a>(&'a mut AtomicFile, &'a mut Hasher);
+
+impl Write for Both<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.0.write(bytes)?;
+        self.1.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A loose file that was copied and has no place yet.
@@ -48,7 +70,11 @@ pub(super) struct Expected<'a> {
 impl Incoming {
     /// Begins, or goes on with, what arrives of the bundle of this identity. What earlier runs gathered of
     /// another bundle for the same target is removed.
-    pub(super) fn begin(target: &Path, identity: &Digest) -> Result<Self, CarryError> {
+    pub(super) fn begin(
+        target: &Path,
+        identity: &Digest,
+        delta: Option<&Delta>,
+    ) -> Result<Self, CarryError> {
         let exists = || CarryError::Exists {
             path: target.to_owned(),
         };
@@ -77,10 +103,12 @@ impl Incoming {
             });
         }
         let root = part.join(identity.to_string());
+        let changes = delta.filter(|delta| delta.sums.has_changes());
+        let extra = changes.map(|delta| part.join(format!("changes-{}", delta.sums.identity())));
         fs::create_dir_all(&root, FOLDER_MODE)?;
         for other in fs::list(&part)? {
             let other = part.join(other);
-            if other != root {
+            if other != root && Some(&other) != extra.as_ref() {
                 let folder = fs::examine(&other)?.is_some_and(|found| found.is_dir());
                 if folder {
                     fs::remove_dir_all(&other)?;
@@ -93,6 +121,7 @@ impl Incoming {
             target: target.to_owned(),
             part,
             root,
+            extra,
             folders: BTreeSet::new(),
             _lock: lock,
         })
@@ -113,7 +142,7 @@ impl Incoming {
 
     /// Whether an earlier run left a file of this size here; what is in it is not known.
     pub(super) fn may_have(&self, file: &Expected<'_>) -> Result<bool, CarryError> {
-        let there = fs::examine(&self.root.join(file.path.to_path()))?;
+        let there = fs::examine(&self.place(file.path))?;
         Ok(there.is_some_and(|there| there.is_file() && there.len() == file.size))
     }
 
@@ -124,7 +153,7 @@ impl Incoming {
         digest: &Digest,
         progress: &Progress<'_>,
     ) -> Result<bool, CarryError> {
-        let there = fs::examine(&self.root.join(path.to_path()))?;
+        let there = fs::examine(&self.place(path))?;
         let Some(there) = there.filter(std::fs::Metadata::is_file) else {
             return Ok(false);
         };
@@ -138,7 +167,7 @@ impl Incoming {
 
     /// The content of a small file that is in place.
     pub(super) fn held(&self, path: &RelPath, limit: u64) -> Result<Option<Vec<u8>>, CarryError> {
-        let full = self.root.join(path.to_path());
+        let full = self.place(path);
         if fs::examine(&full)?.is_none() {
             return Ok(None);
         }
@@ -185,7 +214,7 @@ impl Incoming {
 
     /// Opens a file that is in place.
     pub(super) fn reopen(&self, file: &RelPath) -> Result<File, CarryError> {
-        Ok(fs::open(&self.root.join(file.to_path()))?)
+        Ok(fs::open(&self.place(file))?)
     }
 
     /// The digest of files that are in place, one behind the other.
@@ -215,7 +244,7 @@ impl Incoming {
         if !self.may_have(file)? {
             return Ok(false);
         }
-        let path = self.root.join(file.path.to_path());
+        let path = self.place(file.path);
         let mut there = fs::open(&path)?;
         fs::advise_sequential(&there);
         let check = &mut |_| progress.cancel.check();
@@ -244,6 +273,58 @@ impl Incoming {
             to.commit_unsynced_folder(FILE_MODE)?;
         }
         Ok(found.0)
+    }
+
+    /// Makes a file by a change of a file of the base, whose bytes were hashed. It stays only when it is the file
+    /// that is expected. Gives why it is not.
+    pub(super) fn make(
+        &mut self,
+        file: &Expected<'_>,
+        (path, change): (&RelPath, &Change),
+        base: &mut dyn Read,
+        progress: &Progress<'_>,
+    ) -> Result<Option<String>, CarryError> {
+        let at = self.make_room(file.path)?;
+        let opened = self.part.join(OPENED);
+        let mut scratch = AtomicFile::create(&opened)?;
+        let mut to = AtomicFile::create(&at)?;
+        let mut hasher = Hasher::new();
+        let parts = (change.base.parts.as_slice(), change.base.size);
+        let from = self.place(path);
+        let made = rebuild(
+            (parts.0, parts.1, base),
+            (
+                &mut || fs::open(&from).map_err(|error| error.source),
+                change.size,
+            ),
+            scratch.as_file(),
+            (&change.made, file.size, &mut Both(&mut to, &mut hasher)),
+            &mut |_| progress.cancel.check(),
+        );
+        match made {
+            Ok(()) if hasher.finish_counted() == (file.digest, file.size) => {
+                to.commit_unsynced_folder(FILE_MODE)?;
+                Ok(None)
+            }
+            Ok(()) => Ok(Some("other bytes came of it".to_owned())),
+            Err(DeltaError::Broken(text)) => Ok(Some(text)),
+            Err(DeltaError::Cancelled(cancelled)) => Err(cancelled.into()),
+            Err(DeltaError::Io(source)) => Err(PathError {
+                action: "write",
+                path: at,
+                source,
+            }
+            .into()),
+        }
+    }
+
+    /// Where a listed file belongs.
+    fn place(&self, path: &RelPath) -> PathBuf {
+        let root = match &self.extra {
+            Some(extra) if is_of_changes(path) => extra,
+            _ => &self.root,
+        };
+        root.join(path.to_path())
     }
 
     /// Ends the work: the list and the signatures are written, everything is synced, and the folder gets its
@@ -288,8 +369,8 @@ impl Incoming {
 
     /// Makes the folders of a file; gives its path.
     fn make_room(&mut self, file: &RelPath) -> Result<PathBuf, CarryError> {
-        let below = file.to_path();
-        let path = self.root.join(&below);
+        let path = self.place(file);
+        let below = path.strip_prefix(&self.root).unwrap_or(Path::new(""));
         for folder in below.ancestors().skip(1) {
             if !folder.as_os_str().is_empty() {
                 self.folders.insert(folder.to_owned());

@@ -30,6 +30,6 @@ mod write;
 pub use error::CarryError;
 pub use flat::{Drop, Missing, Settle};
 pub use gather::gather;
-pub use receive::{Received, Taking, check, receive};
+pub use receive::{Carried, Received, Taking, check, receive};
 pub use scatter::{Scattered, scatter};
 pub use write::{Streamed, stream};

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{self, SIG, SUMS};
+use crate::bundle::sums::{self, CHANGES_JSON, SIG, SUMS};
 use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::incoming::{Expected, Incoming};
@@ -45,8 +46,27 @@ pub struct Received {
     pub bundle: PathBuf,
     /// Files that an earlier run had taken over already.
     pub files_kept: u64,
+    /// How much of it came, when it was a delta.
+    pub delta: Option<Carried>,
     /// What was proved of it: every byte was hashed while it was written.
     pub report: VerifyReport,
+}
+
+/// What a delta carried of its full bundle, list and signatures not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// Bytes of the full bundle.
+    pub bytes_full: u64,
+    /// Bytes that were carried.
+    pub bytes_carried: u64,
+    /// Files that the base had.
+    pub files_of_base: u64,
+    /// Files that were made by changes.
+    pub files_made: u64,
+    /// Bytes of these files.
+    pub bytes_made: u64,
+    /// Bytes of their changes.
+    pub bytes_of_changes: u64,
 }
 
 /// Reads a single file from `from`, called `name` in messages, and writes the bundle to the folder `target`,
@@ -67,17 +87,17 @@ pub fn receive(
     let mut reader = Reader::new(from, name);
     let begun = Begun::read(&mut reader, taking)?;
     let bases = open_bases(begun.delta.as_ref(), taking.bases)?;
-    let mut incoming = Incoming::begin(target, &begun.authentic.identity)?;
+    let mut incoming = Incoming::begin(target, &begun.authentic.identity, begun.delta.as_ref())?;
     let files = begun.files();
-    let (files_carried, files_of_base) = begun.divide(&files);
+    let shares = divide(begun.delta.as_ref(), begun.changes.as_ref(), &files);
     incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
     let mut needed = 0_u64;
-    for file in &files {
+    for file in files.iter().chain(&shares.carried) {
         if !incoming.may_have(file)? {
             needed = needed.saturating_add(file.size);
         }
     }
-    incoming.check_space(needed)?;
+    incoming.check_space(needed.saturating_add(shares.scratch))?;
     let progress = Progress {
         step: Step::Receive,
         observer,
@@ -87,7 +107,7 @@ pub fn receive(
     let problems = each(
         &mut reader,
         &begun,
-        &files_carried,
+        &shares.carried,
         &progress,
         |body, file| {
             if incoming.has(file, &progress)? {
@@ -105,7 +125,11 @@ pub fn receive(
     )?;
     let report = begun.report(taking.trust, &files, problems)?;
     if let Some(bases) = bases {
-        kept = kept.saturating_add(bases.fill(&files_of_base, &mut incoming, &progress)?);
+        kept = kept.saturating_add(bases.fill(&shares.of_base, &mut incoming, &progress)?);
+        if let Some(changes) = &begun.changes {
+            let made = bases.make(&shares.made, changes, &mut incoming, &progress)?;
+            kept = kept.saturating_add(made);
+        }
     }
     whole::check(&begun.contents, &incoming, &progress)?;
     let list = begun.authentic.sums.render();
@@ -114,6 +138,7 @@ pub fn receive(
     Ok(Received {
         bundle: target.to_owned(),
         files_kept: kept,
+        delta: begun.delta.is_some().then(|| shares.told()),
         report,
     })
 }
@@ -164,9 +189,14 @@ fn each(
     for file in files {
         let name = file.path.as_str();
         progress.item_started(name, file.size);
-        let found = if name == BUNDLE_JSON {
+        let first = match name {
+            BUNDLE_JSON => Some(&begun.json),
+            CHANGES_JSON => begun.changes_json.as_ref(),
+            _ => None,
+        };
+        let found = if let Some(mut bytes) = first.map(Vec::as_slice) {
             // It came first, and is in memory.
-            take(&mut begun.json.as_slice(), file)?
+            take(&mut bytes, file)?
         } else {
             expect(reader, name, file.size)?;
             let mut body = reader.body(file.size);
@@ -217,6 +247,8 @@ struct Begun {
     delta: Option<Delta>,
     json: Vec<u8>,
     contents: Contents,
+    changes_json: Option<Vec<u8>>,
+    changes: Option<Changes>,
 }
 
 impl Begun {
@@ -262,11 +294,16 @@ impl Begun {
             .and_then(|contents| contents.compare(&authentic.sums, size).map(|()| contents))
             .map_err(|error| content(vec![Problem::Contents(error)]))?;
         check_platform(&contents, trust)?;
+        let changes = delta.as_ref().filter(|delta| delta.sums.has_changes());
+        let changes = changes.map(|delta| read_changes(reader, delta, &contents));
+        let (changes_json, changes) = changes.transpose()?.unzip();
         Ok(Self {
             authentic,
             delta,
             json,
             contents,
+            changes_json,
+            changes,
         })
     }
 
@@ -282,11 +319,6 @@ impl Begun {
                 digest: *digest,
             })
             .collect()
-    }
-
-    /// The files that come, and those that the base of a delta has.
-    fn divide<'f>(&self, files: &[Expected<'f>]) -> (Vec<Expected<'f>>, Vec<Expected<'f>>) {
-        divide(self.delta.as_ref(), files)
     }
 
     /// The report of a bundle of which everything came; an error when something of it is wrong.
@@ -311,15 +343,106 @@ impl Begun {
     }
 }
 
-/// The files that a delta carries, and those that its base has.
+/// The files of a bundle by where they come from.
+pub(super) struct Shares<'f> {
+    /// What comes, in the order of the list; of a delta, with its changes.
+    pub(super) carried: Vec<Expected<'f>>,
+    /// What the base of a delta has.
+    pub(super) of_base: Vec<Expected<'f>>,
+    /// What is made by changes.
+    pub(super) made: Vec<Expected<'f>>,
+    /// Bytes of the largest scratch file.
+    pub(super) scratch: u64,
+    changes: u64,
+    full: u64,
+}
+
+impl Shares<'_> {
+    pub(super) fn told(&self) -> Carried {
+        let sum = |files: &[Expected<'_>]| {
+            let sizes = files.iter().map(|file| file.size);
+            sizes.fold(0, u64::saturating_add)
+        };
+        let count = |files: &[Expected<'_>]| u64::try_from(files.len()).unwrap_or(u64::MAX);
+        Carried {
+            bytes_full: self.full,
+            bytes_carried: sum(&self.carried),
+            files_of_base: count(&self.of_base),
+            files_made: count(&self.made),
+            bytes_made: sum(&self.made),
+            bytes_of_changes: self.changes,
+        }
+    }
+}
+
+/// Divides the files of a bundle.
 pub(super) fn divide<'f>(
-    delta: Option<&Delta>,
+    delta: Option<&'f Delta>,
+    changes: Option<&Changes>,
     files: &[Expected<'f>],
-) -> (Vec<Expected<'f>>, Vec<Expected<'f>>) {
-    files
+) -> Shares<'f> {
+    let (here, made): (Vec<_>, Vec<_>) = files
         .iter()
         .copied()
-        .partition(|file| delta.is_none_or(|delta| delta.sums.entries().contains_key(file.path)))
+        .partition(|file| !delta.is_some_and(|delta| delta.makes(file.path)));
+    let (mut carried, of_base): (Vec<_>, Vec<_>) = here
+        .into_iter()
+        .partition(|file| delta.is_none_or(|delta| delta.sums.entries().contains_key(file.path)));
+    let own = changes.and_then(|changes| changes.render().ok());
+    let own = own.map_or(0, |text| u64::try_from(text.len()).unwrap_or(u64::MAX));
+    let size = |path: &RelPath| {
+        let change = changes.and_then(|changes| changes.changes.get(path));
+        change.map_or(own, |change| change.size)
+    };
+    let mut extra = 0_u64;
+    for (path, digest) in delta.into_iter().flat_map(Delta::extra) {
+        let file = Expected {
+            path,
+            size: size(path),
+            digest: *digest,
+        };
+        extra = extra.saturating_add(file.size);
+        carried.push(file);
+    }
+    carried.sort_by(|a, b| a.path.cmp(b.path));
+    let opened = changes
+        .into_iter()
+        .flat_map(|changes| changes.changes.values());
+    let opened = opened.map(|change| {
+        let parts = change.base.parts.iter();
+        parts.fold(0_u64, |sum, part| sum.saturating_add(part.opened))
+    });
+    Shares {
+        carried,
+        of_base,
+        made,
+        scratch: opened.max().unwrap_or(0),
+        changes: extra,
+        full: files
+            .iter()
+            .fold(0, |sum, file| sum.saturating_add(file.size)),
+    }
+}
+
+/// `changes.json`, which follows `bundle.json`, proved.
+fn read_changes(
+    reader: &mut Reader<'_>,
+    delta: &Delta,
+    contents: &Contents,
+) -> Result<(Vec<u8>, Changes), CarryError> {
+    let json = small(reader, CHANGES_JSON, changes::MAX_BYTES)?;
+    let size = u64::try_from(json.len()).unwrap_or(u64::MAX);
+    for (path, expected) in delta.sums.entries() {
+        if path.as_str() == CHANGES_JSON
+            && let Some(problem) = compare(path, (*expected, None), (Digest::of(&json), size))
+        {
+            return Err(content(vec![problem]));
+        }
+    }
+    let parsed = Changes::parse(&json)
+        .and_then(|found| found.compare(&delta.sums, contents).map(|()| found))
+        .map_err(|error| content(vec![Problem::Changes(error)]))?;
+    Ok((json, parsed))
 }
 
 /// The signatures, and the header that follows them.

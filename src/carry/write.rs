@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::archive::ustar::{self, BLOCK, END_BLOCKS};
 use crate::bundle::contents::BUNDLE_JSON;
-use crate::bundle::sums::{SIG, SUMS, Sums};
+use crate::bundle::sums::{CHANGES_JSON, SIG, SUMS, Sums};
 use crate::carry::CarryError;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At, pass};
@@ -141,13 +141,14 @@ impl Whole {
             members.push(held(&format!("{SIG}/{}", one.name), one.bytes.clone())?);
         }
         let entries = self.sums.entries();
-        let first = entries
-            .iter()
-            .filter(|(path, _)| path.as_str() == BUNDLE_JSON);
-        let rest = entries
-            .iter()
-            .filter(|(path, _)| path.as_str() != BUNDLE_JSON);
-        for (path, digest) in first.chain(rest) {
+        let changes = self.sums.has_changes();
+        let is_early = |path: &RelPath| {
+            let path = path.as_str();
+            path == BUNDLE_JSON || (changes && path == CHANGES_JSON)
+        };
+        let early = entries.iter().filter(|(path, _)| is_early(path));
+        let rest = entries.iter().filter(|(path, _)| !is_early(path));
+        for (path, digest) in early.chain(rest) {
             let copies = self.found.copies.get(path);
             let Some(copy) = copies.and_then(|copies| copies.first()) else {
                 continue;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use haversack::bundle::header::Created;
-use haversack::custody::{self, Draft, Expected};
+use haversack::custody::{self, Draft, Expected, Heads};
 use haversack::fs;
 use haversack::trust::key::{KeyError, MAX_KEY_TEXT, SigningKey};
 use haversack::types::digest::Digest;
@@ -27,6 +27,8 @@ pub(crate) struct Deed<'a> {
     pub(crate) result: &'a str,
     /// Anything else.
     pub(crate) note: Option<&'a str>,
+    /// The state folder, when one was named.
+    pub(crate) state: Option<&'a PathBuf>,
 }
 
 /// Writes what was done into the log, when one was named.
@@ -53,7 +55,26 @@ pub(crate) fn record(args: &CustodianArgs, deed: &Deed<'_>) -> Result<(), Failur
         begin: Some(deed.identity),
         head: None,
     };
-    custody::append(log, &expected, draft, key.as_ref())?;
+    let mut heads = heads(deed.state)?;
+    held(heads.as_ref(), log, &expected)?;
+    let added = custody::append(log, &expected, draft, key.as_ref())?;
+    if let Some(heads) = &mut heads {
+        heads.record(log, deed.identity, added.digest)?;
+    }
+    Ok(())
+}
+
+/// What this host remembers of the logs that it wrote; none without a place to remember it.
+pub(crate) fn heads(state: Option<&PathBuf>) -> Result<Option<Heads>, Failure> {
+    let folder = surroundings::custody_state(state);
+    Ok(folder.map(|folder| Heads::load(&folder)).transpose()?)
+}
+
+/// Refuses a log in which the event that this host wrote last was changed or taken off.
+pub(crate) fn held(heads: Option<&Heads>, log: &Path, expected: &Expected) -> Result<(), Failure> {
+    if let (Some(heads), Some(_)) = (heads, fs::examine(log)?) {
+        heads.check(log, &custody::load(log, expected)?)?;
+    }
     Ok(())
 }
 

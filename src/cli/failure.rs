@@ -133,6 +133,7 @@ failures! {
 
 #[cfg(feature = "connected")]
 failures! {
+    haversack::bundle::changes::ChangesError,
     haversack::net::NetError,
     haversack::resolve::RecheckError,
 }

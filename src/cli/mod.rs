@@ -12,6 +12,7 @@ mod messages;
 #[cfg(feature = "connected")]
 mod network;
 mod output;
+mod outside;
 mod progress;
 mod surroundings;
 mod trusting;
@@ -85,7 +86,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         observer: observer.as_ref(),
         cancel: &cancel,
     };
-    let result = dispatch(cli.command, &context);
+    let result = outside::refuse(&cli.command).and_then(|()| dispatch(cli.command, &context));
     drop(observer);
     let lost = output::lost();
     match lost.map_or(result, Err) {

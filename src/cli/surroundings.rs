@@ -27,6 +27,13 @@ pub(crate) fn now() -> jiff::Timestamp {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
+/// The folder that remembers what this host wrote into custody logs: as given or as `HAVERSACK_STATE` says,
+/// else the user's; none on a host without a home folder.
+pub(crate) fn custody_state(given: Option<&PathBuf>) -> Option<PathBuf> {
+    let named = std::env::var_os("HAVERSACK_STATE").map(PathBuf::from);
+    state_folder(given.or(named.as_ref())).ok()
+}
+
 /// The name of this machine, as the kernel has it.
 pub(crate) fn host_name() -> Option<haversack::types::phrase::Phrase> {
     let path = std::path::Path::new("/proc/sys/kernel/hostname");

@@ -26,7 +26,7 @@ impl Trusting {
         let state = surroundings::state_folder(args.state.as_ref())?;
         Ok(Self {
             trust: Trust::load(&args.trust)?,
-            memory: Memory::load(&state)?,
+            memory: Memory::load(&state)?.at(created_now()),
             options: Options {
                 now: created_now(),
                 allow_rollback: args.allow_rollback.clone(),

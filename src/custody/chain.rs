@@ -123,6 +123,14 @@ pub enum Fault {
         /// The digest on the sheet.
         head: Head,
     },
+    /// The event that this host wrote last is not in it.
+    #[error(
+        "the event {head}, which this host wrote last, is not in it any more: it was changed or taken off"
+    )]
+    Written {
+        /// The digest of that event.
+        head: Digest,
+    },
     /// A signature does not hold.
     #[error("line {line}: the signature does not hold: {reason}")]
     Signature {
@@ -159,7 +167,7 @@ impl Fault {
             Self::Edited { .. } | Self::Removed { .. } => "E361",
             Self::Moved { .. } => "E362",
             Self::Fork { .. } => "E363",
-            Self::Head { .. } => "E364",
+            Self::Head { .. } | Self::Written { .. } => "E364",
             Self::Begin { .. } => "E365",
             Self::Signature { .. } => "E366",
         }

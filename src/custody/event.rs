@@ -12,6 +12,30 @@ use crate::types::phrase::Phrase;
 
 /// The SSH signature namespace of events; it keeps signatures of bundles and of events apart.
 pub const NAMESPACE: &str = "haversack-custody";
+/// As what people act.
+pub const ROLES: [&str; 7] = [
+    "builder",
+    "reviewer",
+    "transfer-officer",
+    "witness",
+    "courier",
+    "receiver",
+    "installer",
+];
+/// What is done.
+pub const ACTIONS: [&str; 11] = [
+    "built",
+    "signed",
+    "reviewed",
+    "scanned",
+    "written",
+    "carried",
+    "received",
+    "verified",
+    "staged",
+    "repaired",
+    "destroyed",
+];
 /// The format of events that this program knows.
 const FORMAT: u32 = 1;
 
@@ -22,10 +46,9 @@ pub struct Draft {
     pub time: Created,
     /// Who.
     pub actor: Phrase,
-    /// As what: `builder`, `reviewer`, `transfer-officer`, `witness`, `courier`, `receiver`, `installer`.
+    /// As what: one of [`ROLES`], or another word.
     pub role: Name,
-    /// What was done: `built`, `signed`, `reviewed`, `scanned`, `written`, `carried`, `received`,
-    /// `verified`, `staged`, `repaired`, `destroyed`.
+    /// What was done: one of [`ACTIONS`], or another word.
     pub action: Name,
     /// SHA-256 of what it was done with: a bundle's identity, or a file.
     pub object: Digest,

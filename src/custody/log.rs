@@ -20,7 +20,7 @@ pub enum CustodyError {
     Io(#[from] PathError),
     /// Another run writes it.
     #[error("the custody log is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// It is not whole.
     #[error("{}: {}", path.display(), join(faults))]
     Broken {
@@ -41,9 +41,27 @@ pub enum CustodyError {
         /// The log.
         path: PathBuf,
     },
+    /// What this host remembers of logs is broken.
+    #[error("{}: {reason}", path.display())]
+    Memory {
+        /// The file in the state folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The signature could not be made.
     #[error("the event cannot be signed")]
     Signature(#[from] SignatureError),
+}
+
+impl From<LockError> for CustodyError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl CustodyError {
@@ -56,6 +74,7 @@ impl CustodyError {
             Self::Broken { faults, .. } => faults.iter().map(Fault::id).min().unwrap_or("E360"),
             Self::Absent { .. } => "E299",
             Self::Full { .. } => "E501",
+            Self::Memory { .. } => "E607",
             Self::Signature(_) => "E402",
         }
     }
@@ -73,6 +92,10 @@ impl CustodyError {
             Self::Absent { .. } => {
                 Some("name the bundle or file that a new log is about with --of".to_owned())
             }
+            Self::Memory { .. } => Some(
+                "restore it from a backup; without it a change of a last event is only seen by the sign-off sheet"
+                    .to_owned(),
+            ),
             Self::Full { .. } => Some("begin a new log about the last line of this one".to_owned()),
         }
     }

@@ -11,7 +11,8 @@
 //!   the receiver continues a copy of it.
 //!
 //! What a chain cannot show by itself is that its *last* events were taken off or written anew. For that
-//! the head (the SHA-256 of the last line) is written on the sign-off sheet, and events may be signed.
+//! the head (the SHA-256 of the last line) is written on the sign-off sheet, events may be signed, and the
+//! host that wrote the last event remembers its digest ([`Heads`]).
 //!
 //! One line, with `prev`, `object` and `signature` shortened here:
 //! ```json
@@ -27,10 +28,12 @@
 
 mod chain;
 mod event;
+mod heads;
 mod log;
 
 pub use chain::{Chain, Expected, Fault, Head, ParseHeadError, Recorded, Relation};
-pub use event::{Draft, Event, EventError, NAMESPACE};
+pub use event::{ACTIONS, Draft, Event, EventError, NAMESPACE, ROLES};
+pub use heads::Heads;
 pub use log::{CustodyError, append, begin_of, load};
 
 /// Longest log, in bytes.

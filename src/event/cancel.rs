@@ -9,7 +9,9 @@ pub struct Cancel(Arc<AtomicBool>);
 
 /// The work was asked to stop. What was finished stays; run again to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("interrupted; what was finished is kept, run the same command again to go on")]
+#[error(
+    "interrupted; run the same command again: it goes on where it can, and begins anew where nothing was finished"
+)]
 pub struct Cancelled;
 
 impl Cancel {

@@ -25,6 +25,8 @@ pub enum Step {
     Resolve,
     /// Lock to store.
     Fetch,
+    /// Older and newer file to what changes one into the other.
+    Change,
     /// Store to bundle.
     Pack,
     /// Payload to parity.
@@ -52,6 +54,7 @@ impl Step {
         match self {
             Self::Resolve => "resolve",
             Self::Fetch => "fetch",
+            Self::Change => "change",
             Self::Pack => "pack",
             Self::Parity => "parity",
             Self::Verify => "verify",

@@ -32,7 +32,7 @@ impl PathError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self.id() {
-            "E603" => "free some space and run the same command again: what was finished is kept",
+            "E603" => "free some space and run the same command again",
             "E605" => "name a folder that lies on one file system, without a mount point inside",
             "E604" => "check owner and permissions of that path",
             _ => match self.source.kind() {

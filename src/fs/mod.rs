@@ -33,7 +33,7 @@ pub use walk::{Entry, Kind, walk, walk_past};
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -145,13 +145,26 @@ pub fn real_path(path: &Path) -> Result<PathBuf, PathError> {
         match reach(Effect::At("examine", there)).and_then(|()| fs::canonicalize(there)) {
             Ok(real) => {
                 let rest = whole.strip_prefix(there).unwrap_or(Path::new(""));
-                return Ok(real.join(rest));
+                return Ok(below(real, rest));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).at("examine", there),
         }
     }
     Ok(whole)
+}
+
+/// What `rest` names below a folder in which it does not exist yet: `..` takes a component off.
+fn below(mut folder: PathBuf, rest: &Path) -> PathBuf {
+    for component in rest.components() {
+        match component {
+            Component::ParentDir => {
+                folder.pop();
+            }
+            other => folder.push(other),
+        }
+    }
+    folder
 }
 
 /// The names in a folder, sorted bytewise.

@@ -54,10 +54,20 @@ pub enum GatherError {
     Io(#[from] PathError),
     /// Another run works on the same folder.
     #[error("the folder is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<LockError> for GatherError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl GatherError {
@@ -68,7 +78,8 @@ impl GatherError {
             Self::Bundle(error) => error.id(),
             Self::Twin { .. } => "E313",
             Self::Other { .. } => "E314",
-            Self::Occupied(_) | Self::Inside(_) => "E285",
+            Self::Occupied(_) => "E285",
+            Self::Inside(_) => "E290",
             Self::Space { .. } => "E602",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
             Self::Lock(LockError::Held { .. }) => "E606",

@@ -88,17 +88,11 @@ pub fn gather(
     (observer, cancel): (&dyn Observer, &Cancel),
 ) -> Result<Gathered, GatherError> {
     let look = look(dirs, trust, memory, options)?;
-    let (damage, refused): (Vec<Problem>, Vec<Problem>) =
-        look.problems().iter().cloned().partition(|problem| {
-            matches!(
-                problem,
-                Problem::Missing { .. }
-                    | Problem::Truncated { .. }
-                    | Problem::Longer { .. }
-                    | Problem::Altered { .. }
-                    | Problem::Unreadable { .. }
-            )
-        });
+    let (damage, refused): (Vec<Problem>, Vec<Problem>) = look
+        .problems()
+        .iter()
+        .cloned()
+        .partition(Problem::is_damage);
     if !refused.is_empty() {
         return Err(VerifyError::Content { problems: refused }.into());
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::model::{Artifact, Lock, Package, Vouched};
+use super::model::{Artifact, Image, Lock, Package, Vouched};
 use crate::manifest::catalogue::{self, Verdict};
 
 /// Two values of the same thing; one is absent where it was not there.
@@ -93,7 +93,8 @@ impl Lock {
     pub fn board(&self, newer: &Self) -> Board {
         let title = |lock: &Self| format!("{} {} for {}", lock.name, lock.version, lock.target);
         let bytes = |lock: &Self| lock.payload().map(|file| file.size).sum::<u64>();
-        let files = files(self, newer);
+        let mut files = files(self, newer);
+        files.extend(images(self, newer));
         let (before, after) = (keys(self), keys(newer));
         Board {
             bundle: Pair::of(Some(self), Some(newer), title),
@@ -120,6 +121,13 @@ impl Lock {
                 }
             }
         }
+        for image in &self.images {
+            for evidence in &image.evidence {
+                if let Vouched::FirstLock(reason) = &evidence.vouched {
+                    all.push(format!("{} {}: {reason}", image.component, image.name));
+                }
+            }
+        }
         all
     }
 
@@ -127,12 +135,13 @@ impl Lock {
     #[must_use]
     pub fn accepted(&self) -> Vec<String> {
         let mut all = Vec::new();
-        for artifact in &self.artifacts {
-            for one in &artifact.accepted {
-                all.push(format!(
-                    "{} {}: {}: {}",
-                    artifact.component, artifact.version, one.id, one.reason
-                ));
+        let artifacts = self.artifacts.iter();
+        let artifacts = artifacts.map(|one| (&one.component, &one.version, &one.accepted));
+        let images = self.images.iter();
+        let images = images.map(|one| (&one.component, &one.version, &one.accepted));
+        for (component, version, accepted) in artifacts.chain(images) {
+            for one in accepted {
+                all.push(format!("{component} {version}: {}: {}", one.id, one.reason));
             }
         }
         all
@@ -181,6 +190,51 @@ fn files(old: &Lock, new: &Lock) -> Vec<FileChange> {
             evidence_gone: before.difference(&after).cloned().collect(),
         };
         let same = change.sha256.is_same() && change.version.is_same() && before == after;
+        if !same {
+            changes.push(change);
+        }
+    }
+    changes
+}
+
+/// The images that are not the same. What is told of one is its name, its bytes, and the digest of its manifest.
+fn images(old: &Lock, new: &Lock) -> Vec<FileChange> {
+    let key = |one: &Image| {
+        let name = &one.name;
+        format!(
+            "{} {}/{}",
+            one.component,
+            name.registry(),
+            name.repository()
+        )
+    };
+    let by_key = |lock: &'_ Lock| -> BTreeMap<String, Image> {
+        let all = lock.images.iter();
+        all.map(|one| (key(one), one.clone())).collect()
+    };
+    let (old, new) = (by_key(old), by_key(new));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let mut changes = Vec::new();
+    for key in keys {
+        let (old, new) = (old.get(key), new.get(key));
+        let evidence = |one: Option<&Image>| -> BTreeSet<String> {
+            let all = one.into_iter().flat_map(|one| &one.evidence);
+            all.map(|evidence| evidence.vouched.to_string()).collect()
+        };
+        let (before, after) = (evidence(old), evidence(new));
+        let component = old.or(new).map(|one| one.component.to_string());
+        let change = FileChange {
+            component: component.unwrap_or_default(),
+            file: Pair::of(old, new, |one| one.name.to_string()),
+            version: Pair::of(old, new, |one| one.version.clone()),
+            size: Pair::of(old, new, |one| {
+                one.files().map(|file| file.size).sum::<u64>()
+            }),
+            sha256: Pair::of(old, new, |one| one.manifest.sha256.to_string()),
+            evidence_new: after.difference(&before).cloned().collect(),
+            evidence_gone: before.difference(&after).cloned().collect(),
+        };
+        let same = change.sha256.is_same() && change.file.is_same() && before == after;
         if !same {
             changes.push(change);
         }

@@ -214,6 +214,22 @@ fn files(lock: &Lock) -> BTreeMap<&str, Facts> {
             say(facts, "stand-in", &"yes");
         }
     }
+    for image in &lock.images {
+        let facts = all.entry(image.manifest.path.as_str()).or_default();
+        say(facts, "component", &image.component);
+        say(facts, "version", &image.version);
+        say(facts, "reference", &image.name);
+        for evidence in &image.evidence {
+            say(facts, "evidence", &one_line(evidence));
+        }
+        for accepted in &image.accepted {
+            let text = format!("{}: {}", accepted.id, accepted.reason);
+            say(facts, "accept", &text);
+        }
+        if image.stand_in {
+            say(facts, "stand-in", &"yes");
+        }
+    }
     for repository in &lock.repositories {
         for package in &repository.packages {
             let facts = all.entry(package.file.path.as_str()).or_default();

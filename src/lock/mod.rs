@@ -8,7 +8,7 @@
 //! Format 1 is the first. The number is read before anything else; another is refused. What came later
 //! is written only where it is used, and a program that does not know it refuses the lock: evidence `by =
 //! "minisign"` and `by = "sha512"`; then `by = "page"` and `by = "release"` with `url` and `excerpt`,
-//! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`; then URLs
+//! `signed-by` and `signature` of a signed checksum document, and `[[artifact.accepted]]`; then `[[image]]`; then URLs
 //! `file:PATH`, where the path starts at the folder of the manifest: a lock holds no paths of the machine
 //! that made it, unless the manifest states them ([`Lock::from_folder`]).
 
@@ -21,7 +21,7 @@ mod write;
 pub use board::{Board, FileChange, PackageChange, Pair};
 pub use difference::{Difference, Field};
 pub use model::{
-    Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
+    Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
 };
 
 use crate::manifest::Manifest;
@@ -30,6 +30,8 @@ use crate::types::url::ParseUrlError;
 
 /// Longest lock, in bytes.
 pub const MAX_LOCK: u64 = 64 * 1024 * 1024;
+/// Where the files of images stand below the payload: the `blobs/sha256` of one OCI image layout.
+pub const BLOBS: &str = "images/blobs/sha256";
 /// Most payload files of a lock.
 pub const MAX_FILES: usize = 60_000;
 

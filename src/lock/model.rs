@@ -1,10 +1,12 @@
 //! What a lock says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::manifest::Accepted;
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::image::ImageName;
 use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -25,6 +27,8 @@ pub struct Lock {
     pub manifest: Digest,
     /// Single files from upstreams, sorted by path.
     pub artifacts: Vec<Artifact>,
+    /// Container images, sorted by name.
+    pub images: Vec<Image>,
     /// Package repositories, sorted by name.
     pub repositories: Vec<Repository>,
 }
@@ -61,6 +65,44 @@ pub struct Artifact {
     pub expect: Option<String>,
     /// Findings of the catalogue about this version that the manifest accepts, sorted.
     pub accepted: Vec<Accepted>,
+}
+
+/// A container image for the architecture of the target. Its files stand in one OCI image layout, `images/` in the
+/// bundle, as `images/blobs/sha256/<digest>`; images share layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The role it plays.
+    pub component: Name,
+    /// Its version, as upstream writes it.
+    pub version: String,
+    /// Whether it stands in for the real program, in tests only.
+    pub stand_in: bool,
+    /// Registry, repository and tag.
+    pub name: ImageName,
+    /// What the manifest is, as its media type.
+    pub media_type: String,
+    /// What the tag named: the index that lists the manifest, kept in the bundle below `evidence/`; none when the tag
+    /// named the manifest itself.
+    pub index: Option<LockedFile>,
+    /// The manifest; its digest is what the image is pulled by.
+    pub manifest: LockedFile,
+    /// The configuration, which states the digest of the content of each layer.
+    pub config: LockedFile,
+    /// The layers, the lowest first; never empty.
+    pub layers: Vec<LockedFile>,
+    /// Who vouched for the index or the manifest; never empty, and without documents.
+    pub evidence: Vec<Evidence>,
+    /// Findings of the catalogue about this version that the manifest accepts, sorted.
+    pub accepted: Vec<Accepted>,
+}
+
+impl Image {
+    /// The files that make it up, the manifest first.
+    pub fn files(&self) -> impl Iterator<Item = &LockedFile> {
+        [&self.manifest, &self.config]
+            .into_iter()
+            .chain(&self.layers)
+    }
 }
 
 /// One piece of evidence that was checked when the lock was made.
@@ -219,6 +261,13 @@ impl fmt::Display for Vouched {
 }
 
 impl Lock {
+    /// The files of all images, each once, sorted by path.
+    fn image_files(&self) -> impl Iterator<Item = &LockedFile> {
+        let all = self.images.iter().flat_map(Image::files);
+        let by_path: BTreeMap<&RelPath, &LockedFile> = all.map(|file| (&file.path, file)).collect();
+        by_path.into_values()
+    }
+
     /// Every payload file, in the order of the lock.
     pub fn payload(&self) -> impl Iterator<Item = &LockedFile> {
         let artifacts = self.artifacts.iter().map(|artifact| &artifact.file);
@@ -226,7 +275,7 @@ impl Lock {
             let index = repository.suites.iter().flat_map(|suite| &suite.index);
             index.chain(repository.packages.iter().map(|package| &package.file))
         });
-        artifacts.chain(repositories)
+        artifacts.chain(self.image_files()).chain(repositories)
     }
 
     /// Every evidence file (signatures, checksum files, keys); one file may come several times.
@@ -236,7 +285,8 @@ impl Lock {
             .iter()
             .flat_map(|artifact| &artifact.evidence);
         let documents = checked.flat_map(Evidence::files);
-        documents.chain(
+        let indexes = self.images.iter().flat_map(|image| &image.index);
+        documents.chain(indexes).chain(
             self.repositories
                 .iter()
                 .map(|repository| &repository.keyring),

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::model::{
-    Artifact, Evidence, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
+    Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
 };
-use super::{LockError, MAX_FILES, MAX_LOCK};
+use super::{BLOBS, LockError, MAX_FILES, MAX_LOCK};
 use crate::manifest::Accepted;
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::image::ImageName;
 use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -34,6 +35,8 @@ struct LockWire {
     manifest: Digest,
     #[serde(default, rename = "artifact")]
     artifacts: Vec<ArtifactWire>,
+    #[serde(default, rename = "image")]
+    images: Vec<ImageWire>,
     #[serde(default, rename = "repository")]
     repositories: Vec<RepositoryWire>,
 }
@@ -61,6 +64,25 @@ struct ArtifactWire {
     expect: Option<String>,
     #[serde(default)]
     stand_in: bool,
+    #[serde(default)]
+    evidence: Vec<EvidenceWire>,
+    #[serde(default)]
+    accepted: Vec<AcceptedWire>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ImageWire {
+    component: Name,
+    version: String,
+    #[serde(default)]
+    stand_in: bool,
+    reference: ImageName,
+    media_type: String,
+    index: Option<FileWire>,
+    manifest: FileWire,
+    config: FileWire,
+    layers: Vec<FileWire>,
     #[serde(default)]
     evidence: Vec<EvidenceWire>,
     #[serde(default)]
@@ -199,6 +221,11 @@ impl TryFrom<LockWire> for Lock {
                 .into_iter()
                 .map(Artifact::try_from)
                 .collect::<Result<_, _>>()?,
+            images: wire
+                .images
+                .into_iter()
+                .map(Image::try_from)
+                .collect::<Result<_, _>>()?,
             repositories: wire.repositories.into_iter().map(Into::into).collect(),
         })
     }
@@ -209,13 +236,7 @@ impl TryFrom<ArtifactWire> for Artifact {
 
     fn try_from(wire: ArtifactWire) -> Result<Self, String> {
         let path = wire.path;
-        let evidence = wire
-            .evidence
-            .into_iter()
-            .map(|evidence| {
-                Evidence::try_from(evidence).map_err(|problem| format!("{path}: {problem}"))
-            })
-            .collect::<Result<_, _>>()?;
+        let evidence = evidence_of(wire.evidence, path.as_str())?;
         Ok(Self {
             component: wire.component,
             version: wire.version,
@@ -229,16 +250,43 @@ impl TryFrom<ArtifactWire> for Artifact {
             },
             mirrors: wire.mirrors,
             evidence,
-            accepted: wire
-                .accepted
-                .into_iter()
-                .map(|one| Accepted {
-                    id: one.id,
-                    reason: one.reason,
-                })
-                .collect(),
+            accepted: accepted_of(wire.accepted),
         })
     }
+}
+
+impl TryFrom<ImageWire> for Image {
+    type Error = String;
+
+    fn try_from(wire: ImageWire) -> Result<Self, String> {
+        Ok(Self {
+            evidence: evidence_of(wire.evidence, &wire.reference.to_string())?,
+            accepted: accepted_of(wire.accepted),
+            component: wire.component,
+            version: wire.version,
+            stand_in: wire.stand_in,
+            name: wire.reference,
+            media_type: wire.media_type,
+            index: wire.index.map(Into::into),
+            manifest: wire.manifest.into(),
+            config: wire.config.into(),
+            layers: wire.layers.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+fn evidence_of(wire: Vec<EvidenceWire>, of: &str) -> Result<Vec<Evidence>, String> {
+    let read = |one| Evidence::try_from(one).map_err(|problem| format!("{of}: {problem}"));
+    wire.into_iter().map(read).collect()
+}
+
+fn accepted_of(wire: Vec<AcceptedWire>) -> Vec<Accepted> {
+    let all = wire.into_iter();
+    all.map(|one| Accepted {
+        id: one.id,
+        reason: one.reason,
+    })
+    .collect()
 }
 
 impl TryFrom<EvidenceWire> for Evidence {
@@ -363,6 +411,9 @@ fn check(lock: &Lock) -> Result<(), String> {
             return Err(format!("nobody vouches for {}", artifact.file.path));
         }
     }
+    for image in &lock.images {
+        check_image(image)?;
+    }
     for repository in &lock.repositories {
         let folder = format!("apt/{}", repository.name);
         let index = repository.suites.iter().flat_map(|suite| &suite.index);
@@ -382,6 +433,33 @@ fn check(lock: &Lock) -> Result<(), String> {
     }
     unique(lock.payload(), false)?;
     unique(lock.evidence(), true)
+}
+
+/// Every file of an image stands where its digest says, and the manifest vouches without documents.
+fn check_image(image: &Image) -> Result<(), String> {
+    let name = &image.name;
+    for file in image.files() {
+        if file.path.as_str() != format!("{BLOBS}/{}", file.sha256) {
+            return Err(format!("{} is not {BLOBS}/<its SHA-256>", file.path));
+        }
+    }
+    if image.layers.is_empty() {
+        return Err(format!("{name} has no layers"));
+    }
+    if image.evidence.is_empty() {
+        return Err(format!("nobody vouches for {name}"));
+    }
+    let plain = |one: &Evidence| {
+        let known = matches!(one.vouched, Vouched::Manifest | Vouched::FirstLock(_));
+        known && one.files().next().is_none()
+    };
+    if image.evidence.iter().all(plain) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the evidence of {name} is of a kind that images have not"
+        ))
+    }
 }
 
 /// Paths differ also when case is folded; `repeats`: the very same file may come again.

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::model::{Artifact, Evidence, Lock, LockedFile, Package, Repository, Suite, Vouched};
+use super::model::{
+    Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Suite, Vouched,
+};
+use crate::manifest::Accepted;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::url::SafeUrl;
 
@@ -26,6 +29,11 @@ pub(super) fn to_toml(lock: &Lock) -> String {
     artifacts.sort_by(|a, b| a.file.path.cmp(&b.file.path));
     for artifact in artifacts {
         write_artifact(artifact, &mut text);
+    }
+    let mut images: Vec<&Image> = lock.images.iter().collect();
+    images.sort_by(|a, b| a.name.cmp(&b.name));
+    for image in images {
+        write_image(image, &mut text);
     }
     let mut repositories: Vec<&Repository> = lock.repositories.iter().collect();
     repositories.sort_by(|a, b| a.name.cmp(&b.name));
@@ -80,17 +88,47 @@ fn write_artifact(artifact: &Artifact, text: &mut Text) {
         text.line("stand-in = true");
     }
     for evidence in &artifact.evidence {
-        write_evidence(evidence, text);
+        write_evidence("artifact", evidence, text);
     }
-    for accepted in &artifact.accepted {
-        text.header("[[artifact.accepted]]");
+    write_accepted("artifact", &artifact.accepted, text);
+}
+
+fn write_image(image: &Image, text: &mut Text) {
+    text.header("[[image]]");
+    text.pair("component", image.component.as_str());
+    text.pair("version", &image.version);
+    text.pair("reference", &image.name.to_string());
+    text.pair("media-type", &image.media_type);
+    if image.stand_in {
+        text.line("stand-in = true");
+    }
+    if let Some(index) = &image.index {
+        text.line(&format!("index = {}", inline(index)));
+    }
+    text.line(&format!("manifest = {}", inline(&image.manifest)));
+    text.line(&format!("config = {}", inline(&image.config)));
+    // The order of layers is that of the image.
+    text.line("layers = [");
+    for layer in &image.layers {
+        text.line(&format!("  {},", inline(layer)));
+    }
+    text.line("]");
+    for evidence in &image.evidence {
+        write_evidence("image", evidence, text);
+    }
+    write_accepted("image", &image.accepted, text);
+}
+
+fn write_accepted(of: &str, all: &[Accepted], text: &mut Text) {
+    for accepted in all {
+        text.header(&format!("[[{of}.accepted]]"));
         text.pair("id", &accepted.id);
         text.pair("reason", &accepted.reason);
     }
 }
 
-fn write_evidence(evidence: &Evidence, text: &mut Text) {
-    text.header("[[artifact.evidence]]");
+fn write_evidence(of: &str, evidence: &Evidence, text: &mut Text) {
+    text.header(&format!("[[{of}.evidence]]"));
     match &evidence.vouched {
         Vouched::Manifest => text.pair("by", "manifest"),
         Vouched::Catalogue(as_of) => {

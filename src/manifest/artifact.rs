@@ -94,7 +94,7 @@ pub(super) fn read(
 }
 
 /// `accept`: findings of the catalogue that are lived with, each with the reason.
-fn read_accepted(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Accepted> {
+pub(super) fn read_accepted(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Accepted> {
     let mut accepted = Vec::new();
     let Some(value) = table.take("accept") else {
         return accepted;

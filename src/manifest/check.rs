@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
-use super::model::{Artifact, Key, Manifest, Source};
+use super::model::{Artifact, Image, Key, Manifest, Source};
 use super::problem::{ManifestProblems, Problems};
 use super::tree::{Placed, Table, as_table, parse as parse_text, wrong_type};
 use super::versions::Reading;
-use super::{MAX_MANIFEST, apt, artifact, canonical};
+use super::{MAX_MANIFEST, apt, artifact, canonical, image};
 use crate::types::name::Name;
 use crate::types::path::RelPath;
 use crate::types::target::{Arch, Distribution, Family, Target};
@@ -86,6 +86,7 @@ fn read(
     let names: BTreeSet<&Name> = keys.iter().map(|key| &key.name).collect();
     let arch = target.map_or(Arch::Amd64, |target| target.arch);
     let artifacts = read_artifacts(&mut root, arch, &names, reading, problems);
+    let images = read_images(&mut root, arch, problems);
     let apt = root.table("apt", "[apt]", problems).and_then(|table| {
         if let Some(target) = target
             && target.distribution.family() == Family::Rhel
@@ -101,15 +102,16 @@ fn read(
     reading.check_repositories(apt.as_ref(), problems);
     let at = root.at.clone();
     root.finish(problems);
-    if artifacts.is_empty() && apt.is_none() && problems.is_empty() {
+    if artifacts.is_empty() && images.is_empty() && apt.is_none() && problems.is_empty() {
         problems.add(
             at.clone(),
-            "the manifest wants nothing: add [[artifact]] or [apt]",
+            "the manifest wants nothing: add [[artifact]], [[image]] or [apt]",
         );
     }
-    let version = match (version, artifacts.first()) {
+    let first = artifacts.first().map(|one| &one.version);
+    let version = match (version, first.or(images.first().map(|one| &one.version))) {
         (Some(stated), _) => Some(stated.value.to_owned()),
-        (None, Some(first)) => Some(first.version.clone()),
+        (None, Some(first)) => Some(first.clone()),
         (None, None) => {
             if problems.is_empty() {
                 problems.add(
@@ -126,6 +128,7 @@ fn read(
         target: target?,
         keys,
         artifacts,
+        images,
         apt,
         digest: canonical::digest(document),
     })
@@ -236,6 +239,21 @@ fn read_artifacts(
         }
     }
     artifacts
+}
+
+fn read_images(root: &mut Table<'_>, arch: Arch, problems: &mut Problems<'_>) -> Vec<Image> {
+    let mut names = BTreeSet::new();
+    let mut images = Vec::new();
+    for table in root.tables("image", "[[image]]", MAX_ITEMS, problems) {
+        let at = table.at.clone();
+        if let Some(image) = image::read(table, arch, problems) {
+            if !names.insert(image.name.clone()) {
+                problems.add(at, format!("the image {} is named twice", image.name));
+            }
+            images.push(image);
+        }
+    }
+    images
 }
 
 /// `url` or `path` of a table.

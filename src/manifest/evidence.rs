@@ -319,7 +319,7 @@ fn read_signature(
     })
 }
 
-fn read_first_lock(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Wanted> {
+pub(super) fn read_first_lock(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<Wanted> {
     let reason = table.require_text("first-lock", problems);
     table.finish(problems);
     let reason = reason?;

@@ -74,6 +74,18 @@
 //! accept = { "CVE-2025-62506" = "why this is accepted" }
 //! ```
 //!
+//! Container images, for the architecture of the target (`lock` asks the registry what the tag names):
+//!
+//! ```toml
+//! [[image]]
+//! component = "mattermost"
+//! version   = "11.6.1"                       # one version; {version} and {arch} are placeholders
+//! reference = "docker.io/mattermost/mattermost-enterprise-edition:{version}"   # never latest
+//! digest    = "sha256:…"                     # of the index or of the manifest, as published; or a list of both
+//! # Where nobody states one: trust = { first-lock = "why this is accepted" }. Also: accept, stand-in, and for a
+//! # registry on this very machine plain-http = true.
+//! ```
+//!
 //! All of an artifact's evidence must hold. Two pieces that disagree stop the lock.
 //!
 //! Placeholders are `{version}` and `{arch}`, and in evidence also `{url}`, the URL of the artifact.
@@ -85,6 +97,7 @@ pub mod catalogue;
 mod check;
 mod draft;
 mod evidence;
+mod image;
 mod model;
 mod problem;
 mod tree;
@@ -94,7 +107,7 @@ mod versions;
 pub use check::COMPONENTS;
 pub use draft::Draft;
 pub use model::{
-    Accepted, Apt, Artifact, Base, Key, Manifest, Origin, Packages, Recommends, Repository,
+    Accepted, Apt, Artifact, Base, Image, Key, Manifest, Origin, Packages, Recommends, Repository,
     SignedBy, Source, Wanted,
 };
 pub use problem::{ManifestProblems, Problem};

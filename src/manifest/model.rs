@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
+use crate::types::image::{ImageName, Transport};
 use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
@@ -25,6 +26,8 @@ pub struct Manifest {
     pub keys: Vec<Key>,
     /// The single files, in the order of the manifest.
     pub artifacts: Vec<Artifact>,
+    /// The container images, in the order of the manifest.
+    pub images: Vec<Image>,
     /// The package repositories and what is wanted from them.
     pub apt: Option<Apt>,
     /// Digest of what the manifest says; see [`Manifest::parse`].
@@ -90,6 +93,26 @@ pub struct Artifact {
     pub stand_in: bool,
     /// A path that must be inside it, when it is an archive.
     pub expect: Option<String>,
+    /// Findings of the catalogue about this version that are lived with, sorted.
+    pub accepted: Vec<Accepted>,
+}
+
+/// A container image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The role it plays.
+    pub component: Name,
+    /// Its version, as upstream writes it.
+    pub version: String,
+    /// Registry, repository and tag.
+    pub name: ImageName,
+    /// How the registry is spoken to.
+    pub transport: Transport,
+    /// Who must vouch for it: [`Wanted::Literal`] of the index or of the manifest for the target, or
+    /// [`Wanted::FirstLock`]; never empty.
+    pub evidence: Vec<Wanted>,
+    /// Whether it stands in for the real program, in tests only.
+    pub stand_in: bool,
     /// Findings of the catalogue about this version that are lived with, sorted.
     pub accepted: Vec<Accepted>,
 }

@@ -244,7 +244,7 @@ pub(super) fn read(
 }
 
 /// One version, as it is stated.
-fn stated(wanted: Placed<&str>, problems: &mut Problems<'_>) -> Option<String> {
+pub(super) fn stated(wanted: Placed<&str>, problems: &mut Problems<'_>) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-_+:~".contains(c);
     if wanted.value.starts_with('~') || !wanted.value.chars().all(plain) {
         problems.add_with_help(

@@ -1,5 +1,6 @@
 //! The patch that answers a re-carry list: its pieces, out of the whole bundle.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -27,6 +28,13 @@ pub struct Answered {
     pub files: u64,
     /// Bytes of all pieces.
     pub bytes: u64,
+}
+
+/// The blocks of a bundle: their list, where they lie, and the number of each by its name.
+struct Indexed {
+    index: Index,
+    payload: Payload,
+    numbers: BTreeMap<String, u64>,
 }
 
 impl Load {
@@ -77,9 +85,9 @@ impl Load {
                     done.files = done.files.saturating_add(1);
                     self.whole_file(path, *digest, &to, cancel)?
                 }
-                (Piece::Block(volume, number), Some((index, payload))) => {
+                (Piece::Block(volume, number), Some(blocks)) => {
                     done.blocks = done.blocks.saturating_add(1);
-                    self.block((index, payload), (volume, *number), *digest, &to)?
+                    self.block(blocks, &format!("{volume}/{number}"), *digest, &to)?
                 }
                 (Piece::Block(..), None) => 0,
             };
@@ -89,7 +97,7 @@ impl Load {
         Ok(done)
     }
 
-    fn blocks(&self) -> Result<(Index, Payload), MediaError> {
+    fn blocks(&self) -> Result<Indexed, MediaError> {
         let path = format!("p1/{BLOCKS}");
         let listed = self
             .sums
@@ -111,7 +119,12 @@ impl Load {
         if payload.volumes() != index.shape().volumes() {
             return Err(unusable("made for another payload"));
         }
-        Ok((index, payload))
+        let numbers = index::names(index.shape()).zip(0..index.shape().data());
+        Ok(Indexed {
+            numbers: numbers.collect(),
+            index,
+            payload,
+        })
     }
 
     fn whole_file(
@@ -148,16 +161,21 @@ impl Load {
 
     fn block(
         &self,
-        (index, payload): (&Index, &Payload),
-        (volume, number): (&str, u64),
+        Indexed {
+            index,
+            payload,
+            numbers,
+        }: &Indexed,
+        name: &str,
         digest: Digest,
         to: &Path,
     ) -> Result<u64, MediaError> {
-        let name = format!("{volume}/{number}");
-        let shape = index.shape();
-        let mut named = index::names(shape).zip(index.data()).enumerate();
-        let found = named.find(|(_, (one, known))| *one == name && **known == digest);
-        let place = found.and_then(|(at, _)| shape.place(u64::try_from(at).ok()?));
+        let number = numbers.get(name).copied();
+        let number = number.filter(|number| {
+            let at = usize::try_from(*number).ok();
+            at.and_then(|at| index.data().get(at)) == Some(&digest)
+        });
+        let place = number.and_then(|number| index.shape().place(number));
         let place = place.ok_or_else(|| MediaError::NoPiece(format!("block {name}")))?;
         let mut bytes = vec![0; usize::try_from(place.length).unwrap_or(0)];
         let files = OpenFiles::new(|path: &RelPath| -> Result<fs::File, PathError> {
@@ -168,7 +186,7 @@ impl Load {
         })?;
         let found = Digest::of(&bytes);
         if found != digest {
-            return Err(super::altered(&name, digest, format!("sha256 {found}")));
+            return Err(super::altered(name, digest, format!("sha256 {found}")));
         }
         fs::write_unsynced(to, &bytes, FILE_MODE)?;
         Ok(place.length)

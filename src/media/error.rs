@@ -75,6 +75,19 @@ pub enum MediaError {
     /// Something else stands at the target.
     #[error("{} exists, and is not this bundle", .0.display())]
     Exists(PathBuf),
+    /// The medium carries another volume, and both would be lost with it.
+    #[error("{} carries {other} already, and {volume} does not belong beside it", path.display())]
+    Together {
+        /// The folder of the bundle on the medium.
+        path: PathBuf,
+        /// The volume that was to be written.
+        volume: String,
+        /// The volume that is there.
+        other: String,
+    },
+    /// The target lies in the bundle.
+    #[error("{} lies in the bundle that is read", .0.display())]
+    Inside(PathBuf),
     /// The medium does not give back what was written to it.
     #[error("{path}: read back with sha256 {found}, written {expected}")]
     ReadBack {
@@ -93,10 +106,20 @@ pub enum MediaError {
     Io(#[from] PathError),
     /// Another run writes there.
     #[error("the medium is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<LockError> for MediaError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl MediaError {
@@ -114,6 +137,8 @@ impl MediaError {
             Self::TooLong { .. } => "E611",
             Self::Space { .. } => "E602",
             Self::Exists(_) => "E285",
+            Self::Inside(_) => "E290",
+            Self::Together { .. } => "E280",
             Self::ReadBack { .. } => "E317",
             Self::Image(_) => "E612",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
@@ -141,6 +166,10 @@ impl MediaError {
                 "use an empty medium, or build with a smaller --volume-size; nothing was written"
             }
             Self::Exists(_) => "use an empty medium; what stands there was left as it is",
+            Self::Together { .. } => {
+                "use a medium for each volume: with one medium the parity would lose what it protects; or say --together. Nothing was written"
+            }
+            Self::Inside(_) => "name a medium that the bundle does not lie on; nothing was written",
             Self::ReadBack { .. } => "do not carry this medium: take a new one, and write again",
             Self::Image(_) => "install xorriso, or look at what it said above",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => return error.hint(),

@@ -5,16 +5,16 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::{FOUR_GIB, Load, MediaError, Medium, OnMedium, check_length};
+use super::{Load, MediaError, Medium, OnMedium};
 use crate::bundle::header::Created;
-use crate::bundle::sums::{SIG, SUMS};
-use crate::bundle::volumes::{SECTOR, on_medium};
+use crate::bundle::sums::{SIG, SUMS, in_base, volume_of};
+use crate::bundle::volumes::SECTOR;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At as _, FolderLock, pass};
 use crate::types::digest::Digest;
 
 /// What an image holds besides files and folders, at most, in bytes.
-const FRAME: u64 = 1024 * 1024;
+pub(super) const FRAME: u64 = 1024 * 1024;
 
 impl Load {
     /// Writes an image with a volume and the small files to the file `target`, and reads it back. The same
@@ -30,24 +30,11 @@ impl Load {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Medium, MediaError> {
+        self.check_images(&[(volume.to_owned(), target.to_owned())])?;
         let files = self.files(volume)?;
-        check_length(&files, FOUR_GIB, "ISO 9660")?;
-        if fs::examine(target)?.is_some() {
-            return Err(MediaError::Exists(target.to_owned()));
-        }
         let parent = target.parent().filter(|path| !path.as_os_str().is_empty());
         let parent = parent.unwrap_or(Path::new("."));
         fs::create_dir_all(parent, super::FOLDER_MODE)?;
-        let sizes = files.iter().map(|file| on_medium(file.size));
-        let needed = sizes.fold(FRAME, u64::saturating_add);
-        let free = fs::free_space(parent)?;
-        if needed > free {
-            return Err(MediaError::Space {
-                path: target.to_owned(),
-                needed,
-                free,
-            });
-        }
         let _lock = FolderLock::beside(target)?;
         let mut part = target.as_os_str().to_owned();
         part.push(".part");
@@ -95,7 +82,8 @@ impl Load {
             tops.push(SIG);
         }
         for path in self.sums.entries().keys() {
-            if crate::bundle::sums::volume_of(path).is_none() && !tops.contains(&path.first()) {
+            let small = in_base(path).is_none() && volume_of(path).is_none();
+            if small && !tops.contains(&path.first()) {
                 tops.push(path.first());
             }
         }

@@ -8,9 +8,11 @@
 mod answer;
 mod error;
 mod image;
+mod room;
 
 pub use answer::Answered;
 pub use error::MediaError;
+pub use room::Company;
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +20,12 @@ use serde::Serialize;
 
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::header::Header;
-use crate::bundle::sums::{self, SIG, SUMS, Sums, volume_of};
+use crate::bundle::sums::{self, SIG, SUMS, Sums, in_base, volume_of};
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, AtomicFile, FolderLock, pass};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
+use room::Planned;
 
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
@@ -153,8 +156,7 @@ impl Load {
     /// back. What stands there of this very bundle is kept when it is right.
     ///
     /// # Errors
-    /// When the medium cannot hold it (nothing is written then), something else stands there, the bundle is
-    /// damaged, or what is read back is something else.
+    /// As [`Self::copy_all`].
     pub fn copy(
         &self,
         volume: &str,
@@ -162,50 +164,50 @@ impl Load {
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Medium, MediaError> {
-        let files = self.files(volume)?;
+        let plan = self.plan(volume, target, Company::Alone)?;
+        room::check_plans(std::slice::from_ref(&plan))?;
+        self.carry_out(plan, observer, cancel)
+    }
+
+    /// Copies each volume below its target. Several may go to one file system; the room there is the sum of all.
+    ///
+    /// # Errors
+    /// When a medium cannot hold what belongs on it, another volume lies there that may not, something else stands
+    /// there (nothing is written then), the bundle is damaged, or what is read back is something else.
+    pub fn copy_all(
+        &self,
+        targets: &[(String, PathBuf)],
+        company: Company,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Vec<Medium>, MediaError> {
+        let plans = targets
+            .iter()
+            .map(|(volume, target)| self.plan(volume, target, company))
+            .collect::<Result<Vec<_>, _>>()?;
+        room::check_plans(&plans)?;
+        plans
+            .into_iter()
+            .map(|plan| self.carry_out(plan, observer, cancel))
+            .collect()
+    }
+
+    fn carry_out(
+        &self,
+        plan: Planned,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Medium, MediaError> {
+        let Planned {
+            volume,
+            to,
+            files,
+            missing,
+            ..
+        } = plan;
+        let target = to.parent().unwrap_or(&to);
         fs::create_dir_all(target, FOLDER_MODE)?;
-        let kind = fs::limits(target)?;
-        if let Some((limit, medium)) = kind.longest_file {
-            check_length(&files, limit, medium)?;
-        }
-        let to = target.join(&self.name);
         let _lock = FolderLock::beside(&to)?;
-        if fs::examine(&to)?.is_some_and(|found| found.is_dir()) {
-            // What a killed run left here would be an unlisted file, and the medium refused for it.
-            fs::sweep_tree(&to)?;
-        }
-        let there = match fs::examine(&to.join(SUMS))? {
-            Some(_) => fs::read(
-                &to.join(SUMS),
-                u64::try_from(sums::MAX_BYTES).unwrap_or(u64::MAX),
-            )?,
-            None if fs::examine(&to)?.is_some() && !fs::list(&to)?.is_empty() => {
-                return Err(MediaError::Exists(to));
-            }
-            None => Vec::new(),
-        };
-        if !there.is_empty() && there != self.list {
-            return Err(MediaError::Exists(to));
-        }
-        let mut missing = Vec::new();
-        for file in &files {
-            let found = fs::examine(&to.join(&file.path))?;
-            if found.is_none_or(|found| !found.is_file() || found.len() != file.size) {
-                missing.push(file);
-            }
-        }
-        let unit = kind.unit.max(1);
-        let needed = missing.iter().fold(0_u64, |sum, file| {
-            sum.saturating_add(file.size.div_ceil(unit).saturating_mul(unit))
-        });
-        let free = fs::free_space(target)?;
-        if needed > free {
-            return Err(MediaError::Space {
-                path: target.to_owned(),
-                needed,
-                free,
-            });
-        }
         let progress = Progress {
             step: Step::Media,
             observer,
@@ -213,7 +215,7 @@ impl Load {
         };
         let bytes = total(&files);
         progress.started(count(files.len()), bytes.saturating_mul(2));
-        for file in missing {
+        for file in missing.iter().filter_map(|number| files.get(*number)) {
             self.write(file, &to, &progress)?;
         }
         fs::sync_file_system(target)?;
@@ -233,7 +235,15 @@ impl Load {
             }
         }
         progress.done();
-        Ok(self.medium(volume, to, &files, None))
+        Ok(self.medium(&volume, to, &files, None))
+    }
+
+    /// Refuses a target in the bundle itself.
+    fn outside(&self, target: &Path) -> Result<(), MediaError> {
+        if fs::real_path(target)?.starts_with(fs::real_path(&self.folder)?) {
+            return Err(MediaError::Inside(target.to_owned()));
+        }
+        Ok(())
     }
 
     /// Every file of the medium with this volume, list and signatures first.
@@ -249,7 +259,8 @@ impl Load {
             digest: Digest::of(bytes),
         }));
         for (path, digest) in self.sums.entries() {
-            if volume_of(path).is_some_and(|other| other != volume) {
+            // What a delta leaves out is carried by nobody.
+            if in_base(path).is_some() || volume_of(path).is_some_and(|other| other != volume) {
                 continue;
             }
             let full = self.folder.join(path.to_path());
@@ -359,19 +370,6 @@ fn read_back(
     progress.item_done(&name, false);
     let found = found.finish();
     Ok((found == file.digest, found.to_string()))
-}
-
-/// Refuses a file that is longer than the medium takes.
-fn check_length(files: &[OnMedium], limit: u64, medium: &'static str) -> Result<(), MediaError> {
-    let long = files.iter().find(|file| file.size > limit);
-    long.map_or(Ok(()), |file| {
-        Err(MediaError::TooLong {
-            path: file.path.clone(),
-            size: file.size,
-            limit,
-            medium,
-        })
-    })
 }
 
 fn altered(path: &str, expected: Digest, found: String) -> MediaError {

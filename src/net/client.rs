@@ -19,6 +19,7 @@ use reqwest::redirect;
 use super::credentials::Credentials;
 use super::error::NetError;
 use super::proxy::Proxies;
+use super::registry::{Tokens, with_kinds};
 use super::retry::{Attempts, Progress, retry_after};
 use super::throttle::{Slot, Slots, Throttle};
 use crate::event::Cancel;
@@ -98,12 +99,13 @@ impl Default for ClientOptions {
 /// An HTTP client. Clones share its connections and limits; it may be used from many threads.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::blocking::Client,
+    pub(super) http: reqwest::blocking::Client,
     pub(super) options: Arc<ClientOptions>,
     pub(super) throttle: Arc<Throttle>,
     slots: Arc<Slots>,
     proxies: Arc<Proxies>,
     received: Arc<AtomicU64>,
+    pub(super) tokens: Arc<Tokens>,
 }
 
 /// What to do with a web page.
@@ -188,6 +190,7 @@ impl Client {
             slots: Arc::new(Slots::new(options.per_host)),
             proxies: Arc::new(Proxies::new(options.proxy_variables.clone())),
             received: Arc::default(),
+            tokens: Arc::default(),
             options: Arc::new(options),
         })
     }
@@ -303,14 +306,18 @@ impl Client {
         }
     }
 
-    /// Sends a GET request, changed as `with` says.
+    /// Sends a GET request, changed as `with` says; once more where a registry wants a token first.
     pub(super) fn ask(
         &self,
         url: &SafeUrl,
-        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, NetError> {
-        let request = self.request(url, self.http.get(url.as_str()))?;
-        self.send(url, with(request))
+        let request = || self.request(url, self.http.get(url.as_str())).map(&with);
+        let answer = self.execute(url, request()?)?;
+        if self.fetch_token(url, &answer)? {
+            return self.send(url, request()?);
+        }
+        self.judge(url, answer)
     }
 
     /// What all requests have in common.
@@ -320,18 +327,31 @@ impl Client {
         }
         // A digest is of the file as it is, not of a packed form of it.
         let request = request.header(ACCEPT_ENCODING, "identity");
-        Ok(match self.options.credentials.of(url) {
-            // The value is marked as sensitive; reqwest drops it when a redirect leaves the host.
-            Some(value) => request.header(AUTHORIZATION, value),
-            None => request,
-        })
+        let request = with_kinds(url, request);
+        Ok(
+            match self.token(url).or_else(|| self.options.credentials.of(url)) {
+                // The value is marked as sensitive; reqwest drops it when a redirect leaves the host.
+                Some(value) => request.header(AUTHORIZATION, value),
+                None => request,
+            },
+        )
     }
 
     /// Sends a request; an answer that is no success is an error.
-    fn send(&self, url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
-        let answer = request
-            .send()
-            .map_err(|error| NetError::of_request(url, self.proxies.of(url), error))?;
+    pub(super) fn send(
+        &self,
+        url: &SafeUrl,
+        request: RequestBuilder,
+    ) -> Result<Response, NetError> {
+        self.judge(url, self.execute(url, request)?)
+    }
+
+    fn execute(&self, url: &SafeUrl, request: RequestBuilder) -> Result<Response, NetError> {
+        let answer = request.send();
+        answer.map_err(|error| NetError::of_request(url, self.proxies.of(url), error))
+    }
+
+    fn judge(&self, url: &SafeUrl, answer: Response) -> Result<Response, NetError> {
         let status = answer.status();
         if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(answer);

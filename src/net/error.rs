@@ -51,6 +51,12 @@ pub enum NetError {
         /// The answer.
         status: u16,
     },
+    /// A registry wants a token, and it cannot be had.
+    #[error("the registry of {url} wants a token, but names no place over https that gives one")]
+    Token {
+        /// What was asked for.
+        url: SafeUrl,
+    },
     /// The network must not be used.
     #[error("{url} is not in the store, and the network is not to be used")]
     Offline {
@@ -230,7 +236,10 @@ impl NetError {
             Self::Missing { .. } => "E706",
             Self::Unreachable { .. } => "E707",
             Self::Server { .. } => "E708",
-            Self::Refused { .. } | Self::Withheld { .. } | Self::ProxyRefused { .. } => "E709",
+            Self::Refused { .. }
+            | Self::Withheld { .. }
+            | Self::ProxyRefused { .. }
+            | Self::Token { .. } => "E709",
             Self::Offline { .. } => "E711",
             Self::Setup(_) | Self::Certificates(_) => "E609",
             Self::Room { .. } => "E602",
@@ -272,6 +281,9 @@ impl NetError {
                 status: 401 | 403, ..
             } => {
                 "the server wants authorisation, or a proxy forbids the address: give credentials with --netrc FILE or --token-file FILE, ask who runs the proxy, or add a mirror"
+            }
+            Self::Token { .. } => {
+                "ask who runs the registry, or name another one that has the image in `reference`"
             }
             Self::Withheld { .. } => {
                 "change the URL to https: passwords and tokens are never sent otherwise"

@@ -9,6 +9,8 @@
 //! those that the options add, and there is no switch that turns this off. Whether bytes are the
 //! right ones is decided by their digest, by the caller.
 //!
+//! Container registries answer under `/v2/`; where one wants a token for reading, it is asked for.
+//!
 //! Credentials are kept by host, are sent over https only, and never follow a redirect to another
 //! host, port or scheme; no error or event holds one.
 
@@ -18,6 +20,7 @@ mod download;
 mod error;
 mod pour;
 mod proxy;
+mod registry;
 mod retry;
 mod throttle;
 

@@ -63,15 +63,48 @@ pub enum RepairError {
         /// Its digest as rebuilt.
         found: Digest,
     },
+    /// With the patch it is not enough either.
+    #[error(
+        "the patch {} does not bring what is lost: {good} of its pieces count, {damaged} are damaged", path.display()
+    )]
+    Patch {
+        /// The folder of the patch.
+        path: PathBuf,
+        /// How many of its pieces are wanted, and right.
+        good: usize,
+        /// How many are wanted, and have other bytes.
+        damaged: usize,
+        /// What is still lacking.
+        #[source]
+        source: Box<RepairError>,
+    },
+    /// The patch is that of another bundle.
+    #[error("the patch {} holds nothing of the bundle {bundle}", path.display())]
+    OtherPatch {
+        /// The folder of the patch.
+        path: PathBuf,
+        /// Label of the bundle.
+        bundle: String,
+    },
     /// The file system refused.
     #[error("the repaired bundle cannot be written")]
     Io(#[from] PathError),
     /// Another run works on the same folder.
     #[error("the repaired bundle is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+impl From<LockError> for RepairError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl RepairError {
@@ -82,6 +115,8 @@ impl RepairError {
             Self::Exists { .. } => "E285",
             Self::NoParity { .. } => "E322",
             Self::Beyond { .. } | Self::Small { .. } => "E321",
+            Self::Patch { .. } => "E323",
+            Self::OtherPatch { .. } => "E314",
             Self::Space { .. } => "E602",
             Self::Wrong { .. } => "E301",
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
@@ -98,10 +133,17 @@ impl RepairError {
                 "name a folder that does not exist yet; a repair never writes over anything"
             }
             Self::NoParity { .. } | Self::Beyond { .. } => {
-                "add another copy of the bundle as a further place, or carry it over again; nothing was written"
+                "add another copy of the bundle as a further place, or carry again what is lost: haversack verify --recarry LIST, haversack patch, haversack repair --patch; nothing was written"
             }
             Self::Small { .. } => {
-                "add another copy of the bundle as a further place: each medium holds these files"
+                "add another copy of the bundle as a further place (each medium holds these files), or carry them again: haversack verify --recarry LIST, haversack patch, haversack repair --patch"
+            }
+            Self::Patch { damaged: 0, .. } => {
+                "have the list written anew by haversack verify --recarry, and the patch of it by haversack patch; nothing was written"
+            }
+            Self::Patch { .. } => "carry the patch over again; nothing was written",
+            Self::OtherPatch { .. } => {
+                "name the patch of this bundle: haversack patch prints of which bundle one is; nothing was written"
             }
             Self::Space { .. } => "free some space or choose another folder; nothing was written",
             Self::Wrong { .. } => "run the same command again; read from a copy if it stays",

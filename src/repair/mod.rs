@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::bundle::patch::Patch;
+use crate::bundle::patch::{Held, Patch};
 use crate::bundle::payload::Payload;
 use crate::bundle::protect::{OpenFiles, protect};
 use crate::bundle::sums::{SIG, SUMS, volume_of};
@@ -98,7 +98,16 @@ pub fn repair_with(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Repaired, RepairError> {
-    let parts = Parts::of(survey, patch)?;
+    let held = held(survey, patch)?;
+    let parts = Parts::of(survey, &held.good).map_err(|error| match patch {
+        Some(patch) => RepairError::Patch {
+            path: patch.path().to_owned(),
+            good: held.good.len(),
+            damaged: held.damaged.len(),
+            source: Box::new(error),
+        },
+        None => error,
+    })?;
     if fs::examine(target)?.is_some() {
         return Err(RepairError::Exists {
             path: target.to_owned(),
@@ -167,10 +176,9 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(survey: &'a Survey, patch: Option<&Patch>) -> Result<Self, RepairError> {
+    fn of(survey: &'a Survey, held: &BTreeSet<Digest>) -> Result<Self, RepairError> {
         let all: Vec<&RelPath> = survey.authentic.sums.entries().keys().collect();
         let is_good = |path: &RelPath| survey.good.contains_key(path);
-        let held = held(survey, patch)?;
         let digest = |path: &RelPath| survey.authentic.sums.entries().get(path);
         let is_patched =
             |path: &RelPath| !is_good(path) && digest(path).is_some_and(|one| held.contains(one));
@@ -194,7 +202,7 @@ impl<'a> Parts<'a> {
         let rebuilt: BTreeSet<&RelPath> = bad().filter(|path| !in_parity(path)).collect();
         let parity_made = bad().any(in_parity);
         let located = survey.located.clone();
-        let located = located.map(|located| located.with_given(&held));
+        let located = located.map(|located| located.with_given(held));
         if rebuilt.is_empty() && !parity_made {
             let good = all.iter().copied().filter(|path| is_good(path));
             return Ok(Self {
@@ -274,16 +282,33 @@ fn made_of(survey: &Survey) -> Option<(Payload, Shape)> {
     Some((payload, shape))
 }
 
-/// The digests of lost blocks and damaged files that the patch holds.
-fn held(survey: &Survey, patch: Option<&Patch>) -> Result<BTreeSet<Digest>, RepairError> {
+/// The digests of lost blocks and damaged files that the patch holds. One that has something, and nothing of this
+/// bundle, is the patch of another.
+fn held(survey: &Survey, patch: Option<&Patch>) -> Result<Held, RepairError> {
     let Some(patch) = patch else {
-        return Ok(BTreeSet::new());
+        return Ok(Held::default());
     };
-    let files = survey.authentic.sums.entries().iter();
+    let entries = survey.authentic.sums.entries();
+    let files = entries.iter();
     let files = files.filter(|(path, _)| !survey.good.contains_key(*path));
     let blocks = survey.located.iter().flat_map(Located::lost_digests);
     let wanted = files.map(|(_, digest)| *digest);
-    Ok(patch.holds(wanted.chain(blocks.map(|(_, digest)| digest)))?)
+    let held = patch.holds(wanted.chain(blocks.map(|(_, digest)| digest)))?;
+    let blocks = survey
+        .located
+        .iter()
+        .flat_map(|located| located.index.data());
+    let known: BTreeSet<&Digest> = entries.values().chain(blocks).collect();
+    // Without its list of blocks nobody can say of a block whose it is.
+    let all_known = survey.located.is_some() || survey.authentic.sums.header().parity == 0;
+    if all_known && patch.named().next().is_some() && !patch.named().any(|one| known.contains(one))
+    {
+        return Err(RepairError::OtherPatch {
+            path: patch.path().to_owned(),
+            bundle: survey.authentic.identity.label(),
+        });
+    }
+    Ok(held)
 }
 
 struct Work<'a> {

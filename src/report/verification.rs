@@ -148,6 +148,11 @@ pub(super) fn footer(report: &Envelope, text: &mut String) {
     if let Some(standing) = header.observed.get("standing") {
         let _ = writeln!(text, "standing    {}", shown(standing));
     }
+    if let Some(reason) = header.observed.get("override_reason")
+        && !reason.is_null()
+    {
+        let _ = writeln!(text, "OVERRIDE    --allow-rollback: {}", shown(reason));
+    }
     if let Some(verdict) = header.observed.get("verdict") {
         let _ = writeln!(
             text,

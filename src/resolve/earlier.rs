@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lock::{Artifact, Lock};
+use crate::lock::{Artifact, Evidence, Image, Lock, Vouched};
 use crate::sources::apt::Seen;
 use crate::types::name::Name;
 
@@ -54,6 +54,16 @@ impl Earlier {
         rows.filter(|old| old.component == new.component && old.version == new.version)
             .filter(|old| old.file.url.is_same_place(&new.file.url))
             .find(|old| old.file.sha256 != new.file.sha256)
+    }
+
+    /// The earlier image of the same name under another digest, when nobody vouches for it and it may not differ.
+    pub(super) fn other_image(&self, new: &Image) -> Option<&Image> {
+        let first = |one: &Evidence| matches!(one.vouched, Vouched::FirstLock(_));
+        if self.update.allows(&new.component) || !new.evidence.iter().any(first) {
+            return None;
+        }
+        let mut rows = self.lock.iter().flat_map(|lock| &lock.images);
+        rows.find(|old| old.name == new.name && old.manifest.sha256 != new.manifest.sha256)
     }
 
     /// The package indexes that new ones must not be older than.

@@ -10,6 +10,7 @@ use crate::sources::apt::AptError;
 use crate::sources::documents::DocumentError;
 use crate::sources::github::GithubError;
 use crate::sources::http::SourceError;
+use crate::sources::oci::OciError;
 use crate::store::StoreError;
 use crate::trust::minisign::MinisignError;
 use crate::trust::openpgp::{OpenPgpError, Reason};
@@ -226,6 +227,41 @@ pub enum ResolveError {
         /// That of the file.
         found: Box<Sha512>,
     },
+    /// A document of an image is not taken.
+    #[error("{url} cannot be used")]
+    Image {
+        /// The document.
+        url: SafeUrl,
+        /// Why not.
+        #[source]
+        source: OciError,
+    },
+    /// A tag names another image than the manifest states.
+    #[error(
+        "evidence for {image} disagrees: the manifest says sha256:{stated}; {url} names {found}"
+    )]
+    OtherImage {
+        /// The image.
+        image: String,
+        /// What is stated.
+        stated: Box<Digest>,
+        /// What was asked.
+        url: SafeUrl,
+        /// What it names.
+        found: String,
+    },
+    /// A part of an image has another size than is stated.
+    #[error("evidence disagrees: {by} says that {file} has {stated} bytes; it has {found}")]
+    OtherImageSize {
+        /// The part.
+        file: SafeUrl,
+        /// Who states its size.
+        by: SafeUrl,
+        /// What is stated.
+        stated: u64,
+        /// What it has.
+        found: u64,
+    },
     /// A file of the store cannot be read to its end.
     #[error("{file} cannot be read")]
     Unread {
@@ -326,7 +362,14 @@ impl ResolveError {
         match self {
             Self::Folder { .. } | Self::Io(_) | Self::Store(_) | Self::Unread { .. } => "E601",
             Self::Place { .. } | Self::Path { .. } => "E310",
-            Self::Disagree { .. } | Self::OtherSha512 { .. } => "E330",
+            Self::Disagree { .. }
+            | Self::OtherSha512 { .. }
+            | Self::OtherImage { .. }
+            | Self::OtherImageSize { .. } => "E330",
+            Self::Image { source, .. } => match source {
+                OciError::Platform { .. } | OciError::Ambiguous { .. } => "E521",
+                _ => "E712",
+            },
             Self::Absent { .. } => "E706",
             Self::Document { source, .. } => id_of_document(source),
             Self::Sums { .. } | Self::NotText { .. } | Self::Page { .. } | Self::Release { .. } => {
@@ -373,6 +416,25 @@ impl ResolveError {
                 return Some(format!(
                     "nobody vouches for this file, and it changed under the same version and URL: ask upstream whether that was meant; only then run `haversack lock MANIFEST --update {name}`; no lock was written"
                 ));
+            }
+            Self::OtherImage { .. } => {
+                "the tag was moved, or the digest is of another version or platform: compare with the publisher's announcement, name the tag of one exact version, and change the digest only when you know why; no lock was written"
+            }
+            Self::OtherImageSize { .. } => {
+                "the registry contradicts itself: try again, then ask who runs it or name another registry; no lock was written"
+            }
+            Self::Image {
+                source: OciError::Platform { .. } | OciError::Ambiguous { .. },
+                ..
+            } => {
+                "choose an image that is published for the architecture of `target`, or another architecture; several servers of this stack are published for amd64 only"
+            }
+            Self::Image {
+                source: OciError::Schema1,
+                ..
+            } => "ask the publisher, or name a registry that serves the image as schema 2 or OCI",
+            Self::Image { .. } => {
+                "open the address with the tool that published the image, such as `skopeo inspect --raw`, and compare; no lock was written"
             }
             Self::Disagree { .. } | Self::OtherSha512 { .. } => {
                 "upstream has published wrong checksums before and corrected them days later: compare with upstream's announcement, remove the claim that is wrong, and never the other; no lock was written"

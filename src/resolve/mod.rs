@@ -12,9 +12,11 @@ mod artifact;
 mod earlier;
 mod error;
 mod evidence;
+mod image;
 mod outdated;
 mod proof;
 mod recheck;
+mod recheck_image;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -112,9 +114,12 @@ fn resolve_all(
     means: &Means<'_>,
 ) -> Result<Lock, ResolveError> {
     let step = Step::Resolve;
+    let (outlines, mut without) = image::outlines(manifest, options.jobs, means)?;
+    let layers: usize = outlines.iter().map(image::Outline::layers).sum();
+    let items = manifest.artifacts.len().saturating_add(layers);
     means.observer.on(&Event::StepStarted {
         step,
-        items: u64::try_from(manifest.artifacts.len()).unwrap_or(u64::MAX),
+        items: u64::try_from(items).unwrap_or(u64::MAX),
         bytes: 0,
     });
     note_newer_releases(manifest, means.observer);
@@ -157,6 +162,11 @@ fn resolve_all(
         }
     }
     failures.extend(failed.into_values());
+    let images = image::complete_all(outlines, &mut without, means)?;
+    for one in &without {
+        tell(&one.what, one);
+    }
+    failures.extend(without);
     let mut repositories = Vec::new();
     if let Some(wish) = &manifest.apt {
         match apt::resolve(manifest, wish, &keys, options, means) {
@@ -170,6 +180,7 @@ fn resolve_all(
     }
     let apt = usize::from(manifest.apt.is_some());
     let parts = manifest.artifacts.len().saturating_add(manifest.keys.len());
+    let parts = parts.saturating_add(manifest.images.len());
     error::none_of(parts.saturating_add(apt), failures)?;
     give_own_places(&mut artifacts)?;
     warn_of_absolute_paths(&artifacts, means.observer);
@@ -181,6 +192,7 @@ fn resolve_all(
         target: manifest.target,
         manifest: manifest.digest,
         artifacts,
+        images,
         repositories,
     })
 }

@@ -127,10 +127,10 @@ impl RecheckError {
 }
 
 /// What is asked.
-struct Check<'c> {
+pub(super) struct Check<'c> {
     store: &'c dyn Shelf,
     now: Timestamp,
-    cancel: &'c Cancel,
+    pub(super) cancel: &'c Cancel,
 }
 
 /// Checks every piece of evidence of `lock`, which answers `manifest`, from what is on the shelf: the store, or a
@@ -164,6 +164,7 @@ pub fn recheck(
             None => Err(unproven(wish.path.as_str(), "the lock lacks it")),
         }
     })?;
+    check.images(lock, manifest)?;
     check.repositories(lock, manifest)
 }
 
@@ -420,7 +421,7 @@ impl Check<'_> {
         file.ok_or_else(|| unproven(artifact.file.path.as_str(), "it is not there"))
     }
 
-    fn read(&self, file: &LockedFile, limit: u64) -> Result<Vec<u8>, RecheckError> {
+    pub(super) fn read(&self, file: &LockedFile, limit: u64) -> Result<Vec<u8>, RecheckError> {
         let found = self.store.bytes(&file.sha256, limit)?;
         found.ok_or_else(|| unproven(file.path.as_str(), "it is not in the store, or too long"))
     }
@@ -528,7 +529,7 @@ fn sums_of<D>(
     })
 }
 
-fn unproven(item: &str, what: impl Into<String>) -> RecheckError {
+pub(super) fn unproven(item: &str, what: impl Into<String>) -> RecheckError {
     RecheckError::Unproven {
         item: item.to_owned(),
         what: what.into(),

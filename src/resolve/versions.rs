@@ -14,13 +14,14 @@ use super::{Means, Options, apt};
 use crate::event::{Cancel, Event, Observer};
 use crate::lock::Lock;
 use crate::manifest::{
-    Artifact, Choices, Draft, Manifest, ManifestProblems, VersionSource, VersionWish,
+    Accepted, Choices, Draft, Manifest, ManifestProblems, VersionSource, VersionWish,
     catalogue::{self, Finding},
 };
 use crate::sources::apt::{Request, upstream_part, versions};
 use crate::sources::github;
 use crate::sources::http::Web;
 use crate::store::Store;
+use crate::types::name::Name;
 use crate::types::pattern::MAX_PAGE;
 use crate::types::scheme::Prereleases;
 use crate::types::url::SafeUrl;
@@ -94,7 +95,12 @@ pub(super) fn choose_all(
         if failed.contains_key(&position) {
             continue;
         }
-        if let Err(error) = refuse(artifact, means.observer) {
+        // A stand-in is not the program that its version is of.
+        if artifact.stand_in {
+            continue;
+        }
+        let (component, version) = (&artifact.component, &artifact.version);
+        if let Err(error) = refuse(component, version, &artifact.accepted, means.observer) {
             failed.insert(position, Failed::new(artifact.path.to_string(), error)?);
         }
     }
@@ -325,16 +331,17 @@ impl<'s> Shop<'s> {
 }
 
 /// Stops at a version that the catalogue refuses, and warns of what is accepted or only worth a word.
-fn refuse(artifact: &Artifact, observer: &dyn Observer) -> Result<(), ResolveError> {
-    // A stand-in is not the program that its version is of.
-    if artifact.stand_in {
-        return Ok(());
-    }
-    for finding in catalogue::advisories_of(artifact.component.as_str(), &artifact.version) {
+pub(super) fn refuse(
+    component: &Name,
+    version: &str,
+    accepts: &[Accepted],
+    observer: &dyn Observer,
+) -> Result<(), ResolveError> {
+    for finding in catalogue::advisories_of(component.as_str(), version) {
         let advisory = finding.advisory();
-        let accepted = accepted_reason(artifact, &advisory.id);
+        let accepted = accepted_reason(accepts, &advisory.id);
         if accepted.is_none() && finding.refuses() {
-            let (component, version) = (artifact.component.clone(), artifact.version.clone());
+            let (component, version) = (component.clone(), version.to_owned());
             let (id, words) = (
                 advisory.id.clone(),
                 format!("{finding} ({})", advisory.source),
@@ -356,9 +363,7 @@ fn refuse(artifact: &Artifact, observer: &dyn Observer) -> Result<(), ResolveErr
             });
         }
         let text = format!(
-            "{} {}: {finding}{}",
-            artifact.component,
-            artifact.version,
+            "{component} {version}: {finding}{}",
             accepted.map_or_else(String::new, |reason| format!("; accepted: {reason}")),
         );
         let id = "W704";
@@ -367,7 +372,7 @@ fn refuse(artifact: &Artifact, observer: &dyn Observer) -> Result<(), ResolveErr
     Ok(())
 }
 
-fn accepted_reason<'a>(artifact: &'a Artifact, id: &str) -> Option<&'a str> {
-    let mut all = artifact.accepted.iter();
+fn accepted_reason<'a>(accepted: &'a [Accepted], id: &str) -> Option<&'a str> {
+    let mut all = accepted.iter();
     all.find(|one| one.id == id).map(|one| one.reason.as_str())
 }

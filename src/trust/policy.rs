@@ -252,7 +252,7 @@ impl Policy {
         if text.len() > MAX_POLICY {
             return Err(vec![at(text, 0, "the policy is longer than 256 KiB")]);
         }
-        let wire: Wire = read(text)?;
+        let wire: Wire = read(text, "policy.toml", &["format"])?;
         let mut problems = Problems {
             text,
             found: Vec::new(),
@@ -270,7 +270,7 @@ pub fn parse_revoked(text: &str) -> Result<Vec<Revoked>, Vec<PolicyError>> {
     if text.len() > MAX_POLICY {
         return Err(vec![at(text, 0, "the list is longer than 256 KiB")]);
     }
-    let wire: WireList = read(text)?;
+    let wire: WireList = read(text, "revoked.toml", &["format", "version"])?;
     let mut problems = Problems {
         text,
         found: Vec::new(),
@@ -288,20 +288,53 @@ pub fn parse_revoked(text: &str) -> Result<Vec<Revoked>, Vec<PolicyError>> {
 }
 
 /// The wire form of a text. The format is read before anything else, so that a newer file is named as
-/// such and not as one with unknown keys.
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Vec<PolicyError>> {
-    let newer = toml::from_str::<toml::Table>(text)
-        .ok()
+/// such and not as one with unknown keys; and what a text lacks is named all at once.
+fn read<T: serde::de::DeserializeOwned>(
+    text: &str,
+    file: &str,
+    needed: &[&str],
+) -> Result<T, Vec<PolicyError>> {
+    let table = toml::from_str::<toml::Table>(text).ok();
+    let newer = table
+        .as_ref()
         .and_then(|table| table.get("format").and_then(toml::Value::as_integer))
         .filter(|format| *format > i64::from(FORMAT));
     if let Some(format) = newer {
         let what = format!("policy format {format}; this program knows {FORMAT}");
         return Err(vec![at(text, 0, &what)]);
     }
+    let lacking = table.map_or_else(Vec::new, |table| lacking(&table, needed));
+    if !lacking.is_empty() {
+        let what = format!(
+            "{} missing; begin with `format = 1`, and see `haversack explain {file}` for a full example",
+            lacking.join(", ")
+        );
+        return Err(vec![at(text, 0, &what)]);
+    }
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         vec![at(text, start, error.message())]
     })
+}
+
+/// The keys that a text must have and lacks, those of its entries with the number of the entry.
+fn lacking(table: &toml::Table, needed: &[&str]) -> Vec<String> {
+    let top = needed.iter().filter(|key| !table.contains_key(**key));
+    let mut found: Vec<String> = top.map(|key| format!("`{key}`")).collect();
+    for (list, keys) in [("key", ["file", "name"]), ("revoked", ["key", "reason"])] {
+        let entries = table.get(list).and_then(toml::Value::as_array);
+        for (index, entry) in entries.into_iter().flatten().enumerate() {
+            let entry = entry.as_table();
+            let absent = keys
+                .iter()
+                .filter(|key| entry.is_some_and(|entry| !entry.contains_key(**key)));
+            found.extend(absent.map(|key| {
+                let number = index.saturating_add(1);
+                format!("`{key}` of [[{list}]] {number}")
+            }));
+        }
+    }
+    found
 }
 
 impl Wire {
@@ -410,7 +443,9 @@ impl Problems<'_> {
     }
 
     fn revoked(&mut self, wire: WireRevoked, version: Option<u32>) -> Revoked {
-        let key = wire.key.get_ref().to_ascii_lowercase();
+        // As `keygen` and `trust show` print it: in groups.
+        let mut key = wire.key.get_ref().to_ascii_lowercase();
+        key.retain(|c| c != ' ');
         let hex = key.chars().all(|c| c.is_ascii_hexdigit());
         if !hex || !matches!(key.len(), 16 | 64) {
             self.add(
@@ -520,6 +555,36 @@ since = "2026-10-02"
                 "line 6, column 8: must be 1 to 200 bytes without control characters",
             ]
         );
+    }
+
+    #[test]
+    fn what_a_text_lacks_is_named_all_at_once() {
+        let lacking =
+            |found: Vec<PolicyError>| found.into_iter().map(|one| one.text).collect::<String>();
+        let said = lacking(Policy::parse("threshold = 2\n[[key]]\nroles = []\n").unwrap_err());
+        assert_eq!(
+            said,
+            "`format`, `file` of [[key]] 1, `name` of [[key]] 1 missing; begin with `format = 1`, and see `haversack explain \
+             policy.toml` for a full example"
+        );
+        let said = lacking(parse_revoked("[[revoked]]\nsince = \"2026\"\n").unwrap_err());
+        assert!(
+            said.starts_with(
+                "`format`, `version`, `key` of [[revoked]] 1, `reason` of [[revoked]] 1 missing;"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_in_groups_is_the_same_as_without_spaces() {
+        let text = |key: &str| {
+            format!("format = 1\nversion = 1\n[[revoked]]\nkey = \"{key}\"\nreason = \"lost\"\n")
+        };
+        let grouped = parse_revoked(&text("BA78 16bf 8f01 cfea")).unwrap();
+        assert_eq!(grouped, parse_revoked(&text("ba7816bf8f01cfea")).unwrap());
+        assert!(grouped.first().unwrap().means(&Digest::of(b"abc")));
+        assert!(parse_revoked(&text("ba78 16bf")).is_err());
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub enum SetError {
     Io(#[from] PathError),
     /// Another run works on it.
     #[error("the trust directory is in use")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// It cannot be used as a trust directory.
     #[error("the trust directory cannot be used")]
     Trust(#[from] TrustError),
@@ -89,6 +89,9 @@ pub enum SetError {
         /// What is wrong.
         reason: String,
     },
+    /// It has no list yet.
+    #[error("the trust directory {} is not sealed", .0.display())]
+    Unsealed(PathBuf),
     /// It is not signed by whom the current set trusts.
     #[error("the new trust set is not signed by the keys of the current one")]
     Refused(#[from] Refusal),
@@ -105,6 +108,16 @@ pub enum SetError {
     Signature(#[from] SignatureError),
 }
 
+impl From<LockError> for SetError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
+}
+
 impl SetError {
     /// A stable id for `haversack explain`.
     #[must_use]
@@ -113,7 +126,7 @@ impl SetError {
             Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
             Self::Lock(LockError::Held { .. }) => "E606",
             Self::Trust(error) => error.id(),
-            Self::List { .. } => "E298",
+            Self::List { .. } | Self::Unsealed(_) => "E298",
             Self::Refused(refusal) => refusal.id(),
             Self::Version { .. } => "E513",
             Self::Signature(_) => "E402",
@@ -131,6 +144,10 @@ impl SetError {
                 "seal the set again with `haversack trust seal`, and have it signed again"
                     .to_owned(),
             ),
+            Self::Unsealed(dir) => Some(format!(
+                "seal it first, then have holders of current keys sign it: haversack trust seal {} --version N",
+                dir.display()
+            )),
             Self::Refused(_) => Some(
                 "have holders of current keys sign it: haversack trust sign NEW --key K".to_owned(),
             ),
@@ -319,6 +336,9 @@ pub(crate) fn sealed(dir: &Path) -> Result<Option<(String, SealedList)>, SetErro
 
 fn read_list_raw(dir: &Path) -> Result<(String, Result<SealedList, String>), SetError> {
     let path = dir.join(LIST);
+    if fs::examine(&path)?.is_none() && fs::examine(dir)?.is_some() {
+        return Err(SetError::Unsealed(dir.to_owned()));
+    }
     let text = String::from_utf8(fs::read(&path, MAX_FILE)?);
     let text = text.map_err(|_| SetError::List {
         path,

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::bundle::FULL;
 use crate::bundle::header::{Created, MAX_VOLUMES};
 use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
-use crate::fs::{At, Kind, Root};
+use crate::fs::{self, At, Kind, Root};
 use crate::trust::cms::{self, CmsResult, CmsVerdict};
 use crate::trust::directory::Trust;
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, judge};
 use crate::trust::policy::{CmsTime, Demand};
 use crate::types::digest::Digest;
+use crate::types::path::RelPath;
 use crate::verify::error::VerifyError;
 use crate::verify::memory::{Memory, Standing};
 use crate::verify::problem::Problem;
@@ -59,6 +60,11 @@ pub(crate) struct Authentic {
 pub(crate) fn read(dirs: &[PathBuf]) -> Result<Raw, VerifyError> {
     let mut raw: Option<Raw> = None;
     for dir in dirs {
+        if fs::examine(dir)?.is_none() {
+            return Err(VerifyError::NoBundle {
+                path: dir.to_owned(),
+            });
+        }
         let root = Root::open(dir)?;
         let list = read_list(&root)?;
         sums::check_format(&list)?;
@@ -117,6 +123,21 @@ pub(crate) struct Delta {
     pub(crate) base: Digest,
     /// Its own list.
     pub(crate) sums: Sums,
+}
+
+impl Delta {
+    /// The listed files that it carries for the sake of its changes, with their digests.
+    pub(crate) fn extra(&self) -> impl Iterator<Item = (&RelPath, &Digest)> {
+        let changes = self.sums.has_changes();
+        let entries = self.sums.entries().iter();
+        entries.filter(move |(path, _)| changes && sums::is_of_changes(path))
+    }
+
+    /// Whether it makes the file at this place of the full bundle.
+    pub(crate) fn makes(&self, place: &RelPath) -> bool {
+        let listed = format!("{}/{place}", sums::MADE).parse::<RelPath>();
+        listed.is_ok_and(|listed| self.sums.entries().contains_key(&listed))
+    }
 }
 
 /// The volume that two places with different lists both hold, when the lists claim one name and number. Nothing of the
@@ -178,7 +199,11 @@ pub(crate) fn authenticate_any(
         return Ok((whole, None));
     };
     let list = proved.sums.full()?.render();
-    let (full, of_full) = prove(list.as_bytes(), signatures.of_full, trust)?;
+    let full = prove(list.as_bytes(), signatures.of_full, trust);
+    let (full, of_full) = full.map_err(|error| match error {
+        VerifyError::Trust(refusal) => VerifyError::Full(refusal),
+        other => other,
+    })?;
     let delta = Delta {
         base,
         sums: proved.sums,

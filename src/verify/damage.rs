@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::bundle::patch::{self, Patch};
 use crate::bundle::payload::{self, BLOCKS, ParityFile, Payload, Piece};
 use crate::bundle::protect::{OpenFiles, hash_block, read_pieces};
+use crate::bundle::sums::{of_parity, volume_of};
 use crate::fs::{At, File, PathError, Root};
 use crate::parity::code::{self, Block, Blocks};
 use crate::parity::index::{self, Index};
@@ -199,6 +200,32 @@ pub(crate) fn locate(authentic: &Authentic, found: &Structure, good: &Good) -> O
         }
     }
     Some(located)
+}
+
+/// Whether a repair makes the bundle whole from what is here, without anything that is carried again: all small
+/// files are good, and the parity that is left gives back what is lost of the payload.
+pub(crate) fn repairable(
+    authentic: &Authentic,
+    found: &Structure,
+    good: &Good,
+    located: Option<&Located>,
+) -> bool {
+    let (mut payload, mut parity) = (false, false);
+    for path in authentic.sums.entries().keys() {
+        if good.contains_key(path) {
+            continue;
+        }
+        match volume_of(path) {
+            None => return false,
+            Some(volume) if of_parity(volume) => parity = true,
+            Some(_) => payload = true,
+        }
+    }
+    match located {
+        Some(located) => located.damage().repairable,
+        // Parity is made anew from a whole payload, when it is known how.
+        None => !payload && (!parity || found.contents.is_some()),
+    }
 }
 
 fn expected(index: &Index, block: Block) -> Option<Digest> {

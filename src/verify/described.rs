@@ -3,9 +3,10 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use crate::bundle::changes::Changes;
 use crate::bundle::contents::Contents;
 use crate::bundle::sums::Sums;
-use crate::event::{Cancel, Progress, Silent, Step};
+use crate::event::{Cancel, Observer, Progress, Silent, Step};
 use crate::fs::{At as _, Root, pass};
 use crate::trust::directory::Trust;
 use crate::trust::judge::judge;
@@ -85,6 +86,12 @@ impl Described {
         &self.contents
     }
 
+    /// What each change of a delta is, when it carries some.
+    #[must_use]
+    pub const fn changes(&self) -> Option<&Changes> {
+        self.found.changes.as_ref()
+    }
+
     /// What is wrong with it as far as can be seen without hashing the payload.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
@@ -109,11 +116,66 @@ impl Described {
         Ok(Some(bytes))
     }
 
+    /// Hashes every listed file that is here: what is said of a file afterwards is said of the bytes
+    /// that were signed for.
+    ///
+    /// # Errors
+    /// When a file is altered, shorter or longer than listed, or cannot be read.
+    pub fn prove(&self, observer: &dyn Observer, cancel: &Cancel) -> Result<(), VerifyError> {
+        let progress = Progress {
+            step: Step::Verify,
+            observer,
+            cancel,
+        };
+        let known = self.found.problems.iter();
+        let mut problems: Vec<Problem> = known
+            .filter(|one| matches!(one, Problem::Truncated { .. } | Problem::Longer { .. }))
+            .cloned()
+            .collect();
+        let here: Vec<_> = self
+            .sums
+            .entries()
+            .iter()
+            .filter_map(|(path, expected)| Some((path, expected, self.size_of(path)?)))
+            .filter(|(path, ..)| !problems.iter().any(|one| one.path() == path.as_str()))
+            .collect();
+        let bytes = here.iter().map(|(.., size)| *size);
+        progress.started(
+            u64::try_from(here.len()).unwrap_or(u64::MAX),
+            bytes.fold(0, u64::saturating_add),
+        );
+        for (path, expected, _) in here {
+            match self.hash(path, &progress)? {
+                Some(found) if found != *expected => problems.push(Problem::Altered {
+                    path: path.to_string(),
+                    expected: *expected,
+                    found,
+                }),
+                _ => {}
+            }
+        }
+        progress.done();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(VerifyError::Content { problems })
+        }
+    }
+
     /// SHA-256 of a file as it lies there; `None` when it is not here.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn digest_of(&self, path: &RelPath) -> Result<Option<Digest>, VerifyError> {
+        let progress = Progress {
+            step: Step::Verify,
+            observer: &Silent,
+            cancel: &Cancel::new(),
+        };
+        self.hash(path, &progress)
+    }
+
+    fn hash(&self, path: &RelPath, progress: &Progress<'_>) -> Result<Option<Digest>, VerifyError> {
         let copies = self.found.copies.get(path);
         let copy = copies.and_then(|copies| copies.first());
         let Some((copy, root)) = copy.and_then(|copy| Some((copy, self.roots.get(copy.root)?)))
@@ -122,12 +184,6 @@ impl Described {
         };
         let full = root.path().join(path.to_path());
         let mut file = root.open_file(&path.to_path())?;
-        let silent = Cancel::new();
-        let progress = Progress {
-            step: Step::Verify,
-            observer: &Silent,
-            cancel: &silent,
-        };
         let name = path.as_str();
         let found = pass((&mut file, &full), None, copy.size, &mut progress.of(name))?;
         Ok(Some(found.finish()))

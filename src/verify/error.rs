@@ -22,6 +22,11 @@ pub enum VerifyError {
     /// The signatures are not enough.
     #[error("the bundle is not trusted")]
     Trust(#[from] Refusal),
+    /// A delta is signed, and the full bundle that it makes is not.
+    #[error(
+        "the delta is signed, but the list of the full bundle that it makes (sig/KEYID.full.sig) is not signed by whom this network trusts"
+    )]
+    Full(#[source] Refusal),
     /// The list is wrong although it is signed, or is of a newer format.
     #[error("the list of the bundle is wrong")]
     Sums(#[from] SumsError),
@@ -40,7 +45,7 @@ pub enum VerifyError {
         problems: Vec<Problem>,
     },
     /// It is older than what was accepted before, or claims the number of another.
-    #[error("the bundle is not newer than what this network has")]
+    #[error("{}", .0.heading())]
     Rollback(#[from] Rollback),
     /// It builds on another bundle.
     #[error("the bundle builds on the bundle {base}, which is not at hand")]
@@ -80,7 +85,7 @@ impl VerifyError {
     pub fn id(&self) -> &'static str {
         match self {
             Self::NoBundle { .. } => "E291",
-            Self::Trust(refusal) => refusal.id(),
+            Self::Trust(refusal) | Self::Full(refusal) => refusal.id(),
             Self::Sums(error) => error.id(),
             Self::Limit { .. } => "E502",
             // What is wrong with the bytes counts before what is wrong with the drive.
@@ -102,6 +107,11 @@ impl VerifyError {
                 Some("name the folder that holds SHA256SUMS, not the root of the medium".to_owned())
             }
             Self::Trust(refusal) => refusal.hint(),
+            Self::Full(_) => Some(
+                "sign both lists on the connected side: `haversack sign DELTA --key KEY` does; for a key elsewhere `haversack sign DELTA \
+                 --detached` says how"
+                    .to_owned(),
+            ),
             Self::Sums(error) => error.hint(),
             Self::Limit { .. } => {
                 Some("no honest bundle is that large; ask who built it".to_owned())

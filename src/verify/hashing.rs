@@ -111,6 +111,7 @@ pub(super) fn hash_all(
         earlier_volumes: Volumes::new(),
         problems,
         damage: None,
+        repairable: None,
         warnings: authentic.warnings.clone(),
     };
     Ok((report, good))

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::{Contents, FileKind, RepositoryInfo};
 use crate::bundle::header::Header;
-use crate::bundle::sums::Sums;
+use crate::bundle::sums::{Sums, in_base};
 use crate::trust::directory::Trust;
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, Signer, judge};
 use crate::types::digest::Digest;
@@ -18,7 +18,7 @@ use crate::types::url::SafeUrl;
 use crate::verify::authentic::read;
 use crate::verify::error::VerifyError;
 use crate::verify::problem::Problem;
-use crate::verify::structure::examine;
+use crate::verify::structure::{Structure, examine};
 
 /// What a bundle says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,8 +43,71 @@ pub struct Inspection {
     pub repositories: Vec<RepositoryInfo>,
     /// Files below `evidence/`.
     pub evidence: Vec<RelPath>,
+    /// What a delta carries of its full bundle.
+    pub delta: Option<DeltaSummary>,
     /// What is wrong with it as far as can be seen without hashing the payload.
     pub problems: Vec<Problem>,
+}
+
+/// What a delta carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeltaSummary {
+    /// Bytes of the full bundle.
+    pub bytes_full: u64,
+    /// Bytes of the files that are here and listed.
+    pub bytes_carried: u64,
+    /// Files that the base has.
+    pub files_of_base: u64,
+    /// The changes, sorted by path.
+    pub changes: Vec<ChangeSummary>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeSummary {
+    /// Where it stands.
+    pub path: RelPath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The file that it makes.
+    pub makes: Option<RelPath>,
+    /// Size of that file.
+    pub makes_size: Option<u64>,
+    /// The file of the base that it changes.
+    pub base: RelPath,
+    /// Digest of that file.
+    pub base_sha256: Digest,
+}
+
+impl DeltaSummary {
+    fn of(sums: &Sums, contents: &Contents, found: &Structure) -> Option<Self> {
+        sums.header().base?;
+        let makes: BTreeMap<RelPath, RelPath> = sums
+            .changes()
+            .map(|(made, change)| (change, made))
+            .collect();
+        let changes = found.changes.iter().flat_map(|changes| &changes.changes);
+        let changes = changes.map(|(path, change)| {
+            let makes = makes.get(path).cloned();
+            let info = makes.as_ref().and_then(|makes| contents.files.get(makes));
+            ChangeSummary {
+                path: path.clone(),
+                size: change.size,
+                makes_size: info.map(|info| info.size),
+                makes,
+                base: change.base.path.clone(),
+                base_sha256: change.base.sha256,
+            }
+        });
+        let here = found.copies.values().filter_map(|copies| copies.first());
+        let of_base = sums.entries().keys().filter(|path| in_base(path).is_some());
+        Some(Self {
+            bytes_full: sums.header().bytes,
+            bytes_carried: here.fold(0, |sum, copy| sum.saturating_add(copy.size)),
+            files_of_base: u64::try_from(of_base.count()).unwrap_or(u64::MAX),
+            changes: changes.collect(),
+        })
+    }
 }
 
 /// Whether what a bundle says can be believed.
@@ -131,27 +194,26 @@ pub fn inspect(dir: &Path, trust: Option<&Trust>) -> Result<Inspection, VerifyEr
     let verdict = trust.map(|trust| judge(trust, &raw.list, &raw.signatures));
     let sums = Sums::parse(&raw.list)?;
     let found = examine(&raw.roots, &sums)?;
-    let Some(contents) = found.contents else {
+    let Some(contents) = &found.contents else {
         return Err(VerifyError::Content {
             problems: found.problems,
         });
     };
-    Ok(summarize(
-        &sums,
-        &contents,
-        verdict,
-        &raw.signatures,
-        found.problems,
-    ))
+    let delta = DeltaSummary::of(&sums, contents, &found);
+    let mut summary = summarize(&sums.full()?, contents, verdict, &raw.signatures);
+    summary.identity = sums.identity();
+    summary.header = sums.header().clone();
+    summary.delta = delta;
+    summary.problems = found.problems;
+    Ok(summary)
 }
 
-/// The summary of a list and its contents.
+/// The summary of the list of a full bundle and its contents.
 fn summarize(
     sums: &Sums,
     contents: &Contents,
     verdict: Option<Result<Judgement, Refusal>>,
     signatures: &[SignatureFile],
-    problems: Vec<Problem>,
 ) -> Inspection {
     let trust = TrustSummary::of(verdict);
     let whole = |path: &RelPath| {
@@ -194,7 +256,8 @@ fn summarize(
         evidence: of_kind(FileKind::Evidence)
             .map(|(path, _)| path.clone())
             .collect(),
-        problems,
+        delta: None,
+        problems: Vec::new(),
     }
 }
 

@@ -26,6 +26,7 @@ const MAX_REASON: usize = 500;
 pub struct Memory {
     folder: Option<PathBuf>,
     state: State,
+    now: Option<Created>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct Override {
     pub identity: Digest,
     /// Why it was accepted.
     pub reason: String,
+    /// When, by the clock of this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Created>,
 }
 
 /// How a bundle stands to what was accepted before.
@@ -115,7 +119,7 @@ pub enum MemoryError {
     Io(#[from] PathError),
     /// Another run writes it.
     #[error("what was accepted before is being written by another run")]
-    Lock(#[from] LockError),
+    Lock(#[source] LockError),
     /// The file is broken.
     #[error("{}: {reason}", path.display())]
     Malformed {
@@ -127,6 +131,16 @@ pub enum MemoryError {
     /// Another run accepted a bundle meanwhile, after which this one is refused.
     #[error(transparent)]
     Rollback(#[from] Rollback),
+}
+
+impl From<LockError> for MemoryError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
 }
 
 impl MemoryError {
@@ -163,6 +177,7 @@ impl Memory {
         Self {
             folder: None,
             state: State::empty(),
+            now: None,
         }
     }
 
@@ -174,7 +189,15 @@ impl Memory {
         Ok(Self {
             folder: Some(folder.to_owned()),
             state: read(&folder.join(FILE))?,
+            now: None,
         })
+    }
+
+    /// The same, with the time that overrides are written down with.
+    #[must_use]
+    pub fn at(mut self, now: Option<Created>) -> Self {
+        self.now = now;
+        self
     }
 
     /// The newest bundle of this name that was accepted.
@@ -248,6 +271,7 @@ impl Memory {
                 sequence: header.sequence,
                 identity: *identity,
                 reason: reason.chars().take(MAX_REASON).collect(),
+                time: self.now,
             });
         }
         let known = state.accepted.get(&header.name);
@@ -280,7 +304,24 @@ impl Rollback {
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
-        "ask for a newer bundle; in an emergency, `--allow-rollback REASON` accepts this one and writes the reason down"
+        match self {
+            Self::Older { .. } => {
+                "ask for a newer bundle; in an emergency, `--allow-rollback REASON` accepts this one and writes the reason down"
+            }
+            Self::Equivocation { .. } => {
+                "stop: take in neither, and ask the builder by phone which of the two identities is theirs"
+            }
+        }
+    }
+
+    /// In general, what is wrong.
+    pub(super) const fn heading(&self) -> &'static str {
+        match self {
+            Self::Older { .. } => "the bundle is not newer than what this network has",
+            Self::Equivocation { .. } => {
+                "the bundle is another one than the bundle of this number that this network has"
+            }
+        }
     }
 }
 

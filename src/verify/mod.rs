@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
 use crate::bundle::patch::{Piece, Recarry};
-use crate::bundle::sums::{Sums, volume_of};
+use crate::bundle::sums::{Sums, of_parity, volume_of};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
 use crate::store::Listed;
@@ -47,7 +47,7 @@ use crate::trust::judge::Signer;
 use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
 use crate::verify::authentic::{Authentic, authenticate, read, refused};
-use crate::verify::damage::{Good, Located, locate};
+use crate::verify::damage::{Good, Located, locate, repairable};
 pub(crate) use crate::verify::hashing::compare;
 use crate::verify::hashing::{content, hash_all};
 use crate::verify::structure::{Copy, Structure, examine};
@@ -86,6 +86,7 @@ pub fn open(
         absent,
         problems,
         contents,
+        ..
     } = found;
     let (Some(contents), true) = (contents, problems.is_empty()) else {
         return Err(VerifyError::Content { problems });
@@ -141,24 +142,22 @@ impl Survey {
     }
 
     /// What must be brought again to make whole what is here: of the payload the lost blocks, or whole files
-    /// where there is no list of blocks; and the small files that no place has. Volumes that are not here at
-    /// all are not in it, for they are inserted or carried as they are; nor is parity that is made anew.
+    /// where there is no list of blocks; and the small files that no place has. A volume that is not here is lost
+    /// like any other bytes: all media that there are belong into the places. Parity that is made anew is not in it.
     #[must_use]
     pub fn recarry(&self) -> Recarry {
         let mut pieces = BTreeMap::new();
-        let absent = |volume: &str| self.found.absent.contains(volume);
         for (path, digest) in self.authentic.sums.entries() {
             let volume = volume_of(path);
             let covered = self.located.is_some() && volume.is_some();
-            if self.good.contains_key(path) || covered || volume.is_some_and(absent) {
+            // Without `bundle.json` nobody knows how the parity was made.
+            let made_anew = self.found.contents.is_some() && volume.is_some_and(of_parity);
+            if self.good.contains_key(path) || covered || made_anew {
                 continue;
             }
             pieces.insert(Piece::File(path.clone()), *digest);
         }
-        let blocks = self.located.iter().flat_map(Located::lost_pieces);
-        pieces.extend(
-            blocks.filter(|(piece, _)| !matches!(piece, Piece::Block(volume, _) if absent(volume))),
-        );
+        pieces.extend(self.located.iter().flat_map(Located::lost_pieces));
         Recarry {
             identity: self.authentic.identity,
             pieces,
@@ -219,7 +218,12 @@ pub fn survey(
     } else {
         locate(&authentic, &found, &good)
     };
-    report.damage = located.as_ref().map(Located::damage);
+    let lost = located.as_ref().filter(|located| !located.lost.is_empty());
+    report.damage = lost.map(Located::damage);
+    if report.verdict != Verdict::Good {
+        let whole = repairable(&authentic, &found, &good, located.as_ref());
+        report.repairable = Some(whole);
+    }
     Ok(Survey {
         authentic,
         found,
@@ -244,6 +248,7 @@ impl AuthenticBundle {
             absent: self.absent.iter().cloned().collect(),
             problems: Vec::new(),
             contents: Some(self.physical.clone()),
+            changes: None,
         };
         let progress = Progress {
             step: Step::Verify,

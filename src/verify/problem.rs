@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
+use crate::bundle::changes::ChangesFormatError;
 use crate::bundle::contents::ContentsError;
 use crate::types::digest::Digest;
 
@@ -74,6 +75,9 @@ pub enum Problem {
     /// `bundle.json` is wrong, or disagrees with the list.
     #[error(transparent)]
     Contents(ContentsError),
+    /// `changes.json` says something that cannot be.
+    #[error(transparent)]
+    Changes(ChangesFormatError),
     /// Two places hold different bundles.
     #[error("{path}: belongs to the bundle {found}, not to {expected}")]
     OtherBundle {
@@ -121,6 +125,7 @@ impl Problem {
             Self::NotPlain { .. } => "E306",
             Self::NotAscii { .. } => "E309",
             Self::Contents(error) => error.id(),
+            Self::Changes(error) => error.id(),
             Self::Twin { .. } => "E313",
             Self::OtherBundle { .. } => "E314",
             Self::Unreadable { .. } => "E601",
@@ -143,7 +148,21 @@ impl Problem {
             | Self::Twin { path, .. }
             | Self::Unreadable { path, .. } => path,
             Self::Contents(_) => crate::bundle::contents::BUNDLE_JSON,
+            Self::Changes(_) => crate::bundle::sums::CHANGES_JSON,
         }
+    }
+
+    /// Whether it is bytes that were lost, and nothing that somebody put there.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Altered { .. }
+                | Self::Truncated { .. }
+                | Self::Longer { .. }
+                | Self::Missing { .. }
+                | Self::Unreadable { .. }
+        )
     }
 
     /// What to do about it.
@@ -154,12 +173,14 @@ impl Problem {
                 Self::Altered { .. }
                 | Self::Truncated { .. }
                 | Self::Longer { .. }
-                | Self::Missing { .. } => "carry this file over again from the connected side",
+                | Self::Missing { .. } => {
+                    "haversack verify says whether haversack repair mends it, or else what to carry again"
+                }
                 Self::Extra { .. } | Self::TooMany { .. } | Self::NotAscii { .. } => {
                     "find out who put it there; verify a copy without it"
                 }
                 Self::NotPlain { .. } => "copy the bundle with plain files only, such as `cp -rL`",
-                Self::Contents(_) => "have the bundle built again with an unmodified haversack",
+                Self::Contents(_) | Self::Changes(_) => "have the bundle built again with an unmodified haversack",
                 Self::OtherBundle { .. } => "insert the media of one bundle only",
                 Self::Twin { .. } => {
                     "compare both labels with the one that the builder gave you, and set the other medium aside"

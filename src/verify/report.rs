@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::Contents;
 use crate::bundle::header::Header;
+use crate::bundle::sums;
 use crate::trust::cms::CmsResult;
 use crate::trust::judge::{Ignored, Signer};
 use crate::types::digest::Digest;
@@ -14,6 +15,10 @@ use crate::verify::damage::Damage;
 use crate::verify::memory::Standing;
 use crate::verify::problem::Problem;
 use crate::verify::seen::Volumes;
+
+/// The way of what no repair gives back.
+const CARRY: &str = "carry again only what is lost: run this with --recarry LIST; on the connected side haversack patch BUNDLE \
+                     --list LIST -o PATCH; then here haversack repair BUNDLE --patch PATCH --trust DIR -o NEW";
 
 /// What came out in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,6 +91,10 @@ pub struct VerifyReport {
     /// What is lost in blocks, when the bundle carries parity; none when all is good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// Whether `haversack repair` makes it whole from what is here, without anything that is carried again; none
+    /// when all is good, and when that was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairable: Option<bool>,
     /// What a person should know.
     pub warnings: Vec<Warning>,
 }
@@ -150,6 +159,7 @@ impl VerifyReport {
             earlier_volumes: Volumes::new(),
             problems: Vec::new(),
             damage: None,
+            repairable: None,
             warnings: authentic.warnings.clone(),
         }
     }
@@ -165,25 +175,35 @@ impl VerifyReport {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let repairable = self
-            .damage
-            .as_ref()
-            .is_some_and(|damage| damage.repairable && damage.data_lost > 0);
-        match self.problems.first() {
-            None if repairable => Some(format!(
-                "insert {} and run the same command again; what is lost for good, the parity gives back: haversack repair BUNDLE --trust DIR -o NEW",
-                self.volumes_to_insert().join(", ")
-            )),
-            Some(_) if repairable => Some(
-                "its parity can give everything back: haversack repair BUNDLE --trust DIR -o NEW"
+        if let Some(strange) = self.problems.iter().find(|one| !one.is_damage()) {
+            return strange.hint();
+        }
+        let insert = self.volumes_to_insert().join(", ");
+        match (self.problems.first(), self.repairable) {
+            (Some(_), Some(true)) => Some(
+                "what is here gives everything back: haversack repair BUNDLE --trust DIR -o NEW"
                     .to_owned(),
             ),
-            Some(problem) => problem.hint(),
-            None if self.verdict == Verdict::Incomplete => Some(format!(
-                "insert {}: run the same command again, with one place or all of them",
-                self.volumes_to_insert().join(", ")
-            )),
-            None => None,
+            (Some(Problem::Unreadable { .. }), _) => self.problems.first()?.hint(),
+            (Some(_), Some(false)) => Some(CARRY.to_owned()),
+            (Some(problem), None) => problem.hint(),
+            (None, _) if self.verdict != Verdict::Incomplete => None,
+            (None, repairable) => {
+                let of_parity = |volume: &String| sums::of_parity(volume);
+                Some(if self.absent_volumes.iter().all(of_parity) {
+                    format!(
+                        "the payload is complete; insert {insert}, or have the parity made anew: haversack repair BUNDLE --trust DIR -o NEW"
+                    )
+                } else if repairable == Some(true) {
+                    format!(
+                        "insert {insert} and run the same command again; what is lost for good, the parity gives back: haversack repair BUNDLE --trust DIR -o NEW"
+                    )
+                } else {
+                    format!(
+                        "insert {insert}: run the same command again, with one place or all of them; of what is lost for good, --recarry LIST writes the list for haversack patch"
+                    )
+                })
+            }
         }
     }
 }

@@ -5,8 +5,11 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{BASE, MAX_LINES, SIG, SUMS, Sums, in_base, volume_of};
+use crate::bundle::sums::{
+    BASE, CHANGES_JSON, MADE, MAX_LINES, SIG, SUMS, Sums, in_base, in_made, volume_of,
+};
 use crate::fs::{At, Entry, Kind, Root};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
@@ -37,6 +40,8 @@ pub(crate) struct Structure {
     pub(crate) problems: Vec<Problem>,
     /// The content of `bundle.json`, when it is good.
     pub(crate) contents: Option<Contents>,
+    /// The content of `changes.json`, when the list has one and it is good.
+    pub(crate) changes: Option<Changes>,
 }
 
 /// Walks every place and compares it with the list; then reads `bundle.json`, checks its hash, and
@@ -47,6 +52,7 @@ pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyEr
         absent: BTreeSet::new(),
         problems: Vec::new(),
         contents: None,
+        changes: None,
     };
     let mut volumes = BTreeSet::new();
     for (index, root) in roots.iter().enumerate() {
@@ -89,8 +95,9 @@ pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyEr
                 break false;
             }
         };
-        // What a delta leaves out comes from its base.
-        if named || found.copies.contains_key(path) || in_base(path).is_some() {
+        // What a delta leaves out comes from its base, or is made of it.
+        let left_out = in_base(path).is_some() || in_made(path).is_some();
+        if named || left_out || found.copies.contains_key(path) {
             continue;
         }
         match volume_of(path) {
@@ -136,7 +143,10 @@ fn judge(entry: &Entry, sums: &Sums) -> Seen {
         return Seen::Fine;
     }
     match text.parse::<RelPath>() {
-        Ok(listed) if sums.entries().contains_key(&listed) => Seen::Listed(listed),
+        // What a delta makes lies nowhere in it.
+        Ok(listed) if sums.entries().contains_key(&listed) && listed.first() != MADE => {
+            Seen::Listed(listed)
+        }
         _ => Seen::Wrong(unlisted(&entry.path)),
     }
 }
@@ -161,34 +171,35 @@ fn unlisted(path: &Path) -> Problem {
     }
 }
 
-fn read_contents(roots: &[Root], sums: &Sums, found: &mut Structure) -> Result<(), VerifyError> {
-    let disagrees =
-        |text: &str| Problem::Contents(contents::ContentsError::Disagrees(text.to_owned()));
-    let Some((path, expected)) = sums
-        .entries()
-        .iter()
-        .find(|(path, _)| path.as_str() == BUNDLE_JSON)
-    else {
-        found.problems.push(disagrees("bundle.json is not listed"));
-        return Ok(());
+/// The bytes of a small file that are those of the list; none when they are not here or others, which is noted.
+fn read_small(
+    roots: &[Root],
+    sums: &Sums,
+    (name, limit): (&str, u64),
+    found: &mut Structure,
+) -> Result<Option<Vec<u8>>, VerifyError> {
+    let entries = sums.entries();
+    let Some((path, expected)) = entries.iter().find(|(path, _)| path.as_str() == name) else {
+        let text = format!("{name} is not listed");
+        let problem = Problem::Contents(contents::ContentsError::Disagrees(text));
+        found.problems.push(problem);
+        return Ok(None);
     };
-    let Some(copy) = found.copies.get(path).and_then(|copies| copies.first()) else {
-        return Ok(());
+    let copy = found.copies.get(path).and_then(|copies| copies.first());
+    let Some((copy, root)) = copy.and_then(|copy| Some((copy, roots.get(copy.root)?))) else {
+        return Ok(None);
     };
-    let Some(root) = roots.get(copy.root) else {
-        return Ok(());
-    };
-    if copy.size > contents::MAX_BYTES {
+    if copy.size > limit {
         return Err(VerifyError::Limit {
-            what: BUNDLE_JSON.to_owned(),
+            what: name.to_owned(),
             limit: "16 MiB",
         });
     }
     let mut bytes = Vec::new();
     root.open_file(&path.to_path())?
-        .take(contents::MAX_BYTES)
+        .take(limit)
         .read_to_end(&mut bytes)
-        .at("read", &root.path().join(BUNDLE_JSON))?;
+        .at("read", &root.path().join(name))?;
     let digest = Digest::of(&bytes);
     if digest != *expected {
         // Its other copies, and its bytes once more, are hashed with everything else.
@@ -197,28 +208,63 @@ fn read_contents(roots: &[Root], sums: &Sums, found: &mut Structure) -> Result<(
             expected: *expected,
             found: digest,
         });
-        return Ok(());
+        return Ok(None);
     }
+    Ok(Some(bytes))
+}
+
+fn read_contents(roots: &[Root], sums: &Sums, found: &mut Structure) -> Result<(), VerifyError> {
+    let limit = contents::MAX_BYTES;
+    let Some(bytes) = read_small(roots, sums, (BUNDLE_JSON, limit), found)? else {
+        return Ok(());
+    };
     let own_size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let parsed = Contents::parse(&bytes)
         .and_then(|contents| contents.compare(sums, own_size).map(|()| contents));
-    match parsed {
-        Ok(contents) => {
-            compare_sizes(&contents, found);
-            found.contents = Some(contents);
+    let contents = match parsed {
+        Ok(contents) => contents,
+        Err(error) => {
+            found.problems.push(Problem::Contents(error));
+            return Ok(());
         }
-        Err(error) => found.problems.push(Problem::Contents(error)),
+    };
+    compare_sizes(|path| Some(contents.files.get(path)?.size), found);
+    if sums.has_changes() {
+        read_changes(roots, sums, &contents, found)?;
+    }
+    found.contents = Some(contents);
+    Ok(())
+}
+
+fn read_changes(
+    roots: &[Root],
+    sums: &Sums,
+    contents: &Contents,
+    found: &mut Structure,
+) -> Result<(), VerifyError> {
+    let limit = changes::MAX_BYTES;
+    let Some(bytes) = read_small(roots, sums, (CHANGES_JSON, limit), found)? else {
+        return Ok(());
+    };
+    let parsed = Changes::parse(&bytes)
+        .and_then(|changes| changes.compare(sums, contents).map(|()| changes));
+    match parsed {
+        Ok(changes) => {
+            compare_sizes(|path| Some(changes.changes.get(path)?.size), found);
+            found.changes = Some(changes);
+        }
+        Err(error) => found.problems.push(Problem::Changes(error)),
     }
     Ok(())
 }
 
-fn compare_sizes(contents: &Contents, found: &mut Structure) {
+fn compare_sizes(size_of: impl Fn(&RelPath) -> Option<u64>, found: &mut Structure) {
     for (path, copies) in &found.copies {
-        let Some(info) = contents.files.get(path) else {
+        let Some(expected) = size_of(path) else {
             continue;
         };
         for copy in copies {
-            let (path, expected) = (path.to_string(), info.size);
+            let path = path.to_string();
             match copy.size.cmp(&expected) {
                 std::cmp::Ordering::Equal => {}
                 std::cmp::Ordering::Less => found.problems.push(Problem::Truncated {

@@ -4,9 +4,11 @@
 //! None may panic, whatever the bytes are; where a reader gives something back, writing it again must
 //! give what was read.
 
+use std::io::Cursor;
 use std::path::Path;
 
 use haversack::archive::{self, Question, ustar};
+use haversack::bundle::changes::Changes;
 use haversack::bundle::contents::Contents;
 use haversack::bundle::patch::Recarry;
 use haversack::bundle::receipt::{Code, SignedReceipt};
@@ -14,6 +16,9 @@ use haversack::bundle::sums::{self, Sums};
 use haversack::carry::{self, Taking};
 use haversack::checks::CheckList;
 use haversack::custody::{Chain, Event, Expected};
+use haversack::delta;
+use haversack::delta::layout::{self, Form, Part, Use};
+use haversack::delta::xz::{Settings, Sum};
 use haversack::event::{Cancel, Silent};
 use haversack::lock::Lock;
 use haversack::manifest::Manifest;
@@ -43,6 +48,8 @@ pub type Target = fn(&[u8]);
 /// Every target by its name; a folder of the corpus has the same name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("archive", archive),
+    ("change", change),
+    ("changes", changes),
     ("checklist", checklist),
     ("checksums", checksums),
     ("contents", contents),
@@ -88,6 +95,65 @@ pub fn archive(bytes: &[u8]) {
         expect: (*first >= 128).then_some("bin/tool"),
     };
     let _ = archive::survey(rest, &question, &Cancel::new());
+}
+
+/// The file of a change, applied to a known base. The first byte chooses how the made file is packed.
+pub fn change(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
+    let base = b"a base of which something is copied, and something else is not copied at all";
+    let size = u64::try_from(base.len()).unwrap();
+    let part = |form, packed, opened| Part {
+        form,
+        packed,
+        opened,
+    };
+    let settings = Settings {
+        preset: first & 1,
+        extreme: false,
+        blocks: false,
+        check: Sum::Crc32,
+    };
+    let form = match first & 6 {
+        0 => Form::Xz(Some(settings)),
+        // What corrections may do is the matter of the model of deflate; they are used after their hash was checked.
+        _ => Form::Plain,
+    };
+    let length = u64::from(*first);
+    let made = [part(form, length.max(1), length.max(1))];
+    let parts = [part(Form::Plain, size, size)];
+    let mut scratch = Cursor::new(Vec::new());
+    let mut to = Vec::new();
+    let done = delta::rebuild(
+        (&parts, size, &mut base.as_slice()),
+        (
+            &mut || Ok(Cursor::new(rest)),
+            u64::try_from(rest.len()).unwrap(),
+        ),
+        &mut scratch,
+        (&made, length.max(1), &mut to),
+        &mut |_| Ok(()),
+    );
+    if done.is_ok() {
+        assert_eq!(u64::try_from(to.len()).unwrap(), length.max(1));
+    }
+}
+
+/// `changes.json`.
+pub fn changes(bytes: &[u8]) {
+    if let Ok(found) = Changes::parse(bytes) {
+        assert_eq!(found.render().unwrap().as_bytes(), bytes);
+        for change in found.changes.values() {
+            let base = &change.base;
+            let _ = layout::check(&base.parts, base.size, Use::Base);
+            let size = change
+                .made
+                .iter()
+                .fold(0, |sum: u64, part| sum.saturating_add(part.packed));
+            let _ = layout::check(&change.made, size, Use::Made);
+        }
+    }
 }
 
 /// The checks of a host.

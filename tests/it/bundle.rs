@@ -15,6 +15,7 @@ mod gather;
 mod limits;
 mod media;
 mod parity;
+mod staging;
 mod volumes;
 
 use std::os::unix::fs::PermissionsExt;
@@ -22,15 +23,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::bundles::{Sandbox, sha256sum_accepts, verify_sh_by};
+use corpus::{APP, DEB, edit, haversack_says, snapshot};
 use haversack::bundle::{PackError, SignError, attach, attach_ssh, pack, sign, to_sign};
 use haversack::event::{Cancel, Event, Observer, Progress, Silent, Step};
 use haversack::fs::walk;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::SigningKey;
 use haversack::verify::{self, Memory, Options, TrustSummary, Verdict};
-
-use crate::support::bundles::{Sandbox, sha256sum_accepts, verify_sh_by};
-use corpus::{APP, DEB, edit, haversack_says, snapshot};
 
 /// Everything that an observer was told, as a count of finished items and whether they were reused.
 #[derive(Default)]

@@ -5,6 +5,8 @@
     reason = "a test that panics says so"
 )]
 
+mod archive;
+mod changes;
 mod delta;
 mod flat;
 mod hostile;

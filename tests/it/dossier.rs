@@ -189,6 +189,23 @@ fn a_file_that_is_not_what_its_name_says_is_named() {
 }
 
 #[test]
+fn a_file_that_is_not_the_one_that_was_signed_has_no_dossier() {
+    let desk = Desk::good();
+    let tool = desk.path("demo/v1/files/app/tool");
+    for (bytes, id) in [(&b"\x7fELF pr0gram"[..], "E301"), (b"\x7fELF", "E302")] {
+        std::fs::write(&tool, bytes).unwrap();
+        let output = desk.run(&["dossier", "demo", "--trust", "trust"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(output.stdout.is_empty(), "{said}");
+        assert!(
+            said.contains(&format!("error[{id}]: v1/files/app/tool: ")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn every_violation_of_the_policy_is_listed_with_place_and_fix() {
     let desk = Desk::good();
     desk.write(

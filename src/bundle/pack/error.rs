@@ -19,8 +19,8 @@ pub enum PackError {
     #[error("the bundle cannot be written")]
     Io(#[from] PathError),
     /// Another run works on the same bundle.
-    #[error("{}", of_lock(.0))]
-    Lock(#[from] LockError),
+    #[error("the bundle is being written by another run")]
+    Lock(#[source] LockError),
     /// Something else stands at the target.
     #[error("{} exists and is not this bundle: its SHA256SUMS is {found}", path.display())]
     Exists {
@@ -72,6 +72,16 @@ pub enum PackError {
     Cancelled(#[from] Cancelled),
 }
 
+impl From<LockError> for PackError {
+    /// That a lock cannot be taken for want of room or permission is no other run.
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Io(error) => Self::Io(error),
+            held @ LockError::Held { .. } => Self::Lock(held),
+        }
+    }
+}
+
 impl PackError {
     /// A stable id for `haversack explain`.
     #[must_use]
@@ -117,15 +127,9 @@ impl PackError {
             Self::Lock(LockError::Held { .. }) => {
                 Some("wait for that run to end, or choose another folder".to_owned())
             }
-            Self::Request(_) | Self::Cancelled(_) => None,
+            Self::Request(error) => error.hint(),
+            Self::Cancelled(_) => None,
         }
-    }
-}
-
-const fn of_lock(error: &LockError) -> &'static str {
-    match error {
-        LockError::Held { .. } => "the bundle is being written by another run",
-        LockError::Io(_) => "the folder that the bundle is to stand in cannot be written to",
     }
 }
 

@@ -35,6 +35,8 @@ pub struct UnsignedBundle {
     pub identity: Digest,
     /// Whether it stood there already, from an earlier run.
     pub existing: bool,
+    /// Bytes of its files, list and signatures not counted: of a delta, what is carried.
+    pub carried: u64,
 }
 
 /// Writes the bundle of `request` to the folder `target`, taking stored files from `store`.
@@ -88,6 +90,9 @@ pub fn pack(
         identity: sums.identity(),
         sums,
         existing,
+        carried: planned
+            .sizes()
+            .fold(0, |sum, (_, size)| sum.saturating_add(size)),
     })
 }
 

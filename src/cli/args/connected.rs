@@ -97,6 +97,15 @@ pub(crate) struct BuildArgs {
     /// Make a delta: carry only what this bundle does not have, which the isolated side holds.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["parity", "spare_volume"])]
     pub(crate) base: Option<PathBuf>,
+    /// How a delta carries a file of which the base holds an older one: `content` carries a change instead, where it
+    /// is smaller and was proved to give upstream's very bytes; `file` always the whole file.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "content",
+        requires = "base"
+    )]
+    pub(crate) delta: DeltaLevel,
     /// What the isolated side sent back for that bundle: the file of `haversack receipt`, or its code.
     #[arg(long, value_name = "FILE|CODE", requires = "base")]
     pub(crate) acknowledged: Option<String>,
@@ -111,6 +120,15 @@ pub(crate) struct BuildArgs {
     pub(crate) custody: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
+}
+
+/// How a delta carries a file that is not the same in its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DeltaLevel {
+    /// A change, where one is proved and smaller.
+    Content,
+    /// The whole file.
+    File,
 }
 
 /// `10` or `10%`.

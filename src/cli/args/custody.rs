@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use haversack::custody::Head;
-use haversack::types::name::Name;
+use haversack::custody::{self, Head};
+use haversack::types::name::{Name, ParseNameError};
 use haversack::types::phrase::Phrase;
 
 /// A chain of custody: who held a bundle, when, and what they did with it.
@@ -18,11 +18,13 @@ pub(crate) enum CustodyCommand {
                             --action reviewed --key cleo.key"
     )]
     Add(Box<CustodyAddArgs>),
-    /// Prove that a log is whole; finds what was edited, removed, moved or cut off.
+    /// Prove that a log is whole; finds what was edited, removed, moved or cut off, the last event only by --head or on the host that wrote it.
     #[command(
         after_help = "Examples:\n  haversack custody verify custody.jsonl --of /media/disc/mattermost-42 --head \"0a1b 2c3d 4e5f 6071\"\n  \
                             haversack custody verify ours.jsonl theirs.jsonl    (is one the continuation of the other?)\n\n\
-                      Without --head nobody can see that the last events were taken off: it is printed on the sign-off sheet."
+                      A chain cannot show by itself that its last event was changed, or that the last events were taken off: compare \
+                      the head with the one on the sign-off sheet, or give that one as --head. The host that wrote the last event \
+                      remembers it in its state folder, and refuses a log at the same path that lacks it (E364)."
     )]
     Verify(CustodyVerifyArgs),
     /// Print sign-off sheet and labels of a bundle, as text or as a page to print.
@@ -43,12 +45,12 @@ pub(crate) struct CustodyAddArgs {
     /// Who.
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Phrase,
-    /// As what: builder, reviewer, transfer-officer, witness, courier, receiver, installer.
-    #[arg(long, value_name = "WORD")]
+    /// As what: builder, reviewer, transfer-officer, witness, courier, receiver, installer; or other:WORD.
+    #[arg(long, value_name = "WORD", value_parser = role)]
     pub(crate) role: Name,
     /// What was done: built, signed, reviewed, scanned, written, carried, received, verified, staged,
-    /// destroyed.
-    #[arg(long, value_name = "WORD")]
+    /// repaired, destroyed; or other:WORD.
+    #[arg(long, value_name = "WORD", value_parser = action)]
     pub(crate) action: Name,
     /// The file that it was done with, such as a scan report; what the log is about, when not given.
     #[arg(long, value_name = "FILE")]
@@ -77,6 +79,9 @@ pub(crate) struct CustodyAddArgs {
     /// Digest of an event that must be in the log, as it stands on the sheet.
     #[arg(long, value_name = "HEX")]
     pub(crate) head: Option<Head>,
+    /// Folder that remembers the last event that this host wrote into each log.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_STATE")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +95,9 @@ pub(crate) struct CustodyVerifyArgs {
     /// Digest of an event that must be in it, as it stands on the sheet.
     #[arg(long, value_name = "HEX")]
     pub(crate) head: Option<Head>,
+    /// Folder that remembers the last event that this host wrote into each log.
+    #[arg(long, value_name = "DIR", env = "HAVERSACK_STATE")]
+    pub(crate) state: Option<PathBuf>,
     /// Trust directory: say who holds the keys that signed events.
     #[arg(long, value_name = "DIR", env = "HAVERSACK_TRUST")]
     pub(crate) trust: Option<PathBuf>,
@@ -146,4 +154,42 @@ pub(crate) struct CustodianArgs {
     /// Sign the event in the custody log with this private key.
     #[arg(long, value_name = "FILE", requires = "custody")]
     pub(crate) custody_key: Option<PathBuf>,
+}
+
+fn role(text: &str) -> Result<Name, String> {
+    word(text, &custody::ROLES)
+}
+
+fn action(text: &str) -> Result<Name, String> {
+    word(text, &custody::ACTIONS)
+}
+
+/// One of the words that are known, or another one when it is said to be one: slips are not written down.
+fn word(text: &str, known: &[&str]) -> Result<Name, String> {
+    let other = text.strip_prefix("other:");
+    if other.is_none() && !known.contains(&text) {
+        return Err(format!(
+            "use one of {}; or other:WORD for a word of your own",
+            known.join(", ")
+        ));
+    }
+    other
+        .unwrap_or(text)
+        .parse()
+        .map_err(|error: ParseNameError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_not_listed_are_only_taken_when_they_are_said_to_be_others() {
+        assert_eq!(role("courier").unwrap().as_str(), "courier");
+        assert!(role("king").unwrap_err().contains("transfer-officer"));
+        assert_eq!(role("other:king").unwrap().as_str(), "king");
+        assert!(action("stolen").unwrap_err().contains("destroyed"));
+        assert_eq!(action("repaired").unwrap().as_str(), "repaired");
+        assert!(action("other:No Word").is_err());
+    }
 }

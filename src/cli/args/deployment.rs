@@ -108,7 +108,8 @@ pub(crate) struct PreflightArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A message id (E301, W901), a rule id (DB-062), or `progress`: the lines of --progress json.
+    /// A message id (E301, W901), a rule id (DB-062), a file (policy.toml, revoked.toml, transfer.toml), or
+    /// `progress`: the lines of --progress json.
     #[arg(required_unless_present = "all")]
     pub(crate) id: Option<String>,
     /// Tell all of them.

@@ -16,6 +16,9 @@ pub(crate) struct MediaArgs {
     /// Only this volume: `2` or `v2`, or `p1` for parity.
     #[arg(long, value_name = "N")]
     pub(crate) volume: Option<String>,
+    /// Let a medium carry several volumes of a bundle that has parity; whoever loses it loses them all.
+    #[arg(long, conflicts_with = "iso")]
+    pub(crate) together: bool,
     /// Write an ISO 9660 image for each volume, with `xorriso`.
     #[arg(long)]
     pub(crate) iso: bool,

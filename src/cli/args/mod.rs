@@ -22,7 +22,7 @@ pub(crate) use bundle::{
 };
 pub(crate) use carry::{ReceiveArgs, StreamArgs};
 #[cfg(feature = "connected")]
-pub(crate) use connected::{BuildArgs, LockArgs, OutdatedArgs, SourceArgs};
+pub(crate) use connected::{BuildArgs, DeltaLevel, LockArgs, OutdatedArgs, SourceArgs};
 pub(crate) use custody::{
     CustodianArgs, CustodyAddArgs, CustodyCommand, CustodyExportArgs, CustodyVerifyArgs, Paper,
     PaperFormat,
@@ -93,7 +93,7 @@ pub(crate) enum Command {
                             --hosts db1=10.20.0.20,db,files1=10.20.0.30,minio --with plugins,sbom"
     )]
     Init(Box<InitArgs>),
-    /// Resolve a manifest into a lock: exact versions, files and hashes, with the evidence checked.
+    /// Resolve a manifest into a lock: exact versions, files, container images and hashes, with the evidence checked.
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
@@ -257,7 +257,7 @@ pub(crate) enum Command {
     Preflight(PreflightArgs),
     /// Tell what a message id (E301) or a rule (DB-062) means and what to do.
     #[command(
-        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain progress    (the lines of --progress json)\n  haversack explain --all"
+        after_help = "Examples:\n  haversack explain E301\n  haversack explain DB-062\n  haversack explain policy.toml\n  haversack explain progress    (the lines of --progress json)\n  haversack explain --all"
     )]
     Explain(ExplainArgs),
     /// Print the completions of a shell.

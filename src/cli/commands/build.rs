@@ -1,12 +1,13 @@
 //! `haversack build`: lock if there is none, fetch, write the bundle.
 
-use haversack::types::count::count;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use haversack::bundle::changes::Kept;
 use haversack::bundle::header::{Created, Marking, Sequence};
 use haversack::bundle::{self, Item, LockOptions, PackError, PackRequest, UnsignedBundle};
 use haversack::custody::{self, Expected};
-use haversack::event::Event;
+use haversack::event::{Event, Progress, Step};
 use haversack::fetch::{self, AfterFailure, FetchOptions, FetchReport};
 use haversack::fs::{self, FolderLock};
 use haversack::lock::{Lock, MAX_LOCK};
@@ -14,26 +15,40 @@ use haversack::parity::shape::Amount;
 use haversack::report::dossier::Dossier;
 use haversack::resolve::{self, Earlier};
 use haversack::store::Store;
+use haversack::types::count::count;
 use haversack::types::size::ByteSize;
 use serde_json::json;
 
 use super::lock::{Wish, Workshop, lock_path};
 use super::receipt::base_of;
 use super::{Context, first_lock_lines, stand_ins_line};
-use crate::cli::args::BuildArgs;
+use crate::cli::args::{BuildArgs, DeltaLevel};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::surroundings;
 
 /// Builds by the lock; never resolves anew when there is one.
 pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Failure> {
-    let options = options(args)?;
+    let options = options(args, context)?;
     let workshop = Workshop::open(&args.source)?;
     let wish = Wish::read(&args.manifest)?;
     let path = lock_path(&args.manifest, args.lock.as_deref());
     let (lock, text) = read_or_make(&path, &wish, &workshop, context)?;
     lock.agrees_with(wish.draft.outline())?;
     let manifest = resolve::as_locked(&wish.draft, &lock)?;
+    if let Some(base) = &options.base
+        && *base.name() != lock.name
+    {
+        return Err(Failure::plain(
+            "E512",
+            format!(
+                "the base is a bundle of the name {}, and this one is {}",
+                base.name(),
+                lock.name
+            ),
+            "name an earlier bundle of the same name with --base, or build the full bundle",
+        ));
+    }
     let mut request = None;
     if let Some(output) = &args.output {
         let mut wanted = bundle::from_lock(&lock, &wish.text, &text, options)?;
@@ -60,7 +75,7 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         context.observer,
         context.cancel,
     )?;
-    let Some((output, request)) = request else {
+    let Some((output, mut request)) = request else {
         let value = json!({ "lock": path, "fetched": fetched });
         context
             .output
@@ -69,6 +84,10 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
     };
     let (now, cancel) = (surroundings::now(), context.cancel);
     resolve::recheck(&lock, &manifest, &workshop.store, now, cancel)?;
+    let kept = match (&args.base, args.delta) {
+        (Some(base), DeltaLevel::Content) => changes(&mut request, base, &workshop.store, context)?,
+        _ => Vec::new(),
+    };
     if let Some(path) = &args.policy {
         allowed(path, &request, &workshop.store, context)?;
     }
@@ -79,11 +98,82 @@ pub(crate) fn run(args: &BuildArgs, context: &Context<'_>) -> Result<Class, Fail
         "existing": built.existing,
         "header": built.sums.header(),
         "fetched": fetched,
+        "delta": args.base.is_some().then(|| delta_value(&built, &request, &kept)),
     });
-    context
-        .output
-        .result(&value, &shown(&built, &fetched, &lock));
+    context.output.result(
+        &value,
+        &shown(
+            &built,
+            &fetched,
+            &lock,
+            &delta_text(&built, &request, &kept),
+        ),
+    );
     Ok(Class::Ok)
+}
+
+/// Makes the changes of a delta, and puts them into the request. Gives the files that stay whole though the base
+/// has older ones.
+fn changes(
+    request: &mut PackRequest,
+    base: &Path,
+    store: &Store,
+    context: &Context<'_>,
+) -> Result<Vec<Kept>, Failure> {
+    let progress = Progress {
+        step: Step::Change,
+        observer: context.observer,
+        cancel: context.cancel,
+    };
+    let (found, kept) = bundle::changes::make(request, base, store, &progress)?;
+    request.changes = found;
+    Ok(kept)
+}
+
+/// What a delta carries of its full bundle.
+fn delta_value(built: &UnsignedBundle, request: &PackRequest, kept: &[Kept]) -> serde_json::Value {
+    let changes = request.changes.iter().map(|(path, change)| {
+        let made = request.items.iter().find(|item| item.path == *path);
+        json!({
+            "path": path,
+            "bytes": made.map(|item| item.source.size()),
+            "bytes_carried": change.change.size,
+            "base": change.change.base.path,
+            "base_sha256": change.change.base.sha256,
+        })
+    });
+    json!({
+        "bytes_full": built.sums.header().bytes,
+        "bytes_carried": built.carried,
+        "changes": changes.collect::<Vec<_>>(),
+        "whole": kept,
+    })
+}
+
+fn delta_text(built: &UnsignedBundle, request: &PackRequest, kept: &[Kept]) -> String {
+    let header = built.sums.header();
+    if header.base.is_none() {
+        return String::new();
+    }
+    let mut text = format!(
+        "  carried    {} of {}; {} changes instead of whole files\n",
+        ByteSize(built.carried),
+        ByteSize(header.bytes),
+        request.changes.len(),
+    );
+    // Writing to a String cannot fail.
+    for (path, change) in &request.changes {
+        let change = &change.change;
+        let _ = writeln!(
+            text,
+            "    {path}\n      {} bytes, a change of {}",
+            change.size, change.base.path
+        );
+    }
+    for one in kept {
+        let _ = writeln!(text, "    {}\n      whole: {}", one.path, one.reason);
+    }
+    text
 }
 
 fn brought(store: &Store, fetched: &FetchReport) -> String {
@@ -97,7 +187,7 @@ fn brought(store: &Store, fetched: &FetchReport) -> String {
     )
 }
 
-fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
+fn options(args: &BuildArgs, context: &Context<'_>) -> Result<LockOptions, Failure> {
     let created = Created::from_epoch(surroundings::creation_time()?.as_second());
     let created = created.ok_or_else(|| {
         Failure::usage(
@@ -106,6 +196,26 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
         )
     })?;
     let sequence = sequence(args.sequence, created)?;
+    let base = args
+        .base
+        .as_deref()
+        .map(|base| {
+            let (told, key) = (args.acknowledged.as_deref(), args.isolated_key.as_deref());
+            base_of(base, told, key, context)
+        })
+        .transpose()?;
+    if let Some(base) = &base
+        && base.sequence() >= sequence
+    {
+        return Err(Failure::usage(
+            format!(
+                "the base has the number {}, and this bundle would have {}: no network would take it in",
+                base.sequence().get(),
+                sequence.get()
+            ),
+            "give a higher number with --sequence; check that the base is the bundle that the isolated side has",
+        ));
+    }
     let marking: Marking = args
         .marking
         .parse()
@@ -119,17 +229,7 @@ fn options(args: &BuildArgs) -> Result<LockOptions, Failure> {
             spare_volumes: args.spare_volume,
         }),
         volume_size: args.volume_size,
-        base: args
-            .base
-            .as_deref()
-            .map(|base| {
-                base_of(
-                    base,
-                    args.acknowledged.as_deref(),
-                    args.isolated_key.as_deref(),
-                )
-            })
-            .transpose()?,
+        base,
     })
 }
 
@@ -287,13 +387,16 @@ fn beside(target: &Path, word: &str) -> PathBuf {
     target.with_file_name(format!(".{name}.{word}"))
 }
 
-fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
+fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock, delta: &str) -> String {
     let header = built.sums.header();
+    let images = lock.images.iter().filter(|one| one.stand_in);
+    let images = images.map(|one| one.component.as_str());
     let stand_ins: Vec<&str> = lock
         .artifacts
         .iter()
         .filter(|one| one.stand_in)
         .map(|one| one.component.as_str())
+        .chain(images)
         .collect();
     let accepted = lock.accepted();
     let accepted = accepted.iter().map(|one| format!("  ACCEPTED   {one}\n"));
@@ -307,7 +410,7 @@ fn shown(built: &UnsignedBundle, fetched: &FetchReport, lock: &Lock) -> String {
     };
     format!(
         "bundle {} {} number {} {state}\n  folder     {}\n  identity   {}  ({})\n  payload    {}, {}; fetched now: {}, \
-         {}\n{warning}  next: haversack sign {} --key KEY\n",
+         {}\n{delta}{warning}  next: haversack sign {} --key KEY\n",
         header.name,
         header.version.as_str(),
         header.sequence.get(),

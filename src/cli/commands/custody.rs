@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use haversack::custody::{self, Chain, CustodyError, Draft, Expected, Recorded, Relation};
+use haversack::bundle;
+use haversack::custody::{self, Chain, CustodyError, Draft, Expected, Head, Recorded, Relation};
 use haversack::fs;
 use haversack::report::paper::{self, Sheet};
 use haversack::trust::directory::Trust;
 use haversack::types::count::count;
 use haversack::types::digest::Digest;
+use haversack::types::phrase::Phrase;
 use haversack::verify;
 use serde_json::{Value, json};
 
@@ -16,7 +18,7 @@ use super::Context;
 use crate::cli::args::{
     CustodyAddArgs, CustodyCommand, CustodyExportArgs, CustodyVerifyArgs, Paper, PaperFormat,
 };
-use crate::cli::custodian::{now, signing_key, tool};
+use crate::cli::custodian::{heads, held, now, signing_key, tool};
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
 use crate::cli::trusting::places;
@@ -33,6 +35,9 @@ pub(crate) fn run(command: &CustodyCommand, context: &Context<'_>) -> Result<Cla
 fn add(args: &CustodyAddArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let key = args.key.as_deref().map(signing_key).transpose()?;
     let begin = args.of.as_deref().map(custody::begin_of).transpose()?;
+    if let Some(of) = &args.of {
+        volumes_exist(of, &args.volume)?;
+    }
     let expected = Expected {
         begin,
         head: args.head.clone(),
@@ -56,10 +61,17 @@ fn add(args: &CustodyAddArgs, context: &Context<'_>) -> Result<Class, Failure> {
         result: args.result.clone(),
         note: args.note.clone(),
     };
+    let mut heads = heads(args.state.as_ref())?;
+    held(heads.as_ref(), &args.log, &expected)?;
     let added = custody::append(&args.log, &expected, draft, key.as_ref())?;
+    if let Some(heads) = &mut heads {
+        let about = custody::load(&args.log, &expected)?.begin();
+        heads.record(&args.log, about, added.digest)?;
+    }
     let value = json!({ "log": args.log, "event": added.event, "head": added.digest });
     let text = format!(
-        "event {} written into {}\n  head      {}  ({})\n",
+        "event {} written into {}\n  head      {}  ({})\n  next: write this head on the sign-off sheet; without it nobody else sees a \
+         change of the last event\n",
         added.event.n,
         args.log.display(),
         added.digest,
@@ -69,6 +81,37 @@ fn add(args: &CustodyAddArgs, context: &Context<'_>) -> Result<Class, Failure> {
     Ok(Class::Ok)
 }
 
+/// Refuses volumes such as `v7` that the bundle does not have; media may have names of their own.
+fn volumes_exist(of: &Path, named: &[Phrase]) -> Result<(), Failure> {
+    if named.is_empty() || !fs::examine(of)?.is_some_and(|found| found.is_dir()) {
+        return Ok(());
+    }
+    let wanted = bundle::to_sign(of)?;
+    let header = wanted.sums.header();
+    for volume in named {
+        let text = volume.as_str();
+        let (last, number) = match (text.strip_prefix('v'), text.strip_prefix('p')) {
+            (Some(number), _) => (header.volumes, number),
+            (_, Some(number)) => (header.parity, number),
+            _ => continue,
+        };
+        let Ok(number) = number.parse::<u64>() else {
+            continue;
+        };
+        if !(1..=u64::from(last)).contains(&number) {
+            return Err(Failure::plain(
+                "E288",
+                format!("the bundle has no volume {text}"),
+                format!(
+                    "it has {} volumes v… and {} volumes p…",
+                    header.volumes, header.parity
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let trust = args.trust.as_deref().map(Trust::load).transpose()?;
     let begin = args.of.as_deref().map(custody::begin_of).transpose()?;
@@ -76,6 +119,8 @@ fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failu
         begin,
         head: args.head.clone(),
     };
+    let heads = heads(args.state.as_ref())?;
+    let mut remembered = None;
     let mut chains: Vec<(&Path, Chain)> = Vec::new();
     for log in &args.logs {
         // The digest on the sheet was the head of one of them.
@@ -84,7 +129,14 @@ fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failu
         } else {
             Expected { begin, head: None }
         };
-        chains.push((log, custody::load(log, &expected).map_err(detailed)?));
+        let chain = custody::load(log, &expected).map_err(detailed)?;
+        if let Some(heads) = &heads {
+            let known = heads.check(log, &chain).map_err(detailed)?;
+            if chains.is_empty() {
+                remembered = known;
+            }
+        }
+        chains.push((log, chain));
     }
     let carried = match &args.of {
         Some(of) => carried_log(of)?,
@@ -103,11 +155,7 @@ fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failu
         text.push_str(&shown(carried, trust.as_ref()));
     }
     text.push_str(&shown(chain, trust.as_ref()));
-    if args.head.is_none() {
-        text.push_str(
-            "  whether its last events were taken off was not checked: give --head as on the sheet\n",
-        );
-    }
+    text.push_str(&end_lines(chain, args.head.as_ref(), remembered));
     if let Some(relation) = relation {
         text.push_str(&relation_line(relation));
     }
@@ -115,6 +163,7 @@ fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failu
         "about": chain.begin(),
         "head": chain.head(),
         "head_checked": args.head.is_some(),
+        "remembered_events": remembered,
         "events": values(chain, trust.as_ref()),
         "carried": carried.as_ref().map(|chain| values(chain, trust.as_ref())),
         "relation": relation,
@@ -124,6 +173,34 @@ fn check(args: &CustodyVerifyArgs, context: &Context<'_>) -> Result<Class, Failu
         Some(Relation::Parted { .. }) => Class::of_id("E363"),
         _ => Class::Ok,
     })
+}
+
+/// How far the end of a log is proved: the chain alone shows no change of its last event.
+fn end_lines(chain: &Chain, head: Option<&Head>, remembered: Option<u64>) -> String {
+    let Some(last) = chain.events().last() else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if let Some(n) = remembered {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  events 1 to {n} are as this host wrote them last, by its state folder"
+        );
+    }
+    let proved = head.is_some_and(|head| head.is(&last.digest)) || remembered == Some(last.event.n);
+    if !proved {
+        let signed = match &last.signer {
+            None => "it is not signed",
+            Some(_) => "a signature can be taken off with it",
+        };
+        let _ = writeln!(
+            text,
+            "  NOT PROVED: the last event. No chain shows that its last event was changed, or that events behind it were taken \
+             off; {signed}.\n  next: compare the head with the one on the sign-off sheet, or give it as --head"
+        );
+    }
+    text
 }
 
 fn relation_line(relation: Relation) -> String {

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &DossierArgs, context: &Context<'_>) -> Result<Class, Fa
         dirs => {
             let trust = args.trust.as_deref().map(Trust::load).transpose()?;
             let described = verify::describe(&places(dirs), trust.as_ref())?;
-            Dossier::of_bundle(&described, policy.as_ref())?
+            let (observer, cancel) = (context.observer, context.cancel);
+            Dossier::of_bundle(&described, policy.as_ref(), observer, cancel)?
         }
     };
     let report = Envelope::new(ReportHeader::new(dossier::KIND, tool()?), &found)?;

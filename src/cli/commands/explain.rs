@@ -8,7 +8,7 @@ use super::Context;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
-use crate::cli::messages::{self, Message};
+use crate::cli::messages::{self, Message, formats};
 
 /// What explains the lines of `--progress json`.
 const PROGRESS: &str = "progress";
@@ -35,6 +35,13 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Fa
         context.output.result(&value, event::LINES);
         return Ok(Class::Ok);
     }
+    if let Some(format) = formats::find(id) {
+        context.output.result(
+            format,
+            &format!("{}\n{}\n\n{}", format.name, format.meaning, format.example),
+        );
+        return Ok(Class::Ok);
+    }
     let id = id.to_ascii_uppercase();
     if let Some(message) = messages::find(&id) {
         context.output.result(message, &of_message(message));
@@ -43,7 +50,7 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Class, Fa
     let rule = plan::explain(&id).ok_or_else(|| {
         Failure::usage(
             format!("there is no message or rule {id}"),
-            "see `haversack explain --all`",
+            "see `haversack explain --all`; files are policy.toml, revoked.toml and transfer.toml",
         )
     })?;
     context.output.result(&rule, &of_rule(&rule));

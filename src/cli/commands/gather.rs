@@ -7,7 +7,7 @@ use haversack::event::Event;
 use haversack::gather::{self, Gathered};
 use haversack::types::size::ByteSize;
 
-use super::Context;
+use super::{Context, override_line};
 use crate::cli::args::GatherArgs;
 use crate::cli::exit::Class;
 use crate::cli::failure::Failure;
@@ -78,6 +78,7 @@ fn text(done: &Gathered) -> String {
         listed(&done.have),
         count(all, "volume")
     );
+    text.push_str(&override_line(done.override_reason.as_deref()));
     for problem in &done.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }

@@ -143,6 +143,26 @@ fn text(found: &Inspection) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
+    if let Some(delta) = &found.delta {
+        let _ = writeln!(
+            text,
+            "  delta      carries {} of {}; {} files of its base, {} made by changes",
+            ByteSize(delta.bytes_carried),
+            ByteSize(delta.bytes_full),
+            delta.files_of_base,
+            delta.changes.len(),
+        );
+        for one in &delta.changes {
+            let makes = one.makes.as_ref().map_or("", RelPath::as_str);
+            let _ = writeln!(
+                text,
+                "    {makes} ({})\n      by a change of {}, {} bytes",
+                ByteSize(one.makes_size.unwrap_or(0)),
+                one.base,
+                one.size,
+            );
+        }
+    }
     for problem in &found.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }

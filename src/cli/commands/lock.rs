@@ -77,7 +77,12 @@ fn update(names: &[String], wish: &Wish, lock: Option<&Lock>) -> Result<Update, 
         return Ok(Update::All);
     }
     let outline = wish.draft.outline();
-    let components = outline.artifacts.iter().map(|one| &one.component);
+    let images = outline.images.iter().map(|one| &one.component);
+    let components = outline
+        .artifacts
+        .iter()
+        .map(|one| &one.component)
+        .chain(images);
     let stated = outline.apt.iter().flat_map(|apt| &apt.repositories);
     let locked = lock.into_iter().flat_map(|lock| &lock.repositories);
     let known: BTreeSet<&Name> = components
@@ -258,7 +263,7 @@ fn summary(lock: &Lock) -> serde_json::Value {
         .iter()
         .map(|repository| repository.packages.len())
         .sum();
-    json!({ "artifacts": lock.artifacts.len(), "packages": packages, "bytes": payload })
+    json!({ "artifacts": lock.artifacts.len(), "images": lock.images.len(), "packages": packages, "bytes": payload })
 }
 
 fn shown(path: &Path, lock: &Lock) -> String {
@@ -280,6 +285,20 @@ fn shown(path: &Path, lock: &Lock) -> String {
             artifact.version,
             ByteSize(artifact.file.size).to_string(),
             vouchers(artifact.evidence.iter().map(|evidence| &evidence.vouched)),
+        );
+    }
+    for image in &lock.images {
+        let stand_in = if image.stand_in { "  STAND-IN" } else { "" };
+        let bytes = image.files().map(|file| file.size).sum::<u64>();
+        let _ = writeln!(
+            text,
+            "  {:<14} {:<16} {:>10}  image {}@sha256:{}  {}{stand_in}",
+            image.component.as_str(),
+            image.version,
+            ByteSize(bytes).to_string(),
+            image.name,
+            image.manifest.sha256,
+            vouchers(image.evidence.iter().map(|evidence| &evidence.vouched)),
         );
     }
     for repository in &lock.repositories {

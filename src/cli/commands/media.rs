@@ -1,9 +1,10 @@
 //! `haversack media`: a bundle written to its media, and read back.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use haversack::event::Event;
-use haversack::media::{Load, Medium};
+use haversack::media::{Company, Load, Medium};
 use haversack::types::size::ByteSize;
 
 use super::Context;
@@ -20,19 +21,34 @@ pub(crate) fn run(args: &MediaArgs, context: &Context<'_>) -> Result<Class, Fail
         Some(wanted) => vec![load.volume(wanted)?],
         None => load.volumes(),
     };
-    let mut done = Vec::new();
-    for volume in volumes {
-        let medium = if args.iso {
-            let image = args.to.join(format!("{}-{volume}.iso", load.name()));
-            load.image(&volume, &image, context.observer, context.cancel)?
+    let (observer, cancel) = (context.observer, context.cancel);
+    let target = |volume: &String| {
+        if args.iso {
+            args.to.join(format!("{}-{volume}.iso", load.name()))
         } else if args.volume.is_some() {
-            load.copy(&volume, &args.to, context.observer, context.cancel)?
+            args.to.clone()
         } else {
-            let folder = args.to.join(&volume);
-            load.copy(&volume, &folder, context.observer, context.cancel)?
+            args.to.join(volume)
+        }
+    };
+    let targets: Vec<(String, PathBuf)> = volumes
+        .into_iter()
+        .map(|volume| (volume.clone(), target(&volume)))
+        .collect();
+    let done = if args.iso {
+        load.check_images(&targets)?;
+        targets
+            .iter()
+            .map(|(volume, image)| load.image(volume, image, observer, cancel))
+            .collect::<Result<Vec<_>, _>>()?
+    } else {
+        let company = if args.together {
+            Company::Together
+        } else {
+            Company::Alone
         };
-        done.push(medium);
-    }
+        load.copy_all(&targets, company, observer, cancel)?
+    };
     if done.iter().any(|medium| medium.signatures == 0) {
         let text =
             "the bundle has no signature yet: no network will take it in before `haversack sign`";

@@ -63,6 +63,17 @@ fn first_lock_lines(files: &[String]) -> String {
     files.iter().map(line).collect()
 }
 
+/// The line that says that a bundle was accepted by override; nothing when it was not.
+fn override_line(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| {
+        let safe: String = reason
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        format!("  OVERRIDE  against what was accepted before, by --allow-rollback: {safe}\n")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

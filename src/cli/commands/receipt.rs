@@ -7,13 +7,15 @@ use haversack::bundle::header::Created;
 use haversack::bundle::receipt::Receipt;
 #[cfg(feature = "connected")]
 use haversack::bundle::{
-    self, Base,
+    self, Base, ToSign,
     receipt::{Code, MAX_RECEIPT, ReceiptError, SignedReceipt},
 };
 use haversack::event::Event;
 use haversack::fs;
 #[cfg(feature = "connected")]
 use haversack::trust::key::{MAX_KEY_TEXT, VerifyingKey};
+#[cfg(feature = "connected")]
+use haversack::trust::sshsig;
 use haversack::verify::{self, Verdict};
 use serde_json::json;
 
@@ -72,11 +74,13 @@ pub(super) fn base_of(
     folder: &Path,
     acknowledged: Option<&str>,
     isolated_key: Option<&Path>,
+    context: &Context<'_>,
 ) -> Result<Base, Failure> {
     let list = bundle::to_sign(folder)?;
     let base =
         Base::new(&list.sums).map_err(|error| Failure::new(error.id(), &error, error.hint()))?;
     let Some(told) = acknowledged else {
+        signed(folder, &list, context)?;
         return Ok(base);
     };
     if let Ok(code) = told.parse::<Code>() {
@@ -90,6 +94,14 @@ pub(super) fn base_of(
         .into());
     }
     if fs::examine(Path::new(told))?.is_none() {
+        // No code has these characters: a file was meant.
+        if told.contains(['.', '/', '_']) {
+            return Err(Failure::plain(
+                "E295",
+                format!("there is no file {told}"),
+                "name the receipt that came from the isolated side, or give its code",
+            ));
+        }
         return Err(ReceiptError::Code(told.to_owned()).into());
     }
     let Some(pem) = isolated_key else {
@@ -110,4 +122,54 @@ pub(super) fn base_of(
         .into());
     }
     Ok(base)
+}
+
+/// Refuses a base whose list is not the one that was signed, and warns of one that nobody signed. Whose
+/// signature it is, the isolated side says: with `--acknowledged`.
+#[cfg(feature = "connected")]
+fn signed(folder: &Path, list: &ToSign, context: &Context<'_>) -> Result<(), Failure> {
+    let sig = folder.join("sig");
+    let mut refused = None;
+    let limit = u64::try_from(sshsig::MAX_ARMOR).unwrap_or(u64::MAX);
+    let full = list.sums.full();
+    let full = full.map_err(|error| Failure::new(error.id(), &error, error.hint()))?;
+    let full = full.render().into_bytes();
+    if fs::examine(&sig)?.is_some() {
+        for name in fs::list(&sig)? {
+            let path = sig.join(&name);
+            if path.extension().is_none_or(|ending| ending != "sshsig") {
+                continue;
+            }
+            let armored = fs::read(&path, limit)?;
+            let good = sshsig::verify(&armored, &list.bytes);
+            match good.or_else(|_| sshsig::verify(&armored, &full)) {
+                Ok(_) => return Ok(()),
+                Err(error) => refused = Some((path, error)),
+            }
+        }
+    }
+    if let Some((path, error)) = refused {
+        let mut failure = Failure::new(
+            "E402",
+            &error,
+            Some("name the folder as it was built and signed, or give its receipt with --acknowledged".to_owned()),
+        );
+        let message = format!(
+            "the base was changed after it was signed: {} does not match its SHA256SUMS",
+            path.display()
+        );
+        failure.messages.insert(0, message);
+        return Err(failure);
+    }
+    let text = format!(
+        "the base {} has no signature that shows whether its list was changed: compare its identity {} with the isolated side, or \
+         give its receipt with --acknowledged",
+        folder.display(),
+        list.identity
+    );
+    context.observer.on(&Event::Warning {
+        id: "W903",
+        text: &text,
+    });
+    Ok(())
 }

@@ -20,6 +20,12 @@ use crate::cli::trusting::{Trusting, places, prove_standing};
 
 /// Receives, proves, and remembers the bundle.
 pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Failure> {
+    if args.output.as_os_str() == "-" {
+        return Err(Failure::usage(
+            "a bundle is a folder, which cannot go to standard output",
+            "name a folder that does not exist yet; a folder of that very name is ./-",
+        ));
+    }
     let mut trusting = Trusting::load(&args.trust)?;
     let Trusting {
         trust,
@@ -45,6 +51,7 @@ pub(crate) fn run(args: &ReceiveArgs, context: &Context<'_>) -> Result<Class, Fa
             Received {
                 bundle: path,
                 files_kept: report.files_good,
+                delta: None,
                 report,
             }
         }
@@ -169,8 +176,19 @@ fn finish(done: &Received, trusting: &mut Trusting, context: &Context<'_>) -> Re
     trusting
         .memory
         .record(&report.header, &report.identity, reason)?;
+    let delta = done.delta.map_or_else(String::new, |delta| {
+        format!(
+            "  carried   {} of {}; {} files of the base, {} made by changes ({} instead of {})\n",
+            ByteSize(delta.bytes_carried),
+            ByteSize(delta.bytes_full),
+            delta.files_of_base,
+            delta.files_made,
+            ByteSize(delta.bytes_of_changes),
+            ByteSize(delta.bytes_made),
+        )
+    });
     let text = format!(
-        "{}  folder    {}\n  kept      {} files of an earlier run\n",
+        "{}{delta}  folder    {}\n  kept      {} files of an earlier run\n",
         report_text(report),
         done.bundle.display(),
         done.files_kept,

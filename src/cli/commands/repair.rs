@@ -59,6 +59,7 @@ pub(crate) fn run(args: &RepairArgs, context: &Context<'_>) -> Result<Class, Fai
         identity: done.identity,
         result: "ok",
         note: Some(&note),
+        state: None,
     };
     custodian::record(&args.custodian, &deed)?;
     context.output.result(&done, &text(&done));

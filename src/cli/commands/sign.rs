@@ -37,6 +37,7 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
         identity: signed.identity,
         result: "ok",
         note: Some(&note),
+        state: None,
     };
     custodian::record(&args.custodian, &deed)?;
     let value = json!({
@@ -45,8 +46,27 @@ pub(crate) fn run(args: &SignArgs, context: &Context<'_>) -> Result<Class, Failu
         "key": signed.key,
         "written": signed.written,
     });
-    context.output.result(&value, &text(&signed));
+    let text = text(&signed) + &still_missing(&args.bundle, &signed)?;
+    context.output.result(&value, &text);
     Ok(Class::Ok)
+}
+
+/// Of a delta both lists are signed: what is said while a key has signed one of them only.
+fn still_missing(bundle: &Path, signed: &SignedBundle) -> Result<String, Failure> {
+    if bundle::to_sign(bundle)?.sums.header().base.is_none() {
+        return Ok(String::new());
+    }
+    let has =
+        |ending: &str| fs::examine(&bundle.join("sig").join(format!("{}{ending}", signed.key)));
+    Ok(match (has(".sig")?, has(".full.sig")?) {
+        (Some(_), None) => format!(
+            "  NOT YET  by this key: the list of the full bundle, without which the delta is not taken in; {OF_DELTA}"
+        ),
+        (None, Some(_)) => {
+            "  NOT YET  by this key: the SHA256SUMS of the delta itself\n".to_owned()
+        }
+        _ => String::new(),
+    })
 }
 
 fn text(signed: &SignedBundle) -> String {

@@ -63,6 +63,7 @@ pub(crate) fn run(args: &StageArgs, context: &Context<'_>) -> Result<Class, Fail
         identity: bundle.identity(),
         result: "ok",
         note: bundle.override_reason(),
+        state: None,
     };
     custodian::record(&args.custodian, &deed)?;
     context.output.result(&report, &text(&report));

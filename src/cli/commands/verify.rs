@@ -3,10 +3,11 @@
 #[cfg(feature = "connected")]
 mod evidence;
 
-use haversack::types::count::count;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use haversack::bundle::sums::volume_of;
 use haversack::carry::{self, Taking};
 use haversack::custody;
 use haversack::event::Event;
@@ -15,10 +16,12 @@ use haversack::report::envelope::ReportHeader;
 use haversack::report::verification;
 use haversack::trust::cms::CmsVerdict;
 use haversack::trust::directory::Trust;
+use haversack::types::count::count;
+use haversack::types::path::RelPath;
 use haversack::types::size::ByteSize;
-use haversack::verify::{self, Damage, Seen, Survey, Verdict, VerifyError, VerifyReport};
+use haversack::verify::{self, Damage, Problem, Seen, Survey, Verdict, VerifyError, VerifyReport};
 
-use super::{Context, first_lock_lines, stand_ins_line};
+use super::{Context, first_lock_lines, override_line, stand_ins_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::custodian::{self, Deed};
 use crate::cli::exit::Class;
@@ -41,8 +44,15 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
         options,
     } = &trusting;
     let (observer, cancel) = (context.observer, context.cancel);
+    let mut next = None;
     let report = match dirs.as_slice() {
         [file] if fs::examine(file)?.is_some_and(|found| found.is_file()) => {
+            if args.recarry.is_some() {
+                return Err(Failure::usage(
+                    "a bundle in one file has no list of what to bring again",
+                    "send it again as it is, or unpack it (tar xf) and name the folder",
+                ));
+            }
             let from = &mut fs::open(file)?;
             let taking = Taking {
                 trust,
@@ -56,7 +66,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
             let survey = verify::survey(&dirs, trust, memory, options, observer, cancel)
                 .map_err(|error| refused(args, &dirs, error))?;
             if let Some(file) = &args.recarry {
-                recarry(&survey, file)?;
+                next = Some(recarry(&survey, file)?);
             }
             in_turn(survey.into_report(), args)?
         }
@@ -73,6 +83,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
         identity: report.identity,
         result,
         note: report.override_reason.as_deref(),
+        state: args.trust.state.as_ref(),
     };
     // Before anything is remembered: a bundle whose evidence does not hold is not accepted.
     #[cfg(feature = "connected")]
@@ -100,16 +111,16 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context<'_>) -> Result<Class, Fai
     #[cfg(feature = "connected")]
     if let Some(checked) = evidence {
         let value = serde_json::json!({ "report": report, "evidence": checked });
-        let text = text(&report) + &checked.line(&report);
+        let text = text_with(&report, next) + &checked.line(&report);
         context.output.result(&value, &text);
         return Ok(Class::Ok);
     }
-    context.output.result(&report, &text(&report));
+    context.output.result(&report, &text_with(&report, next));
     Ok(report.id().map_or(Class::Ok, Class::of_id))
 }
 
-/// Writes the list of what must be brought again.
-fn recarry(survey: &Survey, file: &Path) -> Result<(), Failure> {
+/// Writes the list of what must be brought again, and says what to do with it.
+fn recarry(survey: &Survey, file: &Path) -> Result<String, Failure> {
     if fs::examine(file)?.is_some() {
         return Err(Failure::plain(
             "E285",
@@ -117,11 +128,28 @@ fn recarry(survey: &Survey, file: &Path) -> Result<(), Failure> {
             "name a file that does not exist yet",
         ));
     }
-    Ok(fs::write_atomic(
-        file,
-        survey.recarry().render().as_bytes(),
-        0o644,
-    )?)
+    let list = survey.recarry();
+    fs::write_atomic(file, list.render().as_bytes(), 0o644)?;
+    let (report, shown) = (survey.report(), file.display());
+    let hint = report
+        .hint()
+        .map_or(String::new(), |hint| format!("; {hint}"));
+    if list.pieces.is_empty() {
+        return Ok(format!(
+            "nothing has to be brought again, and {shown} is empty{hint}"
+        ));
+    }
+    let at_once = match report.repairable {
+        Some(true) => {
+            "what is here gives everything back: haversack repair BUNDLE --trust DIR -o NEW; or "
+        }
+        _ => "",
+    };
+    Ok(format!(
+        "{at_once}carry {shown} ({} pieces) to the connected side: haversack patch BUNDLE --list {shown} -o PATCH; then here \
+         haversack repair BUNDLE --patch PATCH --trust DIR -o NEW",
+        list.pieces.len(),
+    ))
 }
 
 /// Remembers the volumes that are here, and counts those that were here before.
@@ -167,6 +195,7 @@ fn refused(args: &VerifyArgs, dirs: &[PathBuf], error: VerifyError) -> Failure {
             identity,
             result: error.id(),
             note: None,
+            state: args.trust.state.as_ref(),
         };
         if let Err(failure) = custodian::record(&args.custodian, &deed) {
             return failure;
@@ -176,6 +205,11 @@ fn refused(args: &VerifyArgs, dirs: &[PathBuf], error: VerifyError) -> Failure {
 }
 
 pub(super) fn text(report: &VerifyReport) -> String {
+    text_with(report, None)
+}
+
+/// The report, with another next step than its own.
+fn text_with(report: &VerifyReport, next: Option<String>) -> String {
     let header = &report.header;
     let word = match report.verdict {
         Verdict::Good => "GOOD",
@@ -216,6 +250,7 @@ pub(super) fn text(report: &VerifyReport) -> String {
             count(all, "volume")
         );
     }
+    text.push_str(&override_line(report.override_reason.as_deref()));
     for (volume, when) in &report.earlier_volumes {
         let _ = writeln!(text, "  before    {volume} was good at {when}");
     }
@@ -243,7 +278,10 @@ pub(super) fn text(report: &VerifyReport) -> String {
     if let Some(damage) = &report.damage {
         text.push_str(&damage_lines(damage));
     }
-    if let Some(hint) = report.hint() {
+    if report.repairable == Some(false) {
+        text.push_str(&small_line(report));
+    }
+    if let Some(hint) = next.or_else(|| report.hint()) {
         let _ = writeln!(text, "  next: {hint}");
     }
     text
@@ -251,6 +289,24 @@ pub(super) fn text(report: &VerifyReport) -> String {
 
 /// How many blocks a person is told by name; `--json` names more.
 const SHOWN: usize = 12;
+
+/// The damaged small files, which nothing but a good copy gives back.
+fn small_line(report: &VerifyReport) -> String {
+    let damaged = report.problems.iter().filter(|one| one.is_damage());
+    let small = damaged.filter(|one| {
+        let path = one.path().parse::<RelPath>();
+        path.is_ok_and(|path| volume_of(&path).is_none())
+    });
+    let names: BTreeSet<&str> = small.map(Problem::path).collect();
+    let names: Vec<&str> = names.into_iter().take(SHOWN).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "  small     {}: no parity covers them, they are carried again\n",
+        names.join(" ")
+    )
+}
 
 fn damage_lines(damage: &Damage) -> String {
     let mut names: Vec<&str> = damage

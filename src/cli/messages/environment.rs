@@ -16,7 +16,7 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E603",
         "The disk became full during the work.",
-        "Free some space and run again; what was finished is kept.",
+        "Free some space and run again.",
     ),
     m(
         "E604",

@@ -58,4 +58,9 @@ pub(super) const MESSAGES: &[Message] = &[
         "Something is not here, and `--offline` keeps the network out.",
         "Bring the files that are listed and name their folder with `--from DIR`, or run without `--offline`.",
     ),
+    m(
+        "E712",
+        "A document of a container image is malformed, or of a kind that is not taken.",
+        "Compare with what the publisher announces; ask for an image of schema 2 or OCI with gzip layers.",
+    ),
 ];

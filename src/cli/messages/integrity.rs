@@ -91,12 +91,17 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E321",
         "More of the bundle is lost than its parity gives back.",
-        "Add another copy of the bundle as a further place, or carry it over again. Nothing was written.",
+        "Add another copy of the bundle as a further place, or carry again what is lost: `haversack verify --recarry`, `haversack patch`, `haversack repair --patch`. Nothing was written.",
     ),
     m(
         "E322",
         "There is no parity that a repair could use.",
-        "Build with --parity next time; now add another copy as a further place, or carry the bundle over again.",
+        "Build with --parity next time; now add another copy as a further place, or carry again what is lost: `haversack verify --recarry`, `haversack patch`, `haversack repair --patch`.",
+    ),
+    m(
+        "E323",
+        "A patch does not bring all that is lost: pieces of it are damaged, or it answers an older list.",
+        "Carry the patch again, or have the list and the patch made anew: `haversack verify --recarry`, `haversack patch`.",
     ),
     m(
         "E330",
@@ -111,12 +116,17 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E340",
         "A bundle in one file is not written the one way: something stands where it does not belong.",
-        "Send it again as `haversack stream` wrote it. Files that arrived whole are kept for the next run.",
+        "Send it again as `haversack stream` wrote it. `receive` keeps files that arrived whole for its next run.",
     ),
     m(
         "E341",
         "A bundle in one file ends too early.",
-        "Send it again, and run the same command: files that arrived whole are kept.",
+        "Send it again, and run the same command: `receive` keeps files that arrived whole.",
+    ),
+    m(
+        "E342",
+        "A change of a delta does not make the file that the signed list names: it was built with another encoder, or wrongly.",
+        "Ask for a delta of whole files (build --base DIR --delta file), or use the haversack that built it; nothing wrong got a final name.",
     ),
     m(
         "E360",

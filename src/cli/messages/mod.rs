@@ -2,6 +2,7 @@
 
 mod environment;
 mod fetch;
+pub(crate) mod formats;
 mod integrity;
 mod other;
 mod policy;

@@ -6,7 +6,7 @@ pub(super) const MESSAGES: &[Message] = &[
     m(
         "E130",
         "The run was interrupted.",
-        "Run the same command again; what was finished is kept.",
+        "Run the same command again: it goes on where it can, and begins anew where nothing was finished.",
     ),
     m(
         "E200",
@@ -124,6 +124,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Name the file of the site alone, not a whole configuration.",
     ),
     m(
+        "E280",
+        "The medium carries another volume of a bundle that has parity: one lost medium would lose both.",
+        "Use a medium for each volume, or say --together. Nothing was written.",
+    ),
+    m(
         "E281",
         "A key file cannot be used.",
         "The message says why; `haversack keygen` makes a good pair.",
@@ -168,6 +173,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "E289",
         "The re-carry list is none, or names what the bundle does not have.",
         "Have it written anew by `haversack verify --recarry`.",
+    ),
+    m(
+        "E290",
+        "What a command was to write lies in a bundle, which would not be whole any more.",
+        "Name a path outside the bundle; nothing was written.",
     ),
     m(
         "E291",

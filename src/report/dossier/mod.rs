@@ -14,9 +14,11 @@ pub use typing::{LOOKED_AT, declared, detected};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::changes::Change;
 use crate::bundle::contents::{FileInfo, FileKind};
-use crate::bundle::sums::volume_of;
+use crate::bundle::sums::{change_of, in_base, in_made, volume_of};
 use crate::bundle::{PackRequest, Source};
+use crate::event::{Cancel, Observer};
 use crate::fs::{self, PathError};
 use crate::store::Store;
 use crate::types::digest::Digest;
@@ -29,6 +31,8 @@ use crate::verify::{Described, TrustSummary, VerifyError};
 pub const KIND: &str = "dossier";
 /// What stands where nobody stated a licence.
 pub const NOT_STATED: &str = "not stated";
+/// The type of a change.
+pub const CHANGE: &str = "change";
 /// What stands where the bytes were not at hand.
 pub const NOT_READ: &str = "not read";
 
@@ -136,18 +140,75 @@ impl Row {
     }
 }
 
+impl Row {
+    /// A change, with what it makes: its evidence is that of the upstream file.
+    fn of_change(
+        path: &RelPath,
+        change: &Change,
+        sha256: Digest,
+        (makes, info, made): (&RelPath, &FileInfo, Digest),
+    ) -> Self {
+        let mut row = Self::new(path, info, sha256, None);
+        row.size = change.size;
+        row.declared = None;
+        CHANGE.clone_into(&mut row.detected);
+        row.evidence.insert(
+            0,
+            format!(
+                "a change of {} (sha256 {}) that makes {makes}, {} bytes, sha256 {made}",
+                change.base.path, change.base.sha256, info.size
+            ),
+        );
+        row
+    }
+}
+
+/// The row of a change; none for every other file.
+fn change_row(
+    bundle: &Described,
+    path: &RelPath,
+    sha256: Digest,
+) -> Result<Option<Row>, VerifyError> {
+    let change = bundle
+        .changes()
+        .and_then(|changes| changes.changes.get(path));
+    let Some(change) = change else {
+        return Ok(None);
+    };
+    let mut all = bundle.sums().changes();
+    let makes = all
+        .find(|(_, change)| change == path)
+        .map(|(makes, _)| makes);
+    let full = bundle.sums().full()?;
+    let made = makes.as_ref().and_then(|makes| {
+        let info = bundle.contents().files.get(makes)?;
+        Some((makes, info, *full.entries().get(makes)?))
+    });
+    Ok(made.map(|made| Row::of_change(path, change, sha256, made)))
+}
+
 impl Dossier {
-    /// The dossier of a bundle. The types are those of the bytes that lie there, which are not hashed:
-    /// `haversack verify` proves them.
+    /// The dossier of a bundle. Every file that is here is hashed first, so that the types are those of
+    /// the bytes whose digests stand beside them.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file is not what the list says, or cannot be read.
     pub fn of_bundle(
         bundle: &Described,
         policy: Option<&TransferPolicy>,
+        observer: &dyn Observer,
+        cancel: &Cancel,
     ) -> Result<Self, VerifyError> {
+        bundle.prove(observer, cancel)?;
         let mut rows = Vec::new();
-        for (path, digest) in bundle.sums().entries() {
+        let of_delta = |path: &RelPath| in_base(path).is_some() || in_made(path).is_some();
+        // What a delta takes from its base or makes of it is not carried.
+        let entries = bundle.sums().entries().iter();
+        for (path, digest) in entries.filter(|(path, _)| !of_delta(path)) {
+            if let Some(row) = change_row(bundle, path, *digest)? {
+                rows.push(row);
+                continue;
+            }
             // It describes the others, and not itself.
             let own = own_info();
             let info = bundle.contents().files.get(path).unwrap_or(&own);
@@ -185,12 +246,18 @@ impl Dossier {
             lock: None,
             signature,
             signatures: bundle.signatures().to_vec(),
-            count: header.files,
-            bytes: header.bytes,
+            count: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+            bytes: rows.iter().fold(0, |sum, row| sum.saturating_add(row.size)),
             files: rows,
             violations: Vec::new(),
             attention: bundle.problems().iter().map(ToString::to_string).collect(),
         };
+        if let Some(base) = header.base {
+            dossier.attention.push(format!(
+                "a delta: with the bundle {} of the other side it makes a bundle of {} files and {} bytes",
+                base.label(), header.files, header.bytes
+            ));
+        }
         dossier.judge(policy);
         Ok(dossier)
     }
@@ -209,6 +276,23 @@ impl Dossier {
     ) -> Result<Self, PathError> {
         let mut rows = Vec::new();
         for item in &request.items {
+            let digest = item.source.digest();
+            let base = request.base.as_ref();
+            if base.is_some_and(|base| base.place_of(&item.path, &digest).is_some()) {
+                continue;
+            }
+            if let Some(one) = request.changes.get(&item.path)
+                && let Some(path) = change_of(&item.path)
+            {
+                let made = (&item.path, &item.info, digest);
+                rows.push(Row::of_change(
+                    &path,
+                    &one.change,
+                    one.source.digest(),
+                    made,
+                ));
+                continue;
+            }
             let begin = match (&item.source, store) {
                 (Source::Bytes(bytes), _) => Some(bytes.iter().copied().take(LIMIT).collect()),
                 (Source::Stored { digest, .. }, Some(store)) => begin(store, digest)?,

@@ -142,6 +142,10 @@ impl TransferPolicy {
                 format!("policy format {format}; this program knows {FORMAT}"),
             ));
         }
+        if toml::from_str::<toml::Table>(text).is_ok_and(|table| !table.contains_key("format")) {
+            let what = "`format` missing; begin with `format = 1`, and see `haversack explain transfer.toml` for a full example";
+            return Err(problem(text, 0, what.to_owned()));
+        }
         let wire: Wire = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             problem(text, start, error.message().to_owned())

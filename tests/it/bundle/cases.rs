@@ -232,7 +232,7 @@ pub(super) fn cases() -> Vec<Case> {
             5,
             ANY,
             |w, b| {
-                w.redescribe(b, |text| text.replace("\"format\": 1", "\"format\": 3"));
+                w.redescribe(b, |text| text.replace("\"format\": 1", "\"format\": 4"));
             },
         ),
         content(

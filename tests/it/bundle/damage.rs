@@ -10,7 +10,7 @@ use haversack::event::{Cancel, Silent};
 use haversack::gather::gather;
 use haversack::parity::shape::Amount;
 use haversack::repair::repair;
-use haversack::verify::{self, Memory, Options, Problem};
+use haversack::verify::{self, Memory, Options, Problem, Verdict};
 
 use super::corpus::{edit, snapshot};
 use super::media::{Mount, fat_image, run};
@@ -287,6 +287,12 @@ fn cell(shelf: &Shelf, row: &Row, bundle: &Path, name: &str, number: usize) -> S
         }
     }
 
+    // The report says before whether a repair will do.
+    let promised = survey.as_ref().is_ok_and(|survey| {
+        let report = survey.report();
+        report.repairable.unwrap_or(report.verdict == Verdict::Good)
+    });
+    assert_eq!(promised, row.repairable, "{name}");
     let mended = shelf.sandbox.path(&format!("mended-{number}"));
     let repaired = survey.is_ok_and(|survey| repair(&survey, &mended, &Silent, &cancel).is_ok());
     assert_eq!(repaired, row.repairable, "{name}");

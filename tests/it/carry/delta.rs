@@ -197,12 +197,13 @@ fn a_delta_that_is_signed_as_such_only_or_by_another_for_the_full_list_is_refuse
     let bytes = std::fs::read(&full).unwrap();
     std::fs::remove_file(&full).unwrap();
     let bases = [series.old.clone()];
-    assert_eq!(
-        series
-            .gather(&series.delta, &bases, "out")
-            .unwrap_err()
-            .id(),
-        "E401"
+    let refused = series.gather(&series.delta, &bases, "out").unwrap_err();
+    assert_eq!(refused.id(), "E401");
+    assert!(
+        refused
+            .to_string()
+            .contains("the list of the full bundle that it makes"),
+        "{refused}"
     );
     let mallory = SigningKey::generate().unwrap();
     let list = to_sign(&series.full).unwrap().bytes;

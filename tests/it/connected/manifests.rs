@@ -69,3 +69,35 @@ fn a_lock_with_signed_documents_pages_and_findings_stays_readable() {
         assert_eq!(error.id(), "E210", "{from}: {error}");
     }
 }
+
+/// What came then: images.
+#[test]
+fn a_lock_with_images_stays_readable() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = path.join("tests/fixtures/locks/format-1-images.lock");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lock = Lock::parse(&text, "format-1-images.lock").unwrap();
+    assert_eq!(lock.to_toml(), text);
+    // A layer that both images have counts once.
+    assert_eq!((lock.payload().count(), lock.evidence().count()), (6, 1));
+    let bytes: u64 = lock.payload().map(|file| file.size).sum();
+    assert_eq!(bytes, 400 + 401 + 300 + 301 + 1000 + 2000);
+    for (from, to) in [
+        (
+            "by = \"manifest\"",
+            "by = \"catalogue\"\nas-of = \"2026-11-23\"",
+        ),
+        (
+            "docker.io/example/app:1.2.3",
+            "docker.io/example/app:latest",
+        ),
+        ("images/blobs/sha256/", "images/blobs/"),
+        ("reason = \"upstream publishes no digest\"\n", ""),
+        ("media-type", "media_type"),
+        ("evidence/images/", "images/"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = Lock::parse(&text.replacen(from, to, 1), "x.lock").unwrap_err();
+        assert_eq!(error.id(), "E210", "{from}: {error}");
+    }
+}

@@ -107,10 +107,13 @@ fn a_log_goes_with_the_bundle_and_every_command_writes_itself_into_it() {
     );
     assert!(proved.contains("signed by k0.pem ("), "{proved}");
     assert!(
-        proved.ends_with(&format!("  head {head}  ({})\n", head.label())),
+        proved.ends_with(&format!(
+            "  head {head}  ({})\n  events 1 to 3 are as this host wrote them last, by its state folder\n",
+            head.label()
+        )),
         "{proved}"
     );
-    assert!(!proved.contains("was not checked"), "{proved}");
+    assert!(!proved.contains("NOT PROVED"), "{proved}");
 }
 
 #[test]
@@ -217,6 +220,75 @@ fn every_way_to_falsify_a_log_ends_with_its_own_id() {
 }
 
 #[test]
+fn a_last_event_that_was_changed_is_seen_on_the_host_that_wrote_it() {
+    let office = Office::new();
+    let add = [&["custody", "add", "log", "--of", "demo"], &CARRY[..]].concat();
+    let signed = [&add[..], &["--key", "alice.key"]].concat();
+    office.ok(&add);
+    office.ok(&signed);
+    let said = office.ok(&["custody", "verify", "log", "--of", "demo"]);
+    assert!(
+        said.contains("events 1 to 2 are as this host wrote them last")
+            && !said.contains("NOT PROVED"),
+        "{said}"
+    );
+    let good = office.read("log");
+    let end = good.rfind(",\"signature\"").unwrap();
+    let first = good.lines().next().unwrap();
+    for (what, log) in [
+        (
+            "edited",
+            good.replace("low side", "nowhere")
+                .lines()
+                .next()
+                .unwrap()
+                .to_owned()
+                + "\n",
+        ),
+        (
+            "signature stripped",
+            format!("{}}}\n", good.get(..end).unwrap()),
+        ),
+        ("last event taken off", format!("{first}\n")),
+    ] {
+        std::fs::write(office.folder().join("log"), log).unwrap();
+        for args in [&["custody", "verify", "log", "--of", "demo"][..], &add] {
+            let said = office.refused(args, 3);
+            assert!(said.contains("error[E364]"), "{what}: {said}");
+        }
+    }
+    // Elsewhere the head on the sheet does, and the output says so.
+    std::fs::write(office.folder().join("log"), &good).unwrap();
+    let elsewhere = [
+        "custody", "verify", "log", "--of", "demo", "--state", "other",
+    ];
+    let said = office.ok(&elsewhere);
+    assert!(said.contains("NOT PROVED: the last event."), "{said}");
+    let head = Digest::of(good.lines().last().unwrap().as_bytes()).to_string();
+    let said = office.ok(&[&elsewhere[..], &["--head", &head]].concat());
+    assert!(!said.contains("NOT PROVED"), "{said}");
+}
+
+#[test]
+fn slips_in_roles_actions_and_volumes_are_not_written_down() {
+    let office = Office::new();
+    let add = |role: &str, action: &str, volume: &str, code: i32| {
+        let args = [
+            "custody", "add", "log", "--of", "demo", "--actor", "Ann", "--role", role, "--action",
+            action, "--volume", volume,
+        ];
+        assert_eq!(office.run(&args).status.code(), Some(code), "{args:?}");
+    };
+    add("king", "carried", "v1", 2);
+    add("courier", "stolen", "v1", 2);
+    add("courier", "carried", "v77", 2);
+    add("courier", "carried", "p1", 2);
+    assert!(!office.folder().join("log").exists());
+    add("courier", "other:weighed", "v1", 0);
+    add("courier", "carried", "disc 4711", 0);
+}
+
+#[test]
 fn two_copies_that_were_both_continued_are_found() {
     let office = Office::new();
     let add =
@@ -261,7 +333,21 @@ fn a_refused_and_an_overridden_bundle_are_written_down_too() {
     office.ok(&["verify", "newer", "--trust", "trust"]);
     let verify = [&["verify", "demo", "--trust", "trust"], &log[..]].concat();
     office.refused(&verify, 5);
-    office.ok(&[&verify[..], &["--allow-rollback", "pump failure"]].concat());
+    let said = office.ok(&[&verify[..], &["--allow-rollback", "pump failure"]].concat());
+    assert!(
+        said.contains(
+            "  OVERRIDE  against what was accepted before, by --allow-rollback: pump failure\n"
+        ),
+        "{said}"
+    );
+    let state: serde_json::Value =
+        serde_json::from_str(&office.read("state/accepted.json")).unwrap();
+    let time = state
+        .pointer("/overrides/0/time")
+        .unwrap()
+        .as_str()
+        .unwrap();
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
     let results: Vec<String> = office
         .read("log")
         .lines()

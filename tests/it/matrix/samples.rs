@@ -258,6 +258,7 @@ fn bundle(folder: &Path, distribution: Distribution) -> AuthenticBundle {
         parity: None,
         volume_size: None,
         base: None,
+        changes: BTreeMap::new(),
         items,
         repositories,
     };

@@ -80,6 +80,7 @@ impl Sandbox {
             parity: None,
             volume_size: None,
             base: None,
+            changes: std::collections::BTreeMap::new(),
             items,
             repositories: Vec::new(),
         }

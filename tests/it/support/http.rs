@@ -47,6 +47,7 @@ struct State {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     behaviours: Mutex<BTreeMap<String, Behaviour>>,
     log: Mutex<Vec<String>>,
+    token: Mutex<Option<String>>,
     stop: AtomicBool,
 }
 
@@ -132,6 +133,11 @@ impl Server {
         lock(&self.state.behaviours).insert(path.to_owned(), behaviour);
     }
 
+    /// Wants this token for everything below `v2/`, as a registry does; who has none is sent to `token`.
+    pub(crate) fn want_token(&self, token: &str) {
+        *lock(&self.state.token) = Some(token.to_owned());
+    }
+
     /// The requests so far: `GET path`, or `GET path bytes=5-`.
     pub(crate) fn log(&self) -> Vec<String> {
         lock(&self.state.log).clone()
@@ -173,6 +179,8 @@ struct Request {
     method: String,
     path: String,
     range: Option<usize>,
+    authorization: Option<String>,
+    host: String,
 }
 
 /// One request a connection: `Connection: close` keeps the rest simple.
@@ -195,28 +203,50 @@ fn read_request(stream: &mut impl Read) -> Option<Request> {
     reader.read_line(&mut first).ok()?;
     let mut words = first.split_whitespace();
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut range = None;
+    let (mut range, mut authorization, mut host) = (None, None, String::new());
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header).ok()? == 0 || header.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("range")
-        {
-            let value = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?;
-            range = value.parse().ok();
+        let Some((name, value)) = header.split_once(':') else {
+            continue;
+        };
+        let value = value.trim();
+        match name.to_ascii_lowercase().as_str() {
+            "range" => {
+                let value = value.strip_prefix("bytes=")?.strip_suffix('-')?;
+                range = value.parse().ok();
+            }
+            "authorization" => authorization = Some(value.to_owned()),
+            "host" => value.clone_into(&mut host),
+            _ => {}
         }
     }
     Some(Request {
         method,
         path: path.trim_start_matches('/').to_owned(),
         range,
+        authorization,
+        host,
     })
 }
 
 fn answer(stream: &mut impl Write, state: &State, request: &Request) -> std::io::Result<()> {
     const PAGE: &[u8] = b"<!DOCTYPE html>\n<title>Sign in</title>";
+    if let Some(token) = &*lock(&state.token)
+        && request.path.starts_with("v2/")
+        && request.authorization != Some(format!("Bearer {token}"))
+    {
+        let realm = format!("http://{}/token", request.host);
+        let wanted =
+            format!("Bearer realm=\"{realm}\",service=\"stand-in\",scope=\"repository:x:push\"");
+        let headers = [
+            ("WWW-Authenticate", wanted),
+            ("Content-Length", "0".to_owned()),
+        ];
+        return head(stream, 401, &headers);
+    }
     let behaviour = lock(&state.behaviours).get(&request.path).cloned();
     let file = lock(&state.files).get(&request.path).cloned();
     let again = |next: Behaviour| {

@@ -15,5 +15,6 @@ pub(crate) mod orders;
 pub(crate) mod postgres;
 pub(crate) mod probe;
 pub(crate) mod quickstart;
+pub(crate) mod registry;
 pub(crate) mod rooms;
 pub(crate) mod staged;

@@ -373,6 +373,7 @@ fn bundle(
         parity: None,
         volume_size: None,
         base: None,
+        changes: std::collections::BTreeMap::new(),
         items,
         repositories: has_apt.then(base_repository).into_iter().collect(),
     };

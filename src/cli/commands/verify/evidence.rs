@@ -21,6 +21,7 @@ use crate::cli::trusting::Trusting;
 pub(super) struct Checked {
     pieces: usize,
     files: usize,
+    images: usize,
     repositories: usize,
     packages: usize,
 }
@@ -29,9 +30,13 @@ impl Checked {
     /// The line for people.
     pub(super) fn line(&self, report: &VerifyReport) -> String {
         format!(
-            "  evidence  {} of {} hold, and the signed indexes of {} for {}; judged as of {}\n",
+            "  evidence  {} of {}{} hold, and the signed indexes of {} for {}; judged as of {}\n",
             count(self.pieces, "piece"),
             count(self.files, "file"),
+            match self.images {
+                0 => String::new(),
+                images => format!(" and {}", count(images, "image")),
+            },
             count(self.repositories, "repository"),
             count(self.packages, "package"),
             report.header.created,
@@ -93,9 +98,16 @@ pub(super) fn check(
     let made = made.map_err(|error| Failure::new("E331", &error, None))?;
     resolve::recheck(&lock, &manifest, &shelf, made, context.cancel)?;
     Ok(Some(Checked {
-        pieces: lock.artifacts.iter().map(|one| one.evidence.len()).sum(),
+        pieces: pieces(&lock),
         files: lock.artifacts.len(),
+        images: lock.images.len(),
         repositories: lock.repositories.len(),
         packages: lock.repositories.iter().map(|one| one.packages.len()).sum(),
     }))
+}
+
+fn pieces(lock: &Lock) -> usize {
+    let artifacts = lock.artifacts.iter().map(|one| one.evidence.len());
+    let images = lock.images.iter().map(|one| one.evidence.len());
+    artifacts.chain(images).sum()
 }
