@@ -8,7 +8,8 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 
-use super::client::{Client, content_length, header, reached, refuse_encoded, refuse_html};
+use super::client::{Client, content_length, header, reached, refuse_html};
+use super::encoding::refuse_encoded;
 use super::error::NetError;
 use super::pour::pour;
 use super::retry::{Attempts, Progress};

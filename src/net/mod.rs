@@ -17,6 +17,7 @@
 mod client;
 mod credentials;
 mod download;
+mod encoding;
 mod error;
 mod pour;
 mod proxy;

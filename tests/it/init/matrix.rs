@@ -195,6 +195,9 @@ fn checks(name: &str, answers: &Answers, files: &Drafts, file: &std::path::Path)
     if matches!(answers.storage, StorageAnswer::Nfs(_)) {
         wanted.insert("nfs-common");
     }
+    if answers.rows.contains(&Rows::Monitoring) {
+        wanted.insert("prometheus");
+    }
     assert_eq!(packages, wanted, "{name}");
 }
 
