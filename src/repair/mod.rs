@@ -108,18 +108,18 @@ pub fn repair_with(
         },
         None => error,
     })?;
-    if fs::examine(target)?.is_some() {
-        return Err(RepairError::Exists {
-            path: target.to_owned(),
-        });
-    }
-    let part = beside(target).ok_or_else(|| RepairError::Exists {
+    let exists = || RepairError::Exists {
         path: target.to_owned(),
-    })?;
+    };
+    let part = beside(target).ok_or_else(exists)?;
     if let Some(parent) = part.parent() {
         fs::create_dir_all(parent, FOLDER_MODE)?;
     }
+    // Before the look: a run that was killed at its very end left the lock, which goes with this one.
     let _lock = FolderLock::beside(target)?;
+    if fs::examine(target)?.is_some() {
+        return Err(exists());
+    }
     fs::remove_dir_all(&part)?;
     fs::create_dir_all(&part, FOLDER_MODE)?;
     let needed = survey.authentic.sums.header().bytes;
