@@ -3,12 +3,13 @@
 //!
 //! `sig/<name>.p7s` is a detached, binary signature over `SHA256SUMS`, DER or PEM. The policy names
 //! certificates (`cms-pins`: these signers, whoever issued them) or authorities (`cms-authorities`: any
-//! signer whose certificate leads to one). The calls, which give the same verdict with OpenSSL 1.1.1 and 3:
+//! signer whose certificate leads to one). The calls, for OpenSSL 3 (1.1.1 does not
+//! know `-no-CAstore`, and refuses every signature by an authority):
 //! ```text
 //! openssl cms -verify -binary -content LIST -nointern -certfile PIN -noverify …
-//! openssl cms -verify -binary -content LIST -CAfile AUTHORITIES -no-CApath -purpose any -attime SECONDS …
+//! openssl cms -verify -binary -content LIST -CAfile AUTHORITIES -no-CApath -no-CAstore -purpose any -attime SECONDS …
 //! ```
-//! `-noverify` alone would accept any signer, and without `-no-CApath` (and an empty `SSL_CERT_DIR`) the
+//! `-noverify` alone would accept any signer, and without `-no-CApath` and `-no-CAstore` (and an empty `SSL_CERT_DIR`) the
 //! authorities of the operating system would be trusted as well. With a pin, `openssl` does not look at the
 //! dates of the certificate; this module does.
 //!
@@ -140,6 +141,7 @@ fn look(
             "-CAfile",
             "authorities",
             "-no-CApath",
+            "-no-CAstore",
             "-purpose",
             "any",
             "-attime",

@@ -324,7 +324,7 @@ fn a_lock_names_key_and_comment_and_the_kept_signature_satisfies_minisign() {
     let write = |comment: &str| {
         let text = format!(
             "format = 1\nname = \"demo\"\ntarget = {{ distribution = \"debian-12\", arch = \"amd64\" }}\n\
-             [[artifact]]\ncomponent = \"minio\"\nversion = \"1.2.3\"\nurl = \"{url}\"\n\
+             [[artifact]]\ncomponent = \"extra-tool\"\nversion = \"1.2.3\"\nurl = \"{url}\"\n\
              sha512 = {{ url = \"{{url}}.sha512\" }}\n\
              signature = [{{ minisign = \"{{url}}.minisig\", key = \"{key}\", comment = \"{comment}\" }}]\n"
         );
@@ -359,7 +359,7 @@ fn a_lock_names_key_and_comment_and_the_kept_signature_satisfies_minisign() {
     let document = artifact.evidence[1].document.as_ref().unwrap();
     assert_eq!(
         document.path.as_str(),
-        "evidence/upstream/minio/tool-1.2.3.minisig"
+        "evidence/upstream/extra-tool/tool-1.2.3.minisig"
     );
     let (signature, file) = (
         kept.path_of(&document.sha256),

@@ -333,7 +333,9 @@ fn an_authority_of_the_operating_system_does_not_count() {
         status.unwrap().success()
     };
     assert!(by_hand(&[]), "that host's openssl would accept her");
-    assert!(!by_hand(&["-no-CApath"]));
+    // Of both: since OpenSSL 3.0 the default store is that folder, too.
+    assert!(by_hand(&["-no-CApath"]));
+    assert!(!by_hand(&["-no-CApath", "-no-CAstore"]));
     let mut trust = Trust::load(&site.path("chain")).unwrap();
     trust.use_openssl(host);
     let found = verify::verify(
