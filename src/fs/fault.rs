@@ -71,6 +71,8 @@ mod armed {
     pub struct Plan {
         /// The number of the first effect that fails, from 1; none when it is 0.
         pub at: u64,
+        /// Only effects of this name are counted: where threads work side by side, the number among all varies.
+        pub of: Option<String>,
         /// Whether all after it fail too that take room on a disk, as when it is full; with
         /// [`Fault::Stop`], whether the process stops before each that follows.
         pub lasting: bool,
@@ -82,7 +84,9 @@ mod armed {
 
     /// A text that is no plan.
     #[derive(Debug, thiserror::Error)]
-    #[error("a fault is written N:kill, N:stop, N+:stop, N:short, N:ERRNO, or N+:ERRNO")]
+    #[error(
+        "a fault is written N:kill, N:stop, N+:stop, N:short, N:ERRNO, or N+:ERRNO; N may be EFFECT#N"
+    )]
     pub struct ParsePlanError;
 
     impl FromStr for Plan {
@@ -91,6 +95,9 @@ mod armed {
         fn from_str(text: &str) -> Result<Self, ParsePlanError> {
             let (at, fault) = text.split_once(':').ok_or(ParsePlanError)?;
             let (at, lasting) = at.strip_suffix('+').map_or((at, false), |at| (at, true));
+            let (of, at) = at
+                .split_once('#')
+                .map_or((None, at), |(of, at)| (Some(of.to_owned()), at));
             let fault = match fault {
                 "kill" => Fault::Kill,
                 "stop" => Fault::Stop,
@@ -99,6 +106,7 @@ mod armed {
             };
             Ok(Self {
                 at: at.parse().map_err(|_| ParsePlanError)?,
+                of,
                 lasting,
                 fault,
                 trace: None,
@@ -121,14 +129,21 @@ mod armed {
 
     struct State {
         plan: Plan,
+        /// Effects so far.
         count: u64,
+        /// Those of them that the plan counts.
+        counted: u64,
     }
 
     static STATE: Mutex<Option<State>> = Mutex::new(None);
 
     /// From now on effects are counted, and fail as `plan` says.
     pub fn arm(plan: Plan) {
-        *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(State { plan, count: 0 });
+        *STATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(State {
+            plan,
+            count: 0,
+            counted: 0,
+        });
     }
 
     /// Lets the effect happen, or not.
@@ -143,11 +158,15 @@ mod armed {
             return Ok(wanted);
         };
         state.count = state.count.saturating_add(1);
-        let hit = state.count == state.plan.at;
-        let after = state.plan.lasting && state.plan.at > 0 && state.count > state.plan.at;
         let name = match effect {
             Effect::At(name, _) | Effect::Open(name, _) => name,
         };
+        let counts = state.plan.of.as_deref().is_none_or(|of| of == name);
+        if counts {
+            state.counted = state.counted.saturating_add(1);
+        }
+        let hit = counts && state.counted == state.plan.at;
+        let after = state.plan.lasting && state.plan.at > 0 && state.counted > state.plan.at;
         if let Some(trace) = &mut state.plan.trace {
             let mut line = format!("{} {name} ", state.count);
             let path = match effect {

@@ -213,8 +213,7 @@ fn disks() -> Vec<Row> {
     vec![
         row(37, "rename across devices", 6, "E605", |y| {
             staged(y);
-            let at = y.operation(STAGE, "exchange");
-            y.fault = Some(format!("{at}:{EXDEV}"));
+            y.fault = Some(format!("exchange#1:{EXDEV}"));
             y.run(STAGE)
         }),
         row(38, "disk full before", 6, "E602", |y| {
