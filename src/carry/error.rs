@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use crate::archive::ustar::UnfitError;
 use crate::bundle::changes::ENCODER;
-use crate::event::Cancelled;
-use crate::fs::{LockError, PassError, PathError};
+use crate::fs::{WorkError, from_work};
 use crate::types::digest::Digest;
-use crate::types::size::ByteSize;
 use crate::verify::{Problem, VerifyError};
 
 /// Why a bundle was not carried. Nothing stands at the target.
@@ -100,36 +98,12 @@ pub enum CarryError {
         /// The target.
         path: PathBuf,
     },
-    /// The file system has too little room.
-    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
-    Space {
-        /// The target.
-        path: PathBuf,
-        /// Bytes to be written.
-        needed: u64,
-        /// Bytes free.
-        free: u64,
-    },
-    /// The file system or the pipe refused.
-    #[error("the bundle cannot be carried")]
-    Io(#[from] PathError),
-    /// Another run works on the same folder.
-    #[error("the bundle is being written by another run")]
-    Lock(#[source] LockError),
-    /// The work was asked to stop.
+    /// What can stop any work on a folder.
     #[error(transparent)]
-    Cancelled(#[from] Cancelled),
+    Work(WorkError),
 }
 
-impl From<LockError> for CarryError {
-    /// That a lock cannot be taken for want of room or permission is no other run.
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Io(error) => Self::Io(error),
-            held @ LockError::Held { .. } => Self::Lock(held),
-        }
-    }
-}
+from_work!(CarryError);
 
 impl CarryError {
     /// A stable id for `haversack explain`; its first digit is the exit class.
@@ -149,10 +123,7 @@ impl CarryError {
             }
             Self::Change { .. } => "E342",
             Self::Exists { .. } | Self::Stands { .. } => "E285",
-            Self::Space { .. } => "E602",
-            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
-            Self::Lock(LockError::Held { .. }) => "E606",
-            Self::Cancelled(_) => "E130",
+            Self::Work(error) => error.id(),
         }
     }
 
@@ -184,19 +155,8 @@ impl CarryError {
             Self::Absent { .. } => "name the folders of all volumes",
             Self::Exists { .. } => "name another target, or move that away; it was left as it is",
             Self::Stands { .. } => "prove it with haversack verify; it was left as it is",
-            Self::Space { .. } => "free some space or choose another folder",
-            Self::Io(error) => return error.hint(),
-            Self::Lock(_) | Self::Cancelled(_) => return None,
+            Self::Work(error) => return error.hint(),
         };
         Some(text.to_owned())
-    }
-}
-
-impl From<PassError> for CarryError {
-    fn from(error: PassError) -> Self {
-        match error {
-            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
-            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-        }
     }
 }

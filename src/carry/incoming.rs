@@ -129,15 +129,7 @@ impl Incoming {
 
     /// Refuses when so much does not fit on the file system any more.
     pub(super) fn check_space(&self, needed: u64) -> Result<(), CarryError> {
-        let free = fs::free_space(&self.root)?;
-        if needed <= free {
-            return Ok(());
-        }
-        Err(CarryError::Space {
-            path: self.target.clone(),
-            needed,
-            free,
-        })
+        Ok(fs::check_room(&self.target, &self.root, needed)?)
     }
 
     /// Whether an earlier run left a file of this size here; what is in it is not known.

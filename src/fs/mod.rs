@@ -20,6 +20,7 @@ mod part;
 mod pass;
 mod root;
 mod walk;
+mod work;
 
 pub use atomic::{AtomicFile, write_atomic, write_unsynced};
 pub use error::{At, PathError};
@@ -29,6 +30,8 @@ pub use part::PartFile;
 pub use pass::{Hashed, PassError, pass};
 pub use root::{Found, Loose, Root};
 pub use walk::{Entry, Kind, walk, walk_past};
+pub(crate) use work::from_work;
+pub use work::{WorkError, check_room};
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read};

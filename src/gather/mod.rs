@@ -213,14 +213,7 @@ impl Work<'_> {
             sizes.fold(0_u64, |sum, (_, size)| sum.saturating_add(*size))
         };
         let needed = bytes(&|path| !there.contains(path));
-        let free = fs::free_space(self.out)?;
-        if needed > free {
-            return Err(GatherError::Space {
-                path: self.out.to_owned(),
-                needed,
-                free,
-            });
-        }
+        fs::check_room(self.out, self.out, needed)?;
         self.progress.started(
             u64::try_from(files.len()).unwrap_or(u64::MAX),
             bytes(&|_| true),

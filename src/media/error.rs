@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use crate::bundle::contents::ContentsError;
 use crate::bundle::sums::SumsError;
-use crate::event::Cancelled;
-use crate::fs::{LockError, PassError, PathError};
+use crate::fs::{WorkError, from_work};
 use crate::types::digest::Digest;
 use crate::types::size::ByteSize;
 
@@ -62,16 +61,6 @@ pub enum MediaError {
         /// The kind of medium.
         medium: &'static str,
     },
-    /// The medium has too little room.
-    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
-    Space {
-        /// The target.
-        path: PathBuf,
-        /// Bytes to be written.
-        needed: u64,
-        /// Bytes free.
-        free: u64,
-    },
     /// Something else stands at the target.
     #[error("{} exists, and is not this bundle", .0.display())]
     Exists(PathBuf),
@@ -101,26 +90,12 @@ pub enum MediaError {
     /// The program that writes images is not there, or refused.
     #[error("xorriso: {0}")]
     Image(String),
-    /// The file system refused.
-    #[error("the medium cannot be written")]
-    Io(#[from] PathError),
-    /// Another run writes there.
-    #[error("the medium is being written by another run")]
-    Lock(#[source] LockError),
-    /// The work was asked to stop.
+    /// What can stop any work on a folder.
     #[error(transparent)]
-    Cancelled(#[from] Cancelled),
+    Work(WorkError),
 }
 
-impl From<LockError> for MediaError {
-    /// That a lock cannot be taken for want of room or permission is no other run.
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Io(error) => Self::Io(error),
-            held @ LockError::Held { .. } => Self::Lock(held),
-        }
-    }
-}
+from_work!(MediaError);
 
 impl MediaError {
     /// A stable id for `haversack explain`.
@@ -135,15 +110,12 @@ impl MediaError {
             Self::OtherBundle { .. } => "E314",
             Self::Altered { .. } => "E301",
             Self::TooLong { .. } => "E611",
-            Self::Space { .. } => "E602",
             Self::Exists(_) => "E285",
             Self::Inside(_) => "E290",
             Self::Together { .. } => "E280",
             Self::ReadBack { .. } => "E317",
             Self::Image(_) => "E612",
-            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
-            Self::Lock(LockError::Held { .. }) => "E606",
-            Self::Cancelled(_) => "E130",
+            Self::Work(error) => error.id(),
         }
     }
 
@@ -162,7 +134,7 @@ impl MediaError {
                 "build with --volume-size fat32, which cuts longer files, or use a medium with another file system (ISO 9660 would need \
                  several extents for such a file, which not every system reads); nothing was written"
             }
-            Self::Space { .. } => {
+            Self::Work(WorkError::Space { .. }) => {
                 "use an empty medium, or build with a smaller --volume-size; nothing was written"
             }
             Self::Exists(_) => "use an empty medium; what stands there was left as it is",
@@ -172,19 +144,8 @@ impl MediaError {
             Self::Inside(_) => "name a medium that the bundle does not lie on; nothing was written",
             Self::ReadBack { .. } => "do not carry this medium: take a new one, and write again",
             Self::Image(_) => "install xorriso, or look at what it said above",
-            Self::Io(error) | Self::Lock(LockError::Io(error)) => return error.hint(),
-            Self::Lock(LockError::Held { .. }) => "wait for the other run to end",
-            Self::Cancelled(_) => "run the same command again: it goes on where it stopped",
+            Self::Work(error) => return error.hint(),
         };
         Some(text.to_owned())
-    }
-}
-
-impl From<PassError> for MediaError {
-    fn from(error: PassError) -> Self {
-        match error {
-            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
-            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::image::FRAME;
 use super::{FOUR_GIB, Load, MediaError, OnMedium};
 use crate::bundle::sums::{self, SUMS};
 use crate::bundle::volumes::on_medium;
-use crate::fs::{self, FolderLock};
+use crate::fs::{self, FolderLock, WorkError};
 
 /// Whether a medium may carry several volumes of a bundle that has parity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,11 +140,11 @@ fn check_room<'a>(targets: impl IntoIterator<Item = (&'a Path, u64)>) -> Result<
         .find(|(_, needed, free)| needed > free)
     {
         None => Ok(()),
-        Some((path, needed, free)) => Err(MediaError::Space {
+        Some((path, needed, free)) => Err(MediaError::Work(WorkError::Space {
             path: path.to_owned(),
             needed,
             free,
-        }),
+        })),
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::event::Cancelled;
-use crate::fs::{LockError, PassError, PathError};
+use crate::fs::{WorkError, from_work};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
-use crate::types::size::ByteSize;
 
 /// Why nothing was repaired.
 #[derive(Debug, thiserror::Error)]
@@ -43,16 +41,6 @@ pub enum RepairError {
         /// The files.
         files: Vec<String>,
     },
-    /// The file system has too little room.
-    #[error("{} needs {}, its file system has {} free", path.display(), ByteSize(*needed), ByteSize(*free))]
-    Space {
-        /// The target.
-        path: PathBuf,
-        /// Bytes to be written.
-        needed: u64,
-        /// Bytes free.
-        free: u64,
-    },
     /// What was rebuilt is not what was signed: a medium changed while it was read.
     #[error("{path}: rebuilt with sha256 {found}, listed {expected}")]
     Wrong {
@@ -86,26 +74,12 @@ pub enum RepairError {
         /// Label of the bundle.
         bundle: String,
     },
-    /// The file system refused.
-    #[error("the repaired bundle cannot be written")]
-    Io(#[from] PathError),
-    /// Another run works on the same folder.
-    #[error("the repaired bundle is being written by another run")]
-    Lock(#[source] LockError),
-    /// The work was asked to stop.
+    /// What can stop any work on a folder.
     #[error(transparent)]
-    Cancelled(#[from] Cancelled),
+    Work(WorkError),
 }
 
-impl From<LockError> for RepairError {
-    /// That a lock cannot be taken for want of room or permission is no other run.
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Io(error) => Self::Io(error),
-            held @ LockError::Held { .. } => Self::Lock(held),
-        }
-    }
-}
+from_work!(RepairError);
 
 impl RepairError {
     /// A stable id for `haversack explain`.
@@ -117,11 +91,8 @@ impl RepairError {
             Self::Beyond { .. } | Self::Small { .. } => "E321",
             Self::Patch { .. } => "E323",
             Self::OtherPatch { .. } => "E314",
-            Self::Space { .. } => "E602",
             Self::Wrong { .. } => "E301",
-            Self::Io(error) | Self::Lock(LockError::Io(error)) => error.id(),
-            Self::Lock(LockError::Held { .. }) => "E606",
-            Self::Cancelled(_) => "E130",
+            Self::Work(error) => error.id(),
         }
     }
 
@@ -145,20 +116,9 @@ impl RepairError {
             Self::OtherPatch { .. } => {
                 "name the patch of this bundle: haversack patch prints of which bundle one is; nothing was written"
             }
-            Self::Space { .. } => "free some space or choose another folder; nothing was written",
             Self::Wrong { .. } => "run the same command again; read from a copy if it stays",
-            Self::Io(error) => return error.hint(),
-            Self::Lock(_) | Self::Cancelled(_) => return None,
+            Self::Work(error) => return error.hint(),
         };
         Some(text.to_owned())
-    }
-}
-
-impl From<PassError> for RepairError {
-    fn from(error: PassError) -> Self {
-        match error {
-            PassError::Read(error) | PassError::Write(error) => Self::Io(error),
-            PassError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-        }
     }
 }

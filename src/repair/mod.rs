@@ -123,14 +123,7 @@ pub fn repair_with(
     fs::remove_dir_all(&part)?;
     fs::create_dir_all(&part, FOLDER_MODE)?;
     let needed = survey.authentic.sums.header().bytes;
-    let free = fs::free_space(&part)?;
-    if needed > free {
-        return Err(RepairError::Space {
-            path: target.to_owned(),
-            needed,
-            free,
-        });
-    }
+    fs::check_room(target, &part, needed)?;
     let progress = Progress {
         step: Step::Repair,
         observer,
@@ -446,7 +439,7 @@ impl Work<'_> {
                 CodeError::Blocks(error) => error.into(),
                 // It was asked before; only a mistake of this program leads here.
                 other @ (CodeError::Beyond { .. } | CodeError::Code(_)) => {
-                    RepairError::Io(PathError {
+                    RepairError::from(PathError {
                         action: "rebuild",
                         path: self.root.to_owned(),
                         source: std::io::Error::other(other.to_string()),

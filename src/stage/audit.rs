@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cancel, Cancelled};
-use crate::fs::{self, Kind, PathError};
+use crate::fs::{self, Kind, PathError, WorkError};
 use crate::plan::address::{HostName, Network, SiteUrl};
 use crate::stage::StageError;
 use crate::stage::egress::{Audit, Egress};
@@ -286,7 +286,7 @@ impl CheckedWire {
 /// When it is no staged tree, or its `plan.json` cannot be read, or the work is asked to stop.
 pub fn audit(tree: &Path, cancel: &Cancel) -> Result<TreeAudit, AuditError> {
     let hosts = hosts_of(tree).map_err(|error| match error {
-        StageError::Path(error) => AuditError::Path(error),
+        StageError::Work(WorkError::Io(error)) => AuditError::Path(error),
         _ => AuditError::NoTree(tree.to_owned()),
     })?;
     let path = tree.join(PLAN_JSON);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use crate::event::{Cancel, Cancelled};
-use crate::fs::{self, Entry, Kind, PassError, PathError};
+use crate::fs::{self, Entry, Kind, PassError, PathError, WorkError};
 use crate::stage::StageError;
 use crate::stage::place::{SECRETS, hosts_of};
 use crate::types::digest::Digest;
@@ -175,7 +175,7 @@ struct Tree {
 impl Tree {
     fn open(root: &Path) -> Result<Self, DifferenceError> {
         let hosts = hosts_of(root).map_err(|error| match error {
-            StageError::Path(error) => DifferenceError::Path(error),
+            StageError::Work(WorkError::Io(error)) => DifferenceError::Path(error),
             _ => DifferenceError::NoTree(root.to_owned()),
         })?;
         let mut tree = Self {

@@ -9,7 +9,6 @@ use crate::fs::{self, FolderLock, Kind};
 use crate::stage::StageError;
 use crate::stage::fleet::ANSIBLE;
 use crate::types::name::Name;
-use crate::types::size::ByteSize;
 
 /// The plan for programs; it marks a folder as a staged tree.
 pub(super) const PLAN_JSON: &str = "plan.json";
@@ -91,15 +90,7 @@ impl Place {
     pub(super) fn require_space(&self, bytes: u64) -> Result<(), StageError> {
         // Room for the generated files and the file system's own needs.
         let needed = bytes.saturating_add(16 * 1024 * 1024);
-        let free = fs::free_space(&self.parent)?;
-        if free < needed {
-            return Err(StageError::Space {
-                path: self.out.clone(),
-                free: ByteSize(free),
-                needed: ByteSize(needed),
-            });
-        }
-        Ok(())
+        Ok(fs::check_room(&self.out, &self.parent, needed)?)
     }
 
     /// Makes the folder to build in, without what an interrupted run left there.

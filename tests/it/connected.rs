@@ -40,7 +40,7 @@ use haversack::sources::http::Web;
 use haversack::store::Store;
 use haversack::types::digest::Digest;
 
-use crate::support::http::{Behaviour, Server};
+use crate::support::http::Server;
 
 const TOOL: &[u8] = include_bytes!("../fixtures/connected/tool-1.2.3-linux-amd64.tar.gz");
 const SIGNATURE: &[u8] = include_bytes!("../fixtures/connected/tool-1.2.3-linux-amd64.tar.gz.sig");

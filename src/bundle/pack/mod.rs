@@ -14,7 +14,7 @@ use crate::bundle::protect::protect;
 use crate::bundle::request::{PackRequest, Source};
 use crate::bundle::sums::{SUMS, Sums};
 use crate::event::{Cancel, Observer, Progress, Step};
-use crate::fs::{self, AtomicFile, File, FolderLock, Kind, PathError, pass};
+use crate::fs::{self, AtomicFile, File, FolderLock, Kind, PathError, WorkError, pass};
 use crate::pool;
 use crate::store::Store;
 use crate::types::digest::Digest;
@@ -338,16 +338,13 @@ fn check_space(
     let missing = planned.sizes().filter(|(path, _)| !present.contains(*path));
     let needed = missing.fold(0_u64, |sum, (_, size)| sum.saturating_add(size));
     let holding = part.parent().filter(|one| !one.as_os_str().is_empty());
-    let free = fs::free_space(holding.unwrap_or(Path::new(".")))?;
-    if needed <= free {
-        return Ok(());
+    match fs::check_room(target, holding.unwrap_or(Path::new(".")), needed) {
+        Err(no_room @ WorkError::Space { .. }) if !present.is_empty() => Err(PackError::Rest {
+            no_room,
+            kept: part.to_owned(),
+        }),
+        other => Ok(other?),
     }
-    Err(PackError::Space {
-        path: target.to_owned(),
-        needed,
-        free,
-        kept: (!present.is_empty()).then(|| part.to_owned()),
-    })
 }
 
 /// What is written in one go.
