@@ -79,6 +79,9 @@ impl PackError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Work(WorkError::Space { .. }) => {
+                Some("free some space or choose another folder; nothing was written".to_owned())
+            }
             Self::Work(error) => error.hint(),
             Self::Exists { .. } => Some(
                 "choose another folder, raise the sequence, or move the old bundle away; it was left as it is"
