@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::newest_nginx::newest;
@@ -54,10 +54,16 @@ impl Bench {
         }
         let room = Room::new(&files, Some(servers()), &[]);
         room.script("mkdir -p /var/log/nginx /etc/firewalld /run/nginx");
-        Self {
+        let bench = Self {
             room,
             next: AtomicUsize::new(0),
-        }
+        };
+        assert_eq!(
+            bench.says("/", "echo $$ /proc/[0-9]*"),
+            (true, "1 /proc/1\n".to_owned()),
+            "a script sees processes of others"
+        );
+        bench
     }
 
     /// A new folder; its path in the room, and seen from outside.
@@ -78,12 +84,15 @@ impl Bench {
         folder
     }
 
-    /// A script of the shell in the room, with a network of its own; `$1` is the folder of the text.
+    /// A script of the shell in the room, with mounts, a network and processes of its own; `$1` is the folder
+    /// of the text. Several run at once, and some look for processes by name and signal them, as
+    /// `fagenrules --load` does with every fapolicyd that it sees. How a script ends that does not end with
+    /// 0 is the last line of what it says.
     pub(super) fn says(&self, folder: &str, script: &str) -> (bool, String) {
         let mut command = self.command("unshare");
-        command.args(["--net", "--mount", "sh", "-c", script, "sh", folder]);
-        let out = command.output().unwrap();
-        (out.status.success(), said(&out))
+        command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
+        command.args(["--mount-proc", "sh", "-c", script, "sh", folder]);
+        ended(&command.output().unwrap())
     }
 
     /// As [`Self::says`]: it must end with 0.
@@ -120,10 +129,16 @@ pub(super) fn name(sample: &Sample) -> &str {
 
 /// Runs a program of this machine; it must end with 0.
 pub(super) fn passes(command: &mut Command) -> Verdict {
-    let out = command.output().unwrap();
+    let (ok, text) = ended(&command.output().unwrap());
+    if ok { Ok(()) } else { Err(text) }
+}
+
+/// Whether a program ended with 0, and what it said; when not, with how it ended.
+fn ended(out: &Output) -> (bool, String) {
+    let text = said(out);
     if out.status.success() {
-        Ok(())
+        (true, text)
     } else {
-        Err(said(&out))
+        (false, format!("{text}\n({})\n", out.status))
     }
 }

@@ -58,11 +58,10 @@ fn every_file_of_every_deployment_passes_the_program_that_reads_it() {
         if validator.extent == Asked::EveryLine {
             texts = covering(texts);
         }
-        let bad = each(&texts, |sample| (validator.ask)(&bench, sample));
-        wrong.extend(
-            bad.into_iter()
-                .map(|why| format!("{}: {why}", validator.name)),
-        );
+        wrong.extend(each(&texts, |sample| {
+            let verdict = (validator.ask)(&bench, sample);
+            verdict.map_err(|why| told(validator.name, sample, &why))
+        }));
         wrong.extend(refuses(validator, &bench, &texts));
         table.push_str(&line(
             validator.name,
@@ -91,6 +90,18 @@ fn every_file_of_every_deployment_passes_the_program_that_reads_it() {
         READERS.into_iter().collect(),
         "a reader is not asked"
     );
+}
+
+/// What is wrong: the program, the first of the deployments with this text, its host and path, what the program
+/// said, and the text.
+fn told(program: &str, sample: &Sample, why: &str) -> String {
+    format!(
+        "{program}: {}\n{}\n--- the text, seen {} times:\n{}",
+        sample.at,
+        why.trim_end(),
+        sample.seen,
+        sample.text
+    )
 }
 
 fn line(name: &str, files: usize, texts: usize) -> String {
@@ -126,7 +137,7 @@ fn staged(samples: &Samples, rows: &[Case]) -> Files {
 }
 
 /// Asks about all of them, a few at once; what is wrong.
-fn each<T: Sync + std::fmt::Debug>(all: &[T], ask: impl Fn(&T) -> Verdict + Sync) -> Vec<String> {
+fn each<T: Sync>(all: &[T], ask: impl Fn(&T) -> Verdict + Sync) -> Vec<String> {
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
@@ -134,7 +145,7 @@ fn each<T: Sync + std::fmt::Debug>(all: &[T], ask: impl Fn(&T) -> Verdict + Sync
             scope.spawn(|| {
                 while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(why) = ask(one) {
-                        wrong.lock().unwrap().push(format!("{why}\n{one:?}"));
+                        wrong.lock().unwrap().push(why);
                     }
                 }
             });

@@ -127,7 +127,7 @@ fn access(samples: &Samples, _: &Bench, all: &[Sample]) -> Verdict {
         if found != "t|0" {
             let told = cluster
                 .ask("SELECT line_number, error FROM pg_hba_file_rules WHERE error IS NOT NULL");
-            return Err(format!("{found} {told}\n{sample:?}"));
+            return Err(format!("{}\n{found} {told}\n{}", sample.at, sample.text));
         }
     }
     let wrong = all

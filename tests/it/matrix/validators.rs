@@ -448,7 +448,7 @@ fn fapolicyd(bench: &Bench, sample: &Sample) -> Verdict {
         cp /usr/share/fapolicyd/sample-rules/*.rules \"$1/rules.d\"
         mount --bind \"$1\" /etc/fapolicyd; mount -t tmpfs none /run; mount -t tmpfs none /var/lib/fapolicyd
         fagenrules --check; fagenrules --load
-        setpriv --inh-caps=-all --bounding-set=-sys_admin timeout 30 fapolicyd --debug --permissive 2>&1",
+        setpriv --inh-caps=-all --bounding-set=-sys_admin timeout 300 fapolicyd --debug --permissive 2>&1",
     );
     let loaded = text.contains("\nLoaded ") && !text.contains("unknown");
     if loaded { Ok(()) } else { Err(text) }
