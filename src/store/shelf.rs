@@ -30,15 +30,16 @@ pub trait Shelf: Sync {
         Ok(all)
     }
 
-    /// The bytes of a small file that is in one piece, hashed again; `None` when it is not there,
-    /// damaged, or longer than `limit`.
+    /// The bytes of a small file, hashed again; `None` when it is not there, damaged, or longer than
+    /// `limit`.
     ///
     /// # Errors
     /// When it cannot be read.
     fn bytes(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
         match self.places(digest).as_slice() {
+            [] => Ok(None),
             [path] => read(path, digest, limit),
-            _ => Ok(None),
+            parts => read_parts(parts, digest, limit),
         }
     }
 }
@@ -76,4 +77,45 @@ pub(super) fn read(
     }
     let bytes = fs::read(path, limit)?;
     Ok((Digest::of(&bytes) == *digest).then_some(bytes))
+}
+
+/// The parts of a file that follow each other.
+fn read_parts(
+    parts: &[PathBuf],
+    digest: &Digest,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let left = limit.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        match fs::examine(part)? {
+            Some(found) if found.len() <= left => bytes.extend(fs::read(part, left)?),
+            _ => return Ok(None),
+        }
+    }
+    Ok((Digest::of(&bytes) == *digest).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_parts_is_read_whole_within_its_limit_and_only_when_its_hash_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = ["a.000", "a.001"].map(|name| folder.path().join(name));
+        fs::write_atomic(&parts[0], b"one ", 0o644).unwrap();
+        fs::write_atomic(&parts[1], b"file", 0o644).unwrap();
+        let digest = Digest::of(b"one file");
+        let shelf: Listed = [(digest, parts.to_vec())].into_iter().collect();
+        assert_eq!(
+            shelf.bytes(&digest, 8).unwrap().as_deref(),
+            Some(&b"one file"[..])
+        );
+        assert_eq!(shelf.bytes(&digest, 7).unwrap(), None);
+        fs::write_atomic(&parts[1], b"fild", 0o644).unwrap();
+        assert_eq!(shelf.bytes(&digest, 8).unwrap(), None);
+        fs::remove_file(&parts[1]).unwrap();
+        assert_eq!(shelf.bytes(&digest, 8).unwrap(), None);
+    }
 }
