@@ -8,6 +8,7 @@ mod exit;
 mod failure;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod interrupt;
 mod messages;
 #[cfg(feature = "connected")]
 mod network;
@@ -68,18 +69,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let output = Output { format };
     let cancel = Cancel::new();
-    let on_signal = cancel.clone();
-    // Without a handler an interrupt ends the program at once, which is safe too.
-    // The first signal asks the work to stop; the second ends a run that waits for something that
-    // never answers, such as a pipe or a dead network drive. A killed run leaves nothing half done.
-    let _ = ctrlc::set_handler(move || {
-        if on_signal.is_requested() {
-            #[expect(clippy::exit, reason = "the thread that works does not come back")]
-            std::process::exit(i32::from(Class::Interrupted.code()));
-        }
-        on_signal.request();
-    });
     let mode = cli.global.progress;
+    interrupt::handle(&cancel, output, mode);
     let observer = progress::observer(mode);
     let context = Context {
         output,

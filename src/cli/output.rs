@@ -49,6 +49,11 @@ impl Output {
     }
 }
 
+/// Tells a person something beside the result.
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Whether a result could not be written.
 static LOST: AtomicBool = AtomicBool::new(false);
 

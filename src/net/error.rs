@@ -199,6 +199,9 @@ fn led_to(reached: Option<&str>) -> String {
 /// What the client says when a proxy wants a name and password before it makes a tunnel.
 const TUNNEL_REFUSED: &str = "proxy authorization required";
 
+/// What the client says of an answer with more than 100 headers, or with more than some 400 KiB of them.
+const HEAD_TOO_LARGE: &str = "message head is too large";
+
 fn through(via: Option<&Via>) -> String {
     via.map_or_else(String::new, |via| format!(" through {via}"))
 }
@@ -270,6 +273,9 @@ impl NetError {
                 return Some(format!(
                     "the proxy wants a name and a password: put them into {variable} as http://NAME:PASSWORD@HOST:PORT, which is never shown or written down, or ask who runs it"
                 ));
+            }
+            Self::Unreachable { source, .. } if says(source, HEAD_TOO_LARGE) => {
+                "it sends more headers than any file needs: something else than a file server answers; look at what the URL gives, or add a mirror to the manifest"
             }
             Self::Unreachable { via: Some(via), .. } => {
                 return Some(format!(

@@ -12,6 +12,7 @@ mod archives;
 mod evidence;
 mod faults;
 mod fetching;
+mod interrupts;
 mod killed;
 mod manifests;
 mod offline;

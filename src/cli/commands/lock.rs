@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haversack::event::Event;
-use haversack::fs;
+use haversack::fs::{self, AtomicFile};
 use haversack::lock::{Lock, MAX_LOCK, Vouched};
 use haversack::manifest::{Draft, MAX_MANIFEST};
 use haversack::net::Client;
@@ -170,7 +170,16 @@ impl Workshop {
             examine_brought(folder)?;
         }
         let folder = surroundings::store_folder(args.store.as_ref())?;
-        let store = Store::open(&folder).map_err(|error| Failure::new("E601", &error, None))?;
+        let unusable = |error: &dyn std::error::Error| {
+            let next = "give this user write access to that folder, or name another store with --store DIR or in HAVERSACK_STORE; a store that holds everything is only read with --offline";
+            Failure::new("E601", error, Some(next.to_owned()))
+        };
+        let store = Store::open(&folder).map_err(|error| unusable(&error))?;
+        if !args.network.offline {
+            // A file that is gone at once: better to know now than after the first download.
+            AtomicFile::create(&folder.join("sha256").join("probe"))
+                .map_err(|error| unusable(&error))?;
+        }
         let client = network::client(&args.network)?;
         let jobs = args.network.jobs;
         Ok(Self {
