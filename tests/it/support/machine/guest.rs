@@ -228,11 +228,17 @@ impl Guest {
             let word = state.stdout.trim().to_owned();
             matches!(word.as_str(), "running" | "degraded").then_some(word)
         });
-        let failed = self.run("systemctl --failed --no-legend --plain");
-        assert_eq!(
-            state, "running",
-            "failed units of {}:\n{}",
-            self.host_name, failed.stdout
+        if state == "running" {
+            return;
+        }
+        let failed = self.run(
+            "systemctl --failed --no-legend --plain | while read -r unit _; do
+                systemctl status --no-pager --full --lines 20 \"$unit\"
+            done",
+        );
+        panic!(
+            "{} is {state}; its failed units, and what they said:\n{}{}",
+            self.host_name, failed.stdout, failed.stderr
         );
     }
 
