@@ -169,9 +169,11 @@ mod tests {
     fn rpm_itself_orders_the_table_and_five_thousand_generated_pairs_alike() {
         let mut pairs: Vec<(String, String)> = TABLE
             .iter()
+            .filter(|(one, _, _)| !one.is_empty())
             .map(|(one, two, _)| ((*one).to_owned(), (*two).to_owned()))
             .collect();
-        let text = "[0-2ab.~^_+-]{0,9}";
+        // rpm's Lua takes whole texts of epoch, version and release: none empty, and no `-` or `:` here.
+        let text = "[0-2ab][0-2ab.~^_+]{0,8}";
         let mut runner = TestRunner::deterministic();
         for _ in 0..5000 {
             let pair = (text, text).new_tree(&mut runner).unwrap();
