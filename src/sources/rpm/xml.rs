@@ -144,6 +144,7 @@ impl<R: BufRead> Walk<R> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
 fn in_words(error: quick_xml::Error) -> String {
     error.to_string()
 }
