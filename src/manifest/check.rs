@@ -100,6 +100,7 @@ fn read(
         apt::read(table, &names, problems)
     });
     reading.check_repositories(apt.as_ref(), problems);
+    reading.check_keys(&names, problems);
     let at = root.at.clone();
     root.finish(problems);
     if artifacts.is_empty() && images.is_empty() && apt.is_none() && problems.is_empty() {

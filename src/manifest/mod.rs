@@ -68,6 +68,9 @@
 //! versions = "github:OWNER/REPOSITORY"       # tags v1.2.3; else { github = "OWNER/REPOSITORY", tag = "rel-{version}", api = "…" }
 //! versions = { listing = "https://example.org/download/", pattern = "tool-{version}.tar.gz" }
 //! versions = { apt = "REPOSITORY", package = "tool" }     # of [[apt.repository]]; its signed index is asked
+//! # The folder that holds repodata/. `key` must have signed its index; leave it out only where nobody signs:
+//! # then newer versions can be kept from you, but the file still needs its own evidence.
+//! versions = { rpm = "https://example.org/el9/x86_64/", package = "tool", key = "REPOSITORY-KEY" }
 //! scheme   = "semver"                        # or "minio", "postgresql": see `types::scheme`
 //! prerelease = true                          # pre-releases count, too
 //! # Findings of the catalogue about the version that you live with.

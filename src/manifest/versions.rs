@@ -1,11 +1,12 @@
 //! `version` and `versions`: which version an artifact has, or how it is chosen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::check::check_key;
 use super::model::{Apt, Source};
 use super::problem::Problems;
 use super::tree::{Placed, Table, absolute_url, as_table, as_text, parse, wrong_type};
@@ -67,6 +68,15 @@ pub enum VersionSource {
         /// Name of the package.
         package: String,
     },
+    /// A package of an rpm repository: its version, without epoch and release.
+    Rpm {
+        /// The folder that holds `repodata/`.
+        root: SafeUrl,
+        /// Name of the package.
+        package: String,
+        /// The key that must have signed the index; without one it is taken unsigned.
+        key: Option<Name>,
+    },
 }
 
 /// The versions that were chosen, by the place of the artifact among `[[artifact]]`, from 0.
@@ -82,7 +92,9 @@ impl VersionSource {
                 Some(releases.versions().map(ToString::to_string).collect())
             }
             Self::Listed(all) => Some(all.clone()),
-            Self::Github { .. } | Self::Listing { .. } | Self::Apt { .. } => None,
+            Self::Github { .. } | Self::Listing { .. } | Self::Apt { .. } | Self::Rpm { .. } => {
+                None
+            }
         }
     }
 }
@@ -98,11 +110,18 @@ impl std::fmt::Display for VersionSource {
                 repository,
                 package,
             } => write!(f, "package {package} of repository {repository}"),
+            Self::Rpm { root, package, .. } => write!(f, "package {package} of {root}"),
         }
     }
 }
 
 impl VersionWish {
+    /// The architecture that its artifact is for.
+    #[must_use]
+    pub const fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// Where the file of a version is.
     #[must_use]
     pub fn place_of(&self, version: &str) -> Option<Source> {
@@ -139,6 +158,7 @@ pub(super) struct Reading<'c> {
     /// The wishes that were found.
     pub(super) wishes: Vec<VersionWish>,
     repositories: Vec<(Name, Range<usize>)>,
+    keys: Vec<Placed<Name>>,
 }
 
 /// What becomes of versions that were not chosen and need the network.
@@ -168,6 +188,13 @@ impl<'c> Reading<'c> {
             if !stated.any(|repository| repository.name == name) {
                 problems.add(at, format!("there is no [[apt.repository]] `{name}`"));
             }
+        }
+    }
+
+    /// Reports keys that `versions` names and no `[[key]]` is.
+    pub(super) fn check_keys(&mut self, names: &BTreeSet<&Name>, problems: &mut Problems<'_>) {
+        for key in self.keys.drain(..) {
+            check_key(&key, names, problems);
         }
     }
 }
@@ -333,7 +360,7 @@ fn read_source(
         return read_table(table, scheme, reading, problems);
     }
     let expected = "\"catalogue\", \"github:OWNER/REPOSITORY\", a list of versions, or a table with \
-                    github, listing or apt";
+                    github, listing, apt or rpm";
     if listed.get_ref().is_str() {
         problems.add(listed.span(), format!("`versions` must be {expected}"));
     } else {
@@ -418,8 +445,25 @@ fn read_table(
                 package: package.value.to_owned(),
             }
         })
+    } else if let Some(root) = table.text("rpm", problems) {
+        let package = table.require_text("package", problems);
+        let key = table.text("key", problems);
+        let key = match key.map(|text| parse::<Name>(&text, problems)) {
+            None => None,
+            Some(name) => Some(name?),
+        };
+        reading.keys.extend(key.clone());
+        let root = absolute_url(&root, problems);
+        root.zip(package).map(|(root, package)| VersionSource::Rpm {
+            root: root.value,
+            package: package.value.to_owned(),
+            key: key.map(|key| key.value),
+        })
     } else {
-        problems.add(at, "`versions` needs one of the keys github, listing, apt");
+        problems.add(
+            at,
+            "`versions` needs one of the keys github, listing, apt, rpm",
+        );
         return None;
     };
     table.finish(problems);

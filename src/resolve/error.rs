@@ -11,6 +11,7 @@ use crate::sources::documents::DocumentError;
 use crate::sources::github::GithubError;
 use crate::sources::http::SourceError;
 use crate::sources::oci::OciError;
+use crate::sources::rpm::RpmError;
 use crate::store::StoreError;
 use crate::trust::minisign::MinisignError;
 use crate::trust::openpgp::{OpenPgpError, Reason};
@@ -274,6 +275,9 @@ pub enum ResolveError {
     /// The package repositories do not give what is wanted.
     #[error(transparent)]
     Apt(Box<AptError>),
+    /// An rpm repository does not give its versions.
+    #[error(transparent)]
+    Rpm(Box<RpmError>),
     /// A file cannot be had.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -382,6 +386,7 @@ impl ResolveError {
             Self::Signature { source, .. } if is_expired(source) => "E407",
             Self::Signature { .. } | Self::Minisign { .. } => "E413",
             Self::Apt(error) => id_of_apt(error),
+            Self::Rpm(error) => super::rpm::id(error),
             Self::Source(error) => error.id(),
             Self::Cancelled(_) => "E130",
             Self::Waits { id, .. } => id,
@@ -486,6 +491,7 @@ impl ResolveError {
                 "do not use this file; compare the signing key with the publisher's announcement"
             }
             Self::Apt(error) => return hint_of_apt(error),
+            Self::Rpm(error) => return super::rpm::hint(error),
             Self::Source(error) => return error.hint(),
             Self::Place { .. } => "move the manifest to a folder without white space in its path",
             _ => return None,
@@ -502,7 +508,7 @@ fn net_error(error: &DocumentError) -> Option<&crate::net::NetError> {
     }
 }
 
-fn id_of_document(error: &DocumentError) -> &'static str {
+pub(super) fn id_of_document(error: &DocumentError) -> &'static str {
     match error {
         DocumentError::TooLong { .. } => "E704",
         DocumentError::Local { .. } => "E601",
@@ -510,7 +516,7 @@ fn id_of_document(error: &DocumentError) -> &'static str {
     }
 }
 
-fn hint_of_document(error: &DocumentError) -> Option<String> {
+pub(super) fn hint_of_document(error: &DocumentError) -> Option<String> {
     if let DocumentError::TooLong { .. } = error {
         return Some(
             "name a narrower URL in the manifest: one that gives this document alone, or a shorter list; where it lists versions, name one `version` instead"

@@ -17,6 +17,7 @@ mod outdated;
 mod proof;
 mod recheck;
 mod recheck_image;
+mod rpm;
 mod versions;
 
 use std::collections::BTreeMap;

@@ -158,8 +158,11 @@ fn wished(
                 .iter()
                 .any(|one| scheme.read(one).as_ref() < here.as_ref());
         // An index of packages has only the newest: what it replaced was not withdrawn.
-        let replaced =
-            found.state == State::Behind && matches!(wish.source, VersionSource::Apt { .. });
+        let index = matches!(
+            wish.source,
+            VersionSource::Apt { .. } | VersionSource::Rpm { .. }
+        );
+        let replaced = found.state == State::Behind && index;
         reaches && !replaced && !listed.iter().any(|one| scheme.read(one) == here)
     });
     Ok(found)

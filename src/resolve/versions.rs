@@ -10,7 +10,7 @@ use std::path::Path;
 use super::error::{Failed, ResolveError, none_of};
 use super::evidence::{self, Keys};
 use super::recheck::is_place;
-use super::{Means, Options, apt};
+use super::{Means, Options, apt, rpm};
 use crate::event::{Cancel, Event, Observer};
 use crate::lock::Lock;
 use crate::manifest::{
@@ -193,7 +193,8 @@ impl<'s> Shop<'s> {
         if let Some(known) = wish.source.known(&wish.component) {
             return Ok(known);
         }
-        let name = format!("{} {:?}", wish.source, wish.prereleases);
+        let scheme = wish.requirement.scheme();
+        let name = format!("{} {:?} {scheme}", wish.source, wish.prereleases);
         if let Some(seen) = self.seen.get(&name) {
             return Ok(seen.clone());
         }
@@ -211,9 +212,13 @@ impl<'s> Shop<'s> {
                 repository,
                 package,
             } => self.apt(repository.as_str(), package)?,
+            VersionSource::Rpm { root, package, key } => {
+                let (means, options) = (self.means, self.options);
+                let place = (root, package.as_str(), key.as_ref());
+                rpm::versions(wish, place, self.keys()?, means, options)?
+            }
             VersionSource::Catalogue | VersionSource::Listed(_) => Vec::new(),
         };
-        let scheme = wish.requirement.scheme();
         all.retain(|text| scheme.read(text).is_some());
         all.sort();
         all.dedup();
@@ -283,19 +288,23 @@ impl<'s> Shop<'s> {
 
     /// A request about one repository of the manifest.
     pub(super) fn request(&mut self, repository: &str) -> Result<Request, ResolveError> {
-        let outline = self.draft.outline();
-        if self.keys.is_none() {
-            // A key that this repository needs and that failed is told when it is asked for.
-            self.keys = Some(evidence::fetch_keys(outline, self.means)?.0);
-        }
-        let none = Keys::default();
-        let keys = self.keys.as_ref().unwrap_or(&none);
+        let (outline, options, means) = (self.draft.outline(), self.options, self.means);
+        let keys = self.keys()?;
         // That the repository is there was checked with the manifest.
         let mut wish = outline.apt.clone().unwrap_or_else(apt::no_repositories);
         wish.repositories
             .retain(|one| one.name.as_str() == repository);
         wish.packages.clear();
-        apt::request(outline, &wish, keys, self.options, self.means)
+        apt::request(outline, &wish, keys, options, means)
+    }
+
+    /// The keys of the manifest that can be had.
+    fn keys(&mut self) -> Result<&Keys, ResolveError> {
+        if self.keys.is_none() {
+            // A key that is needed and that failed is told when it is asked for.
+            self.keys = Some(evidence::fetch_keys(self.draft.outline(), self.means)?.0);
+        }
+        Ok(self.keys.get_or_insert_default())
     }
 
     fn choose(&self, wish: &VersionWish, listed: &[String]) -> Result<String, ResolveError> {

@@ -5,3 +5,4 @@ pub mod documents;
 pub mod github;
 pub mod http;
 pub mod oci;
+pub mod rpm;

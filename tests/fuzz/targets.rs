@@ -30,6 +30,7 @@ use haversack::report::dossier::TransferPolicy;
 use haversack::report::envelope::Envelope;
 use haversack::sources::apt::{self, Base, ExpiredIndex, Request, Wanted};
 use haversack::sources::documents::LocalDocuments;
+use haversack::sources::rpm::version::compare;
 use haversack::store::Store;
 use haversack::trust::directory::Trust;
 use haversack::trust::key::{SigningKey, VerifyingKey};
@@ -69,6 +70,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("receipt", receipt),
     ("release", release),
     ("report", report),
+    ("rpm", rpm),
     ("sshsig", sshsig),
     ("stream", stream),
     ("sums", sums),
@@ -310,6 +312,25 @@ pub fn packages(bytes: &[u8]) {
             assert!(!error.to_string().is_empty());
         }
     });
+}
+
+/// The index of an rpm repository and, behind the first zero byte, its list of packages.
+pub fn rpm(bytes: &[u8]) {
+    let at = bytes.iter().position(|byte| *byte == 0);
+    let (index, list) = bytes.split_at(at.unwrap_or(bytes.len()));
+    let list = list.get(1..).unwrap_or_default();
+    match haversack::sources::rpm::examine(index, list, "tool", Arch::Amd64) {
+        Ok(versions) => {
+            for pair in versions.windows(2) {
+                assert!(compare(&pair[0], &pair[1]).is_le(), "{pair:?}");
+                assert_eq!(
+                    compare(&pair[1], &pair[0]),
+                    compare(&pair[0], &pair[1]).reverse()
+                );
+            }
+        }
+        Err(why) => assert!(!why.is_empty()),
+    }
 }
 
 /// The list of blocks of a bundle's parity.

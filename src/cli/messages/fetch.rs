@@ -50,7 +50,7 @@ pub(super) const MESSAGES: &[Message] = &[
     ),
     m(
         "E710",
-        "A package index contradicts its signed Release file, or is malformed.",
+        "A package index contradicts its signed Release file or repomd.xml, or is malformed.",
         "The mirror may be changing under us: run again, or use another mirror.",
     ),
     m(
