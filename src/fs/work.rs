@@ -57,9 +57,8 @@ impl WorkError {
             Self::Held(LockError::Held { .. }) => {
                 Some("wait for that run to end, or choose another folder".to_owned())
             }
-            Self::Cancelled(_) => {
-                Some("run the same command again: it goes on where it stopped".to_owned())
-            }
+            // Its text says it.
+            Self::Cancelled(_) => None,
         }
     }
 }

@@ -105,7 +105,6 @@ fn rest(text: &[u8], from: usize) -> &[u8] {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "the test runs the real rpm")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

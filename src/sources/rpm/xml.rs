@@ -190,11 +190,12 @@ mod tests {
         let (mut walk, mut buffer) = (Walk::new(document.as_bytes()), Vec::new());
         let mut said = String::new();
         while let Some(piece) = walk.next(&mut buffer)? {
-            said += &match piece {
+            let piece = match piece {
                 Piece::Open(tag, depth) => format!("<{depth}{:?}", tag.attribute("a")?),
                 Piece::Text(text) => text,
                 Piece::Close(depth) => format!("{depth}>"),
             };
+            said.push_str(&piece);
         }
         Ok(said)
     }
@@ -210,7 +211,10 @@ mod tests {
     fn refuses_what_is_malformed_or_leaves_the_limits() {
         let deep = "<x>".repeat(17) + &"</x>".repeat(17);
         let long = format!("<x>{}</x>", "a".repeat(MAX_PIECE + 1));
-        let wide: String = (0..65).map(|n| format!(" b{n}='1'")).collect();
+        let wide = (0..65)
+            .map(|n| format!(" b{n}='1'"))
+            .collect::<Vec<_>>()
+            .concat();
         for (document, why) in [
             ("", "ends before"),
             ("<x>", "ends before"),
