@@ -135,6 +135,11 @@ fingerprint by phone. Then, in this folder:\n\
 \n\
 The first prints \"Verified OK\". The second prints nothing. The third prints one more than the number\n\
 behind \"# files\" in SHA256SUMS; any other number means that something was added.\n\
+Of a delta (its line \"# base\" does not say \"none\"), what is listed below base/ and made/ is not here, and the\n\
+count is that of the bundle that it makes. What a delta carries is checked with\n\
+\n\
+\x20 grep -Ev '  (base|made)/' SHA256SUMS | sha256sum --strict --quiet -c\n\
+\n\
 Where there is no openssl, the same key speaks through OpenSSH:\n\
 \n\
 \x20 ssh-keygen -Y verify -f ALLOWED_SIGNERS -I BUILDER -n haversack-bundle \\\n\

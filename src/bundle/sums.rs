@@ -339,6 +339,12 @@ pub fn in_made(path: &RelPath) -> Option<RelPath> {
     path.below(MADE)?.parse().ok()
 }
 
+/// Whether a listed file is one that a delta does not carry: its base has it, or a change makes it.
+#[must_use]
+pub fn is_left_out(path: &RelPath) -> bool {
+    in_base(path).is_some() || in_made(path).is_some()
+}
+
 /// Where the change lies that makes the file at this place of a volume; none when no list can say so.
 #[must_use]
 pub fn change_of(place: &RelPath) -> Option<RelPath> {

@@ -1,12 +1,13 @@
 #!/bin/sh
 # verify.sh [-t N] KEY.pem... [DIR]
 #
-# Checks a haversack bundle (format 1) in DIR (default: this folder) with openssl and POSIX tools
+# Checks a haversack bundle (format 1; deltas also 2) in DIR (default: this folder) with openssl and POSIX tools
 # only. KEY.pem are public keys that you trust; -t N asks for signatures by N different ones of them.
 # Nothing in DIR is changed.
 #
 # Exit: 0 good and complete · 8 good so far, but volumes are not here · 2 usage
 #       3 content · 4 signature · 5 newer format, or larger than a bundle may be · 6 cannot be read
+#       5 also a delta that is good as carried: `haversack receive` completes it with its base
 #
 # Not checked here, because it needs what this network remembers or wants: whether an older bundle
 # comes in again, and the policy of the trust directory. `haversack verify` checks both.
@@ -105,7 +106,11 @@ case $format in
         format=${format#'# haversack-bundle '}
         case $format in
             '' | 0* | *[!0-9]* | ??????????*) ;;
-            *) [ "$format" -le 1 ] || bad 5 "bundle format $format, this script knows 1" ;;
+            *)
+                most=1
+                ! sed -n 6p "$t/list" | grep '^# base ' | grep -qvx '# base none' || most=2
+                [ "$format" -le $most ] || bad 5 "bundle format $format, this script knows 1, and 2 of deltas"
+                ;;
         esac
         ;;
 esac
@@ -161,7 +166,7 @@ done
 header() {
     sed -n "${1}p" "$t/list" | grep -Eqx "$2" || bad 3 "line $1 of SHA256SUMS is malformed"
 }
-header 1 '# haversack-bundle 1'
+header 1 '# haversack-bundle [12]'
 header 2 '# name [a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?'
 header 3 '# version [A-Za-z0-9][A-Za-z0-9._+~:-]{0,63}'
 header 4 '# sequence [1-9][0-9]{0,15}'
@@ -185,16 +190,46 @@ cut -c67- "$t/body" >"$t/listed"
 twice=$(tr '[:upper:]' '[:lower:]' <"$t/listed" | sort | uniq -d | head -n 3 | tr '\n' ' ')
 [ -z "$twice" ] || bad 3 "listed twice (where case is ignored): $twice"
 sort -c "$t/listed" 2>/dev/null || bad 3 "SHA256SUMS is not sorted"
-[ "$(wc -l <"$t/listed")" -eq "$files" ] || bad 3 "the header counts $files files, but others are listed"
-wrong=$(awk -v volumes="$volumes" -v parity="$parity" '
+header_base=$(sed -n '6s/^# base //p' "$t/list")
+# What a delta leaves out is listed below base/ and made/, in its place there. Each file below made/ has the change
+# that makes it in the folder change/ of its volume; changes.json tells what the changes are.
+: >"$t/of_changes"
+list_format=1
+if grep -q '^made/' "$t/listed"; then
+    list_format=2
+    grep -Ex 'changes\.json|v[0-9]+/change/.*' "$t/listed" >"$t/of_changes"
+    { echo changes.json; sed -n 's|^made/\(v[0-9]*\)/|\1/change/|p' "$t/listed"; } | sort | cmp -s - "$t/of_changes" ||
+        bad 3 "below made/ are other files than the changes make"
+fi
+[ "$(head -n 1 "$t/list")" = "# haversack-bundle $list_format" ] ||
+    bad 3 "line 1 of SHA256SUMS: format 2 belongs to a delta with changes, else 1"
+grep -Ev '^(base|made)/' "$t/listed" >"$t/carried"
+# The list of the full bundle.
+if [ "$header_base" = none ]; then
+    cp "$t/body" "$t/full_body"
+else
+    awk 'FILENAME == ARGV[1] { change[$0] = 1; next } !(substr($0, 67) in change)' "$t/of_changes" "$t/body" |
+        sed -E 's,^(.{64}  )(base|made)/,\1,' | sort -k 2 >"$t/full_body"
+fi
+cut -c67- "$t/full_body" >"$t/full_listed"
+twice=$(tr '[:upper:]' '[:lower:]' <"$t/full_listed" | sort | uniq -d | head -n 3 | tr '\n' ' ')
+[ -z "$twice" ] || bad 3 "listed twice in the bundle that this delta makes: $twice"
+[ "$(wc -l <"$t/full_listed")" -eq "$files" ] || bad 3 "the header counts $files files, but others are listed"
+wrong=$(awk -v volumes="$volumes" -v parity="$parity" -v base="$header_base" '
     {
+        full = $0
+        if (tolower($0) ~ /^(base|made)(\/|$)/) {
+            if (base == "none" || $0 !~ /^(base|made)\/v[0-9]+\/./) { print; exit }
+            full = substr($0, 6)
+        }
         path = tolower($0)
         parts = split(path, part, "/")
         if (length(path) > 240) { print; exit }
         if (part[1] == "sig" || part[1] == "sha256sums") { print; exit }
-        if (parts > 1 && $0 ~ /^[vp][0-9]+\//) {
-            digits = substr(part[1], 2)
-            most = (substr($0, 1, 1) == "v") ? volumes : parity
+        if (full ~ /^[vp][0-9]+\//) {
+            digits = substr(full, 2)
+            sub(/\/.*/, "", digits)
+            most = (substr(full, 1, 1) == "v") ? volumes : parity
             if (digits ~ /^0/ || length(digits) > 3 || digits + 0 > most + 0) { print; exit }
         }
         for (i = 1; i <= parts; i++) {
@@ -206,8 +241,31 @@ wrong=$(awk -v volumes="$volumes" -v parity="$parity" '
     }' "$t/listed")
 [ -z "$wrong" ] || bad 3 "a path that no bundle may list: $wrong"
 grep -qx 'bundle\.json' "$t/listed" || bad 3 "bundle.json is not listed"
-header_base=$(sed -n '6s/^# base //p' "$t/list")
-[ "$header_base" = none ] || bad 5 "the bundle builds on $header_base; ask for the full bundle"
+if [ "$header_base" != none ]; then
+    # The bundle that it makes must be signed by as many keys as the delta itself.
+    {
+        sed -n '1,9p' "$t/list" | sed '1s/.*/# haversack-bundle 1/; 6s/.*/# base none/'
+        cat "$t/full_body"
+    } >"$t/full"
+    full=0
+    of_full=
+    for key in "$t"/keys/*; do
+        for file in sig/*.full.sig; do
+            is_signature "$file" || continue
+            [ "$(wc -c <"$file")" -le $MAX_DER_BYTES ] || continue
+            if openssl dgst -sha384 -verify "$key" -signature "$file" "$t/full" >/dev/null 2>&1; then
+                full=$((full + 1))
+                break
+            fi
+        done
+    done
+    for file in sig/*.full.sig sig/*.full.sshsig sig/*.full.p7s; do
+        ! is_signature "$file" || of_full=1
+    done
+    [ -n "$of_full" ] || bad 5 "a delta on $header_base, and nobody signed what it makes; ask for the full bundle"
+    [ "$full" -ge "$threshold" ] ||
+        bad 4 "$full of $threshold signatures by the given keys over the bundle that this delta makes"
+fi
 
 # ---- 4. nothing but plain files, nothing that is not listed -------------------------------------
 find . >"$t/all" 2>"$t/errors" || bad 6 "cannot be read: $(head -n 1 "$t/errors")"
@@ -222,17 +280,22 @@ if [ -d sig ]; then
     [ -z "$odd" ] || bad 3 "no signature, but in sig/: $odd"
 fi
 find . -type f ! -path './sig/*' ! -path ./SHA256SUMS | sed 's|^\./||' | sort >"$t/here"
-extra=$(comm -13 "$t/listed" "$t/here" | head -n 3 | tr '\n' ' ')
+# The whole old tree may lie in the base of a delta; nothing is said of it here.
+if [ "$header_base" != none ]; then
+    grep -v '^base/' "$t/here" >"$t/not_base"
+    mv "$t/not_base" "$t/here"
+fi
+extra=$(comm -13 "$t/carried" "$t/here" | head -n 3 | tr '\n' ' ')
 [ -z "$extra" ] || bad 3 "not in SHA256SUMS: $extra"
 
 # ---- 5. everything is here, but for whole volumes -----------------------------------------------
-comm -12 "$t/listed" "$t/here" >"$t/both"
+comm -12 "$t/carried" "$t/here" >"$t/both"
 absent=
 sed -n 's|^\([vp][0-9][0-9]*\)/.*|\1|p' "$t/listed" | sort -u >"$t/volumes"
 while read -r volume; do
     [ -d "$volume" ] || absent="$absent $volume"
 done <"$t/volumes"
-missing=$(comm -23 "$t/listed" "$t/here" | awk -v absent="$absent" '
+missing=$(comm -23 "$t/carried" "$t/here" | awk -v absent="$absent" '
     BEGIN { count = split(absent, name, " "); for (i = 1; i <= count; i++) gone[name[i]] = 1 }
     { split($0, part, "/"); if (!(part[1] in gone)) print }' | head -n 3 | tr '\n' ' ')
 [ -z "$missing" ] || bad 3 "missing: $missing"
@@ -270,12 +333,35 @@ awk '
     inside && /^      "size": [0-9]+,$/ { size = $2; sub(/,/, "", size); print size, path }
 ' "$t/json" >"$t/described"
 cut -d' ' -f2 "$t/described" | sort >"$t/names"
-grep -vx 'bundle\.json' "$t/listed" | cmp -s - "$t/names" ||
+grep -vx 'bundle\.json' "$t/full_listed" | cmp -s - "$t/names" ||
     bad 3 "bundle.json and SHA256SUMS do not name the same files"
+# changes.json does the same for the changes; what they make is proved when the delta is completed.
+cp "$t/described" "$t/stated"
+if [ -s "$t/of_changes" ]; then
+    [ "$(wc -c <changes.json)" -le $MAX_JSON_BYTES ] || bad 5 "changes.json is longer than $MAX_JSON_BYTES bytes"
+    cp changes.json "$t/changes" || bad 6 "cannot read changes.json"
+    grep -qFx "$(openssl dgst -sha256 -r "$t/changes" | cut -c1-64)  changes.json" "$t/body" ||
+        bad 3 "other bytes than listed: changes.json"
+    changes_format=$(sed -n '2s/^  "format": \([0-9]*\),$/\1/p' "$t/changes")
+    case $changes_format in
+        1) ;;
+        '' | 0*) bad 3 "changes.json is malformed" ;;
+        *) bad 5 "changes.json has format $changes_format, this script knows 1" ;;
+    esac
+    awk '
+        /^  "changes": [{]$/ { inside = 1; next }
+        /^  [}]/ { inside = 0 }
+        inside && /^    "[^"]*": [{]$/ { path = $1; gsub(/[":]/, "", path) }
+        inside && /^      "size": [0-9]+,$/ { size = $2; sub(/,/, "", size); print size, path }
+    ' "$t/changes" >"$t/changed"
+    { echo changes.json; cut -d' ' -f2 "$t/changed"; } | sort | cmp -s - "$t/of_changes" ||
+        bad 3 "changes.json and SHA256SUMS do not name the same changes"
+    cat "$t/changed" >>"$t/stated"
+fi
 xargs wc -c <"$t/both" >"$t/sizes"
 wrong=$(awk 'NR == FNR { size[$2] = $1; next } ($2 in size) && size[$2] != $1 { print $2; exit }' \
-    "$t/described" "$t/sizes")
-[ -z "$wrong" ] || bad 3 "bundle.json states another size: $wrong"
+    "$t/stated" "$t/sizes")
+[ -z "$wrong" ] || bad 3 "bundle.json or changes.json states another size: $wrong"
 total=$(awk -v own="$(wc -c <"$t/json")" '{ sum += $1 } END { printf "%.0f", sum + own }' "$t/described")
 [ "$total" = "$bytes" ] || bad 3 "bundle.json adds up to $total bytes, the header states $bytes"
 # Files that lie in parts: a line each of size, sha256, the path of the whole, and the parts.
@@ -331,5 +417,10 @@ count=$(($(wc -l <"$t/both")))
 if [ -n "$absent" ]; then
     echo "GOOD so far: $count files; not here:$absent"
     exit 8
+fi
+if [ "$header_base" != none ]; then
+    echo "DELTA on $header_base, good as carried: $count files; $(grep -c '^base/' "$t/listed") to come from the base, $(grep -c '^made/' "$t/listed") to be made by changes"
+    echo "next: haversack receive DELTA --base OLD --trust DIR -o NEW"
+    exit 5
 fi
 echo "GOOD: $count files, complete"

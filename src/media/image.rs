@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use super::{Load, MediaError, Medium, OnMedium};
 use crate::bundle::header::Created;
-use crate::bundle::sums::{SIG, SUMS, in_base, volume_of};
+use crate::bundle::sums::{SIG, SUMS, is_left_out, volume_of};
 use crate::bundle::volumes::SECTOR;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At as _, FolderLock, pass};
@@ -82,7 +82,7 @@ impl Load {
             tops.push(SIG);
         }
         for path in self.sums.entries().keys() {
-            let small = in_base(path).is_none() && volume_of(path).is_none();
+            let small = !is_left_out(path) && volume_of(path).is_none();
             if small && !tops.contains(&path.first()) {
                 tops.push(path.first());
             }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::header::Header;
-use crate::bundle::sums::{self, SIG, SUMS, Sums, in_base, volume_of};
+use crate::bundle::sums::{self, SIG, SUMS, Sums, is_left_out, volume_of};
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, AtomicFile, FolderLock, pass};
 use crate::types::digest::Digest;
@@ -260,7 +260,7 @@ impl Load {
         }));
         for (path, digest) in self.sums.entries() {
             // What a delta leaves out is carried by nobody.
-            if in_base(path).is_some() || volume_of(path).is_some_and(|other| other != volume) {
+            if is_left_out(path) || volume_of(path).is_some_and(|other| other != volume) {
                 continue;
             }
             let full = self.folder.join(path.to_path());

@@ -51,6 +51,12 @@ pub enum RepairError {
         /// Its digest as rebuilt.
         found: Digest,
     },
+    /// It is a delta.
+    #[error("this is a delta on the bundle {base}, and no bundle by itself")]
+    Delta {
+        /// Identity of the bundle that it builds on.
+        base: Digest,
+    },
     /// With the patch it is not enough either.
     #[error(
         "the patch {} does not bring what is lost: {good} of its pieces count, {damaged} are damaged", path.display()
@@ -89,6 +95,7 @@ impl RepairError {
             Self::Exists { .. } => "E285",
             Self::NoParity { .. } => "E322",
             Self::Beyond { .. } | Self::Small { .. } => "E321",
+            Self::Delta { .. } => "E512",
             Self::Patch { .. } => "E323",
             Self::OtherPatch { .. } => "E314",
             Self::Wrong { .. } => "E301",
@@ -108,6 +115,9 @@ impl RepairError {
             }
             Self::Small { .. } => {
                 "add another copy of the bundle as a further place (each medium holds these files), or carry them again: haversack verify --recarry LIST, haversack patch, haversack repair --patch"
+            }
+            Self::Delta { .. } => {
+                "complete it first: haversack receive DELTA --base OLD --trust DIR -o NEW; a damaged one is carried over again"
             }
             Self::Patch { damaged: 0, .. } => {
                 "have the list written anew by haversack verify --recarry, and the patch of it by haversack patch; nothing was written"

@@ -98,6 +98,9 @@ pub fn repair_with(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Repaired, RepairError> {
+    if let Some(base) = survey.authentic.sums.header().base {
+        return Err(RepairError::Delta { base });
+    }
     let held = held(survey, patch)?;
     let parts = Parts::of(survey, &held.good).map_err(|error| match patch {
         Some(patch) => RepairError::Patch {

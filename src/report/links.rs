@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bundle::contents::FileKind;
-use crate::bundle::sums::volume_of;
+use crate::bundle::sums::{Sums, in_base, in_made, volume_of};
 use crate::custody::begin_of;
 use crate::fs::{self, PathError};
 use crate::types::digest::Digest;
@@ -58,13 +58,17 @@ pub fn links(
     path: &RelPath,
     copies: &Copies,
 ) -> Result<Vec<Link>, VerifyError> {
-    let (Some(expected), Some(info)) = (
-        bundle.sums().entries().get(path).copied(),
-        bundle.contents().files.get(path),
-    ) else {
-        return Err(VerifyError::NoFile {
-            path: path.to_string(),
-        });
+    let contents = bundle.contents();
+    let full = bundle.sums().full()?;
+    let listed = full.entries().get(path).zip(contents.files.get(path));
+    let (expected, info, parts) = match (listed, contents.cut.get(path)) {
+        (Some((digest, info)), _) => (*digest, info, std::slice::from_ref(path)),
+        (None, Some(cut)) => (cut.sha256, &cut.info, cut.parts.as_slice()),
+        (None, None) => {
+            return Err(VerifyError::NoFile {
+                path: path.to_string(),
+            });
+        }
     };
     let mut vouched = info.vouched.clone();
     vouched.extend(of_repository(bundle, path, info.kind));
@@ -73,16 +77,16 @@ pub fn links(
         stated("upstream signature", vouched.iter().filter(signed)),
         stated("upstream hash", vouched.iter().filter(|line| !signed(line))),
     ];
-    all.push(own_list(bundle, path, expected)?);
+    all.push(own_list(bundle, &full, (path, expected), parts)?);
     all.push(own_signature(bundle.trust()));
-    all.push(match volume_of(path) {
-        Some(volume) => link("volume", State::Checked, volume.to_owned()),
-        None => link(
-            "volume",
-            State::Checked,
-            "none: it lies on every medium".to_owned(),
-        ),
-    });
+    let mut volumes: Vec<&str> = parts.iter().filter_map(volume_of).collect();
+    volumes.dedup();
+    let volumes = if volumes.is_empty() {
+        "none: it lies on every medium".to_owned()
+    } else {
+        volumes.join(" ")
+    };
+    all.push(link("volume", State::Checked, volumes));
     for (name, copy) in [("staged", &copies.staged), ("installed", &copies.installed)] {
         if let Some(copy) = copy {
             all.push(copied(name, copy, expected)?);
@@ -123,21 +127,54 @@ fn stated<'a>(name: &'static str, lines: impl Iterator<Item = &'a String>) -> Li
     link(name, state, lines.join("; "))
 }
 
-fn own_list(bundle: &Described, path: &RelPath, expected: Digest) -> Result<Link, VerifyError> {
-    let text = format!("{expected}  {path}");
-    Ok(match bundle.digest_of(path)? {
-        None => link(
-            "list",
-            State::NotChecked,
-            text + " (its volume is not here)",
-        ),
-        Some(found) if found == expected => link("list", State::Checked, text),
-        Some(found) => link(
-            "list",
-            State::Broken,
-            format!("{text}, but the file has {found}"),
-        ),
+/// What the list says of a file, or of the parts in which it lies.
+fn own_list(
+    bundle: &Described,
+    full: &Sums,
+    (path, expected): (&RelPath, Digest),
+    parts: &[RelPath],
+) -> Result<Link, VerifyError> {
+    let whole = parts == std::slice::from_ref(path);
+    let mut text = format!("{expected}  {path}");
+    if !whole {
+        text = format!("{text} in {} parts", parts.len());
+    }
+    let mut away = None;
+    for part in parts {
+        let Some(listed) = full.entries().get(part).copied() else {
+            return Err(VerifyError::NoFile {
+                path: part.to_string(),
+            });
+        };
+        match bundle.digest_of(part)? {
+            None => away = away.or(Some(why_away(bundle, part))),
+            Some(found) if found == listed => {}
+            Some(found) => {
+                let file = if whole { "the file" } else { part.as_str() };
+                let text = format!("{text}, but {file} has {found}");
+                return Ok(link("list", State::Broken, text));
+            }
+        }
+    }
+    Ok(match away {
+        None => link("list", State::Checked, text),
+        Some(why) => link("list", State::NotChecked, format!("{text} ({why})")),
     })
+}
+
+/// Why a listed file is not here.
+fn why_away(bundle: &Described, path: &RelPath) -> &'static str {
+    let any = |is: fn(&RelPath) -> Option<RelPath>| {
+        let mut listed = bundle.sums().entries().keys();
+        listed.any(|listed| is(listed).as_ref() == Some(path))
+    };
+    if any(in_base) {
+        "it comes from the base"
+    } else if any(in_made) {
+        "a change makes it"
+    } else {
+        "its volume is not here"
+    }
 }
 
 fn own_signature(trust: &TrustSummary) -> Link {

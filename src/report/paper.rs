@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::page;
 use crate::bundle::header::Header;
-use crate::bundle::sums::volume_of;
+use crate::bundle::sums::{is_left_out, volume_of};
 use crate::custody::{Chain, Event};
 use crate::types::digest::Digest;
+use crate::types::path::RelPath;
 use crate::types::size::ByteSize;
 use crate::types::target::Target;
 use crate::verify::Described;
@@ -54,7 +55,7 @@ pub struct Sheet {
     pub signatures: Vec<String>,
     /// SHA-256 of `verify.sh` in it, for those who keep a copy.
     pub verify_sh: Option<Digest>,
-    /// What `find` counts in a whole bundle.
+    /// What `find` counts in a whole bundle, or of a delta in what it carries.
     pub expected_count: u64,
     /// Programs that stand in for the real ones.
     pub stand_ins: Vec<String>,
@@ -93,16 +94,20 @@ impl Sheet {
         let identity = bundle.identity();
         let mut sizes: BTreeMap<(bool, u32), (u64, u64)> = BTreeMap::new();
         let mut common_bytes = 0_u64;
-        for (path, info) in &bundle.contents().files {
+        // What a delta leaves out lies on no medium.
+        let mut carried = 0_u64;
+        for path in sums.entries().keys().filter(|path| !is_left_out(path)) {
+            carried = carried.saturating_add(1);
+            let size = size_of(bundle, path);
             let Some(volume) = volume_of(path) else {
-                common_bytes = common_bytes.saturating_add(info.size);
+                common_bytes = common_bytes.saturating_add(size);
                 continue;
             };
             let number = volume.get(1..).and_then(|digits| digits.parse().ok());
             let key = (volume.starts_with('p'), number.unwrap_or(0));
             let (files, bytes) = sizes.entry(key).or_default();
             *files = files.saturating_add(1);
-            *bytes = bytes.saturating_add(info.size);
+            *bytes = bytes.saturating_add(size);
         }
         let of = sizes.len();
         let media = sizes.into_iter().zip(1..);
@@ -132,7 +137,7 @@ impl Sheet {
                 .iter()
                 .find(|(path, _)| path.as_str() == "verify.sh")
                 .map(|(_, digest)| *digest),
-            expected_count: sums.header().files.saturating_add(1),
+            expected_count: carried.saturating_add(1),
             stand_ins: bundle.contents().stand_ins(),
             events: chain.map_or_else(Vec::new, |chain| {
                 let events = chain.events().iter();
@@ -201,6 +206,18 @@ pub fn html(sheet: &Sheet, parts: Parts) -> String {
     page::render("paper.html", &values).expect("the page of this program can be rendered")
 }
 
+/// Bytes of a listed file: as stated, else as it lies here.
+fn size_of(bundle: &Described, path: &RelPath) -> u64 {
+    let change = bundle
+        .changes()
+        .and_then(|changes| changes.changes.get(path));
+    match (bundle.contents().files.get(path), change) {
+        (Some(info), _) => info.size,
+        (None, Some(change)) => change.size,
+        (None, None) => bundle.size_of(path).unwrap_or(0),
+    }
+}
+
 fn sheet_text(sheet: &Sheet, text: &mut String) {
     let header = &sheet.header;
     let rule = "-".repeat(WIDTH);
@@ -225,6 +242,14 @@ fn sheet_text(sheet: &Sheet, text: &mut String) {
     for line in sheet.identity_groups.iter().skip(1) {
         let _ = writeln!(text, "            {line}");
     }
+    if let Some(base) = header.base {
+        let _ = writeln!(
+            text,
+            "DELTA ON    {}   carries {} files; no bundle without that one",
+            base.label(),
+            sheet.expected_count.saturating_sub(1)
+        );
+    }
     for signature in &sheet.signatures {
         let _ = writeln!(text, "signature   {signature}");
     }
@@ -243,9 +268,14 @@ fn sheet_text(sheet: &Sheet, text: &mut String) {
         text,
         "\n{rule}\nCHECK BY HAND, in the folder of the bundle, with a key from a place you trust\n  \
          openssl dgst -sha384 -verify KEY.pem -signature sig/KEYID.sig SHA256SUMS     says: Verified OK\n  \
-         sha256sum --strict --quiet -c SHA256SUMS                                     says nothing\n  \
+         {}  says nothing\n  \
          find . ! -type d ! -path './sig/*' | wc -l                                   says: {}\n\
          `sha256sum SHA256SUMS` must begin with the identity above.",
+        if header.base.is_some() {
+            "grep -Ev '  (base|made)/' SHA256SUMS | sha256sum --strict --quiet -c        "
+        } else {
+            "sha256sum --strict --quiet -c SHA256SUMS                                   "
+        },
         sheet.expected_count
     );
     if let Some(digest) = &sheet.verify_sh {
@@ -321,6 +351,9 @@ fn label_text(sheet: &Sheet, medium: &Medium, text: &mut String) {
         format!("identity  {}", sheet.identity_label),
         format!("created   {}", header.created),
     ];
+    if let Some(base) = header.base {
+        lines.push(format!("DELTA ON  {}", base.label()));
+    }
     for stand_in in &sheet.stand_ins {
         lines.push(format!("STAND-IN  {stand_in}"));
     }

@@ -212,6 +212,34 @@ pub(crate) fn authenticate_any(
     Ok((whole, Some(delta)))
 }
 
+/// As [`authenticate_any`]; of a delta it gives its own list, for what can be proved is what it carries. One whose
+/// full list nobody signed is refused: nothing could be made of it.
+pub(crate) fn authenticate_carried(
+    raw: Raw,
+    trust: &Trust,
+    memory: &Memory,
+    options: &Options,
+) -> Result<Authentic, VerifyError> {
+    let base = Sums::parse(&raw.list)
+        .ok()
+        .and_then(|sums| sums.header().base);
+    let of_full = |file: &SignatureFile| full_name(&file.name).is_some();
+    if base.is_none() || !raw.signatures.iter().any(of_full) {
+        return authenticate(raw, trust, memory, options);
+    }
+    let (identity, signatures) = (Digest::of(&raw.list), raw.signatures.clone());
+    let (whole, delta) = authenticate_any(raw, trust, memory, options)?;
+    Ok(match delta {
+        None => whole,
+        Some(delta) => Authentic {
+            identity,
+            signatures,
+            sums: delta.sums,
+            ..whole
+        },
+    })
+}
+
 /// A list that is signed by whom this network trusts.
 struct Proved {
     sums: Sums,

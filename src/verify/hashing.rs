@@ -1,6 +1,7 @@
 //! Hashing every byte of every file that is here.
 
 use crate::bundle::contents::{Contents, ContentsError, CutFile};
+use crate::bundle::sums::{in_base, in_made};
 use crate::event::{Cancelled, Progress};
 use crate::fs::{self, Hashed, PassError, PathError, pass};
 use crate::pool;
@@ -37,11 +38,7 @@ pub(super) fn hash_all(
         let Some(expected) = authentic.sums.entries().get(path) else {
             continue;
         };
-        let info = found
-            .contents
-            .as_ref()
-            .and_then(|known| known.files.get(path));
-        let size = info.map(|info| info.size);
+        let size = found.size_of(path);
         // A file of the wrong size is known to be wrong, and is not read.
         let right = copies
             .iter()
@@ -85,9 +82,14 @@ pub(super) fn hash_all(
         }
     }
     problems.sort_by(|a, b| a.path().cmp(b.path()).then_with(|| a.id().cmp(b.id())));
+    let count = |is: fn(&RelPath) -> Option<RelPath>| {
+        let listed = authentic.sums.entries().keys();
+        u64::try_from(listed.filter_map(is).count()).unwrap_or(u64::MAX)
+    };
+    let delta = authentic.sums.header().base.is_some();
     let report = VerifyReport {
         report: 1,
-        verdict: report::verdict(&problems, found.absent.len()),
+        verdict: report::verdict(&problems, found.absent.len(), delta),
         identity: authentic.identity,
         header: authentic.sums.header().clone(),
         target: found.contents.as_ref().map(|contents| contents.target),
@@ -107,6 +109,8 @@ pub(super) fn hash_all(
         override_reason: authentic.override_reason.clone(),
         files_good,
         bytes_good,
+        files_of_base: count(in_base),
+        files_made: count(in_made),
         absent_volumes: found.absent.iter().cloned().collect(),
         earlier_volumes: Volumes::new(),
         problems,

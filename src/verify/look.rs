@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::bundle::header::Header;
+use crate::bundle::sums::is_left_out;
 use crate::fs::Root;
 use crate::trust::directory::Trust;
 use crate::trust::judge::SignatureFile;
 use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
-use crate::verify::authentic::{Authentic, authenticate, read};
+use crate::verify::authentic::{Authentic, authenticate_carried, read};
 use crate::verify::hashing::compare;
 use crate::verify::structure::{Structure, examine};
 use crate::verify::{Memory, Options, Problem, VerifyError, Warning, check_platform};
@@ -30,7 +31,7 @@ pub fn look(
     memory: &Memory,
     options: &Options,
 ) -> Result<Look, VerifyError> {
-    let authentic = authenticate(read(dirs)?, trust, memory, options)?;
+    let authentic = authenticate_carried(read(dirs)?, trust, memory, options)?;
     let found = examine(&authentic.roots, &authentic.sums)?;
     if let Some(contents) = &found.contents {
         check_platform(contents, trust)?;
@@ -74,9 +75,10 @@ impl Look {
         &self.authentic.signatures
     }
 
-    /// Every listed file, sorted.
+    /// Every file that its media carry, sorted: of a delta, what it carries.
     pub fn listed(&self) -> impl Iterator<Item = &RelPath> {
-        self.authentic.sums.entries().keys()
+        let all = self.authentic.sums.entries().keys();
+        all.filter(|path| !is_left_out(path))
     }
 
     /// Every listed file of which something lies here, with the size that it must have.
@@ -119,7 +121,6 @@ impl Look {
     }
 
     fn size_of(&self, path: &RelPath) -> Option<u64> {
-        let contents = self.found.contents.as_ref()?;
-        Some(contents.files.get(path)?.size)
+        self.found.size_of(path)
     }
 }

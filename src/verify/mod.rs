@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
 use crate::bundle::patch::{Piece, Recarry};
-use crate::bundle::sums::{Sums, of_parity, volume_of};
+use crate::bundle::sums::{Sums, is_left_out, of_parity, volume_of};
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
 use crate::store::Listed;
@@ -46,7 +46,7 @@ use crate::trust::directory::Trust;
 use crate::trust::judge::Signer;
 use crate::types::digest::{Digest, Hasher};
 use crate::types::path::RelPath;
-use crate::verify::authentic::{Authentic, authenticate, read, refused};
+use crate::verify::authentic::{Authentic, authenticate, authenticate_carried, read, refused};
 use crate::verify::damage::{Good, Located, locate, repairable};
 pub(crate) use crate::verify::hashing::compare;
 use crate::verify::hashing::{content, hash_all};
@@ -152,7 +152,7 @@ impl Survey {
             let covered = self.located.is_some() && volume.is_some();
             // Without `bundle.json` nobody knows how the parity was made.
             let made_anew = self.found.contents.is_some() && volume.is_some_and(of_parity);
-            if self.good.contains_key(path) || covered || made_anew {
+            if self.good.contains_key(path) || covered || made_anew || is_left_out(path) {
                 continue;
             }
             pieces.insert(Piece::File(path.clone()), *digest);
@@ -189,7 +189,8 @@ impl Survey {
     }
 }
 
-/// As [`verify`], and keeps what a repair needs.
+/// As [`verify`], and keeps what a repair needs. Of a delta, what it carries is proved, and that whoever signed it
+/// signed the bundle that it makes; the verdict is never [`Verdict::Good`].
 ///
 /// # Errors
 /// As [`verify`].
@@ -201,7 +202,7 @@ pub fn survey(
     observer: &dyn Observer,
     cancel: &Cancel,
 ) -> Result<Survey, VerifyError> {
-    let authentic = authenticate(read(dirs)?, trust, memory, options)?;
+    let authentic = authenticate_carried(read(dirs)?, trust, memory, options)?;
     let found = examine(&authentic.roots, &authentic.sums)?;
     if let Some(contents) = &found.contents {
         check_platform(contents, trust)?;
@@ -213,14 +214,14 @@ pub fn survey(
         cancel,
     };
     let (mut report, good) = hash_all(&authentic, threshold, &found, &progress)?;
-    let located = if report.verdict == Verdict::Good {
+    let located = if matches!(report.verdict, Verdict::Good | Verdict::Delta) {
         None
     } else {
         locate(&authentic, &found, &good)
     };
     let lost = located.as_ref().filter(|located| !located.lost.is_empty());
     report.damage = lost.map(Located::damage);
-    if report.verdict != Verdict::Good {
+    if !matches!(report.verdict, Verdict::Good | Verdict::Delta) {
         let whole = repairable(&authentic, &found, &good, located.as_ref());
         report.repairable = Some(whole);
     }

@@ -20,6 +20,9 @@ use crate::verify::seen::Volumes;
 const CARRY: &str = "carry again only what is lost: run this with --recarry LIST; on the connected side haversack patch BUNDLE \
                      --list LIST -o PATCH; then here haversack repair BUNDLE --patch PATCH --trust DIR -o NEW";
 
+/// What makes a bundle of a delta.
+const COMPLETE: &str = "what it carries is good; now complete it with its base on the isolated side: haversack receive DELTA --base OLD --trust DIR -o NEW";
+
 /// What came out in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -31,6 +34,8 @@ pub enum Verdict {
     GoodInTurn,
     /// Everything that is here is good, but volumes are not here.
     Incomplete,
+    /// Everything that a delta carries is good. It is no bundle before its base completes it.
+    Delta,
     /// Something is wrong.
     Bad,
     /// Nothing wrong was found, but not everything could be read.
@@ -81,6 +86,12 @@ pub struct VerifyReport {
     pub files_good: u64,
     /// Bytes of these files.
     pub bytes_good: u64,
+    /// Of a delta, how many files come from its base; they are not looked at.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub files_of_base: u64,
+    /// Of a delta, how many files its changes make of files of its base.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub files_made: u64,
     /// Volumes that are not here.
     pub absent_volumes: Vec<String>,
     /// Those of them that were verified before, and when.
@@ -108,7 +119,10 @@ impl VerifyReport {
             let known = absent.filter_map(|volume| Some((volume.clone(), *earlier.get(volume)?)));
             self.earlier_volumes = known.collect();
             if self.earlier_volumes.len() == self.absent_volumes.len() {
-                self.verdict = Verdict::GoodInTurn;
+                self.verdict = match self.header.base {
+                    None => Verdict::GoodInTurn,
+                    Some(_) => Verdict::Delta,
+                };
             }
         }
         self
@@ -155,6 +169,8 @@ impl VerifyReport {
             override_reason: authentic.override_reason.clone(),
             files_good: files,
             bytes_good: bytes,
+            files_of_base: 0,
+            files_made: 0,
             absent_volumes: Vec::new(),
             earlier_volumes: Volumes::new(),
             problems: Vec::new(),
@@ -164,12 +180,16 @@ impl VerifyReport {
         }
     }
 
-    /// The id of the worst problem, such as `E301`; `E801` when volumes are missing; none when all is
-    /// good. The first digit is the exit class.
+    /// The id of the worst problem, such as `E301`; `E801` when volumes are missing; `E512` of a delta, whose base is
+    /// not here; none when all is good. The first digit is the exit class.
     #[must_use]
     pub fn id(&self) -> Option<&'static str> {
         let worst = self.problems.iter().map(Problem::id).min();
-        worst.or((self.verdict == Verdict::Incomplete).then_some("E801"))
+        worst.or(match self.verdict {
+            Verdict::Incomplete => Some("E801"),
+            Verdict::Delta => Some("E512"),
+            _ => None,
+        })
     }
 
     /// What to do about it.
@@ -177,6 +197,12 @@ impl VerifyReport {
     pub fn hint(&self) -> Option<String> {
         if let Some(strange) = self.problems.iter().find(|one| !one.is_damage()) {
             return strange.hint();
+        }
+        if self.verdict == Verdict::Delta {
+            return Some(COMPLETE.to_owned());
+        }
+        if self.header.base.is_some() && !self.problems.is_empty() {
+            return Some("carry this delta over again; or ask for the full bundle".to_owned());
         }
         let insert = self.volumes_to_insert().join(", ");
         match (self.problems.first(), self.repairable) {
@@ -208,13 +234,21 @@ impl VerifyReport {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What came out, from what was found.
-pub(crate) fn verdict(problems: &[Problem], absent: usize) -> Verdict {
+pub(crate) fn verdict(problems: &[Problem], absent: usize, delta: bool) -> Verdict {
     if problems.is_empty() {
-        return if absent == 0 {
-            Verdict::Good
-        } else {
-            Verdict::Incomplete
+        return match (absent, delta) {
+            (0, false) => Verdict::Good,
+            (0, true) => Verdict::Delta,
+            _ => Verdict::Incomplete,
         };
     }
     let unreadable = |problem: &Problem| matches!(problem, Problem::Unreadable { .. });

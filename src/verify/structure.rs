@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::sums::{
-    BASE, CHANGES_JSON, MADE, MAX_LINES, SIG, SUMS, Sums, in_base, in_made, volume_of,
+    BASE, CHANGES_JSON, MADE, MAX_LINES, SIG, SUMS, Sums, is_left_out, volume_of,
 };
 use crate::fs::{At, Entry, Kind, Root};
 use crate::types::digest::Digest;
@@ -42,6 +42,17 @@ pub(crate) struct Structure {
     pub(crate) contents: Option<Contents>,
     /// The content of `changes.json`, when the list has one and it is good.
     pub(crate) changes: Option<Changes>,
+}
+
+impl Structure {
+    /// The size that a listed file must have, when that is known.
+    pub(crate) fn size_of(&self, path: &RelPath) -> Option<u64> {
+        let contents = self.contents.as_ref();
+        if let Some(info) = contents.and_then(|contents| contents.files.get(path)) {
+            return Some(info.size);
+        }
+        Some(self.changes.as_ref()?.changes.get(path)?.size)
+    }
 }
 
 /// Walks every place and compares it with the list; then reads `bundle.json`, checks its hash, and
@@ -96,8 +107,7 @@ pub(crate) fn examine(roots: &[Root], sums: &Sums) -> Result<Structure, VerifyEr
             }
         };
         // What a delta leaves out comes from its base, or is made of it.
-        let left_out = in_base(path).is_some() || in_made(path).is_some();
-        if named || left_out || found.copies.contains_key(path) {
+        if named || is_left_out(path) || found.copies.contains_key(path) {
             continue;
         }
         match volume_of(path) {

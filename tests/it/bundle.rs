@@ -11,6 +11,7 @@ mod cases;
 mod corpus;
 mod cut;
 mod damage;
+mod deltas;
 mod gather;
 mod limits;
 mod media;
@@ -63,8 +64,7 @@ fn packing_twice_gives_the_same_bytes_and_leaves_nothing_beside() {
     assert_eq!(one.identity, two.identity);
     let names = |bundle: &Path| -> Vec<_> {
         let all = walk(bundle).unwrap().into_iter();
-        all.map(|entry| (entry.path, entry.size, entry.mode))
-            .collect()
+        all.map(|one| (one.path, one.size, one.mode)).collect()
     };
     assert_eq!(names(&one.path), names(&two.path));
     assert_eq!(

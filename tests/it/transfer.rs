@@ -6,6 +6,7 @@
     reason = "a test that panics says so"
 )]
 
+mod delta;
 mod mending;
 mod outputs;
 mod room;
@@ -20,7 +21,7 @@ use haversack::types::digest::Digest;
 use crate::support::orders::scattered;
 
 /// Bytes of each file of the payload.
-const SIZE: usize = 300_000;
+pub(super) const SIZE: usize = 300_000;
 
 /// A folder with two files, their manifest, a key, and a trust directory.
 pub(super) struct Desk {
@@ -53,7 +54,7 @@ impl Desk {
     }
 
     /// Writes the manifest of the files as they are now.
-    fn manifest(&self, version: u32) {
+    pub(super) fn manifest(&self, version: u32) {
         let mut text = String::from(
             "format = 1\nname = \"d\"\ntarget = { distribution = \"debian-12\", arch = \"amd64\" }\n",
         );

@@ -37,7 +37,8 @@ pub(crate) fn run(args: &GatherArgs, context: &Context<'_>) -> Result<Class, Fai
             text: &warning.text,
         });
     }
-    if done.id().is_none() {
+    // A delta is remembered when it is completed.
+    if done.id().is_none() && done.header.base.is_none() {
         let reason = done.override_reason.as_deref();
         trusting
             .memory
@@ -92,6 +93,12 @@ fn text(done: &Gathered) -> String {
             "  next: clean the medium and run again; or, when the other media are in, haversack repair {} {} --trust DIR -o NEW",
             done.folder.display(),
             folder.display()
+        );
+    } else if done.absent.is_empty() && done.partial.is_empty() && header.base.is_some() {
+        let _ = writeln!(
+            text,
+            "  next: this is a delta: haversack receive {} --base OLD --trust DIR -o NEW",
+            done.folder.display()
         );
     } else if done.absent.is_empty() && done.partial.is_empty() {
         let _ = writeln!(

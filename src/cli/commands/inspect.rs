@@ -143,28 +143,35 @@ fn text(found: &Inspection) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
-    if let Some(delta) = &found.delta {
-        let _ = writeln!(
-            text,
-            "  delta      carries {} of {}; {} files of its base, {} made by changes",
-            ByteSize(delta.bytes_carried),
-            ByteSize(delta.bytes_full),
-            delta.files_of_base,
-            delta.changes.len(),
-        );
-        for one in &delta.changes {
-            let makes = one.makes.as_ref().map_or("", RelPath::as_str);
-            let _ = writeln!(
-                text,
-                "    {makes} ({})\n      by a change of {}, {} bytes",
-                ByteSize(one.makes_size.unwrap_or(0)),
-                one.base,
-                one.size,
-            );
-        }
-    }
+    delta_text(found, &mut text);
     for problem in &found.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
     }
     text
+}
+
+/// What a delta carries, and of which bundle it is one.
+fn delta_text(found: &Inspection, text: &mut String) {
+    let (Some(delta), Some(base)) = (&found.delta, found.header.base) else {
+        return;
+    };
+    let _ = writeln!(
+        text,
+        "  delta      on {}; carries {} of {}; {} files of its base, {} made by changes",
+        base.label(),
+        ByteSize(delta.bytes_carried),
+        ByteSize(delta.bytes_full),
+        delta.files_of_base,
+        delta.changes.len(),
+    );
+    for one in &delta.changes {
+        let makes = one.makes.as_ref().map_or("", RelPath::as_str);
+        let _ = writeln!(
+            text,
+            "    {makes} ({})\n      by a change of {}, {} bytes",
+            ByteSize(one.makes_size.unwrap_or(0)),
+            one.base,
+            one.size,
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use haversack::bundle;
 use haversack::carry::{self, CarryError, Streamed};
 use haversack::event::Event;
 use haversack::fs::{self, AtomicFile};
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &StreamArgs, context: &Context<'_>) -> Result<Class, Fai
     if output.as_os_str() == "-" {
         let done = write(&mut io::stdout().lock(), Path::new("standard output"))?;
         // Standard output is the bundle: what is to be said goes beside it.
-        let text = text(&done, output);
+        let text = text(&done, output, on_base(&dirs));
         let text = text.trim_end();
         context.observer.on(&Event::Note { text });
         return Ok(Class::Ok);
@@ -42,29 +43,41 @@ pub(crate) fn run(args: &StreamArgs, context: &Context<'_>) -> Result<Class, Fai
     let mut file = AtomicFile::begin(output)?;
     let done = write(&mut file, output)?;
     file.commit(0o644)?;
-    context.output.result(&done, &text(&done, output));
+    context
+        .output
+        .result(&done, &text(&done, output, on_base(&dirs)));
     Ok(Class::Ok)
+}
+
+/// The option that the other side needs for a delta.
+fn on_base(dirs: &[PathBuf]) -> &'static str {
+    let list = dirs.first().map(|dir| bundle::to_sign(dir));
+    match list {
+        Some(Ok(list)) if list.sums.header().base.is_some() => " --base OLD",
+        _ => "",
+    }
 }
 
 /// Loose files in a new folder.
 fn flat(dirs: &[PathBuf], folder: &Path, context: &Context<'_>) -> Result<Class, Failure> {
     let done = carry::scatter(dirs, folder, context.observer, context.cancel)?;
     let text = format!(
-        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive --flat DIR --trust \
+        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive --flat DIR{} --trust \
          DIR -o BUNDLE\n",
         folder.display(),
         count(done.files, "loose file"),
         ByteSize(done.bytes),
         done.identity,
         done.identity.label(),
+        on_base(dirs),
     );
     context.output.result(&done, &text);
     Ok(Class::Ok)
 }
 
-fn text(done: &Streamed, to: &Path) -> String {
+fn text(done: &Streamed, to: &Path, base: &str) -> String {
     format!(
-        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive FILE --trust DIR -o BUNDLE, or `tar xf` \
+        "{}: {}, {}\n  identity  {}  ({})\n  next, on the isolated side: haversack receive FILE{base} --trust DIR -o BUNDLE, or `tar xf` \
          and haversack verify\n",
         to.display(),
         count(done.files, "file"),

@@ -154,7 +154,10 @@ fn recarry(survey: &Survey, file: &Path) -> Result<String, Failure> {
 
 /// Remembers the volumes that are here, and counts those that were here before.
 fn in_turn(report: VerifyReport, args: &VerifyArgs) -> Result<VerifyReport, Failure> {
-    if !matches!(report.verdict, Verdict::Incomplete | Verdict::Good) {
+    if !matches!(
+        report.verdict,
+        Verdict::Incomplete | Verdict::Good | Verdict::Delta
+    ) {
         return Ok(report);
     }
     let mut seen = Seen::load(&surroundings::state_folder(args.trust.state.as_ref())?)?;
@@ -215,6 +218,7 @@ fn text_with(report: &VerifyReport, next: Option<String>) -> String {
         Verdict::Good => "GOOD",
         Verdict::GoodInTurn => "GOOD, one medium after the other",
         Verdict::Incomplete => "GOOD so far, not complete",
+        Verdict::Delta => "DELTA, good as carried",
         Verdict::Bad => "BAD",
         Verdict::Unreadable => "NOT PROVEN: not everything could be read",
     };
@@ -241,6 +245,16 @@ fn text_with(report: &VerifyReport, next: Option<String>) -> String {
         count(report.files_good, "file"),
         ByteSize(report.bytes_good)
     );
+    if let Some(base) = header.base {
+        let _ = writeln!(
+            text,
+            "  delta on  {base}  ({})\n            {} carried good; {} to come from the base, {} to be made by changes",
+            base.label(),
+            count(report.files_good, "file"),
+            report.files_of_base,
+            report.files_made
+        );
+    }
     if !report.absent_volumes.is_empty() {
         let all = u32::from(header.volumes).saturating_add(u32::from(header.parity));
         let _ = writeln!(
@@ -271,6 +285,9 @@ fn text_with(report: &VerifyReport, next: Option<String>) -> String {
     }
     for problem in &report.problems {
         let _ = writeln!(text, "  [{}] {problem}", problem.id());
+    }
+    if report.verdict == Verdict::Delta {
+        text.push_str("  [E512] the base is not here\n");
     }
     if report.verdict == Verdict::Incomplete {
         text.push_str("  [E801] volumes are missing\n");
