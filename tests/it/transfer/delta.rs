@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use haversack::types::digest::Digest;
+
 use super::{Desk, SIZE, copy_tree};
 use crate::support::orders::scattered;
 
@@ -39,6 +41,20 @@ use super::Said;
 #[test]
 fn media_carry_a_delta_and_gather_takes_it_in() {
     let desk = series("--volume-size 500k");
+    let chain = desk.ok("inspect D --file v1/files/extra-f2/f2.bin");
+    let whole = Digest::of(&fs::read(desk.path("f2.bin")).unwrap());
+    let list =
+        format!("checked     list                {whole}  v1/files/extra-f2/f2.bin in 2 parts\n");
+    assert!(
+        chain.contains(&list) && chain.contains("checked     volume              v1 v2\n"),
+        "{chain}"
+    );
+    let chain = desk.ok("inspect D --file v1/files/extra-f1/f1.bin");
+    assert!(
+        chain.contains("not-checked list")
+            && chain.contains("  v1/files/extra-f1/f1.bin (it comes from the base)\n"),
+        "{chain}"
+    );
     desk.ok("media D --to discs");
     let volumes = fs::read_dir(desk.path("discs")).unwrap().count();
     assert!(volumes > 1, "{volumes}");
