@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::archive::ustar::UnfitError;
 use crate::bundle::changes::ENCODER;
 use crate::fs::{WorkError, from_work};
+use crate::types::count::count;
 use crate::types::digest::Digest;
 use crate::verify::{Problem, VerifyError};
 
@@ -68,7 +69,7 @@ pub enum CarryError {
         found: String,
     },
     /// Files of the base are missing or altered.
-    #[error("the base of the delta lacks {} files: {}", problems.len(), problems.first().map_or(String::new(), ToString::to_string))]
+    #[error("{} of the base missing or altered: {}", count(problems.len().try_into().unwrap_or(u64::MAX), "file"), problems.first().map_or(String::new(), ToString::to_string))]
     BaseFiles {
         /// What is wrong, in the order of the list.
         problems: Vec<Problem>,

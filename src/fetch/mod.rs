@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use crate::archive::{self, ArchiveError, Question, Survey};
+use crate::archive::{self, ArchiveError, Survey};
 use crate::event::{Cancel, Cancelled, Event, Observer, Step};
 use crate::fs::{self, PathError};
 use crate::lock::{Artifact, Lock, LockedFile};
@@ -25,6 +25,7 @@ use crate::pool;
 use crate::sources::http::{self, SourceError, Wanted};
 use crate::store::{Store, StoreError};
 use crate::types::digest::Digest;
+use crate::types::gravity;
 use crate::types::path::RelPath;
 use crate::types::size::ByteSize;
 use crate::types::target::Arch;
@@ -215,13 +216,13 @@ impl FileError {
 }
 
 impl FetchError {
-    /// The stable id: that of the first file that failed, `E602` no room.
+    /// The stable id: the gravest of those of the files that failed, `E602` no room.
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
-            Self::Files { failures, .. } => failures
-                .first()
-                .map_or("E707", |failure| failure.error.id()),
+            Self::Files { failures, .. } => {
+                gravity::gravest(failures.iter().map(|one| one.error.id())).unwrap_or("E707")
+            }
             Self::Space { .. } => "E602",
             Self::Keyring(error) => error.id(),
             Self::Store(_) | Self::Io(_) => "E601",
@@ -239,12 +240,15 @@ impl FetchError {
         }
     }
 
-    /// The next step.
+    /// The next step, or those of the files that failed, each once.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Files { failures, .. } => {
-                failures.first().and_then(|failure| failure.error.hint())
+                let steps = failures
+                    .iter()
+                    .map(|one| (one.error.id(), one.error.hint()));
+                gravity::next_steps(steps)
             }
             Self::Space { .. } => Some(
                 "free space there, or put the store on a larger file system; nothing was fetched"
@@ -260,7 +264,7 @@ fn listed(failures: &[Failure]) -> String {
     /// How many are told in one message; the rest is in the value.
     const SHOWN: usize = 10;
     if failures.iter().all(Failure::is_offline) {
-        return "are not here, and the network is not to be used".to_owned();
+        return "not here, and the network is not to be used".to_owned();
     }
     let lines: Vec<String> = failures
         .iter()
@@ -487,10 +491,5 @@ fn look_into(
     cancel: &Cancel,
 ) -> Result<Survey, FileError> {
     let file = fs::open(&store.path_of(&artifact.file.sha256))?;
-    let question = Question {
-        file_name: artifact.file.path.file_name(),
-        arch,
-        expect: artifact.expect.as_deref(),
-    };
-    Ok(archive::survey(file, &question, cancel)?)
+    Ok(archive::survey(file, &artifact.question(arch), cancel)?)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::archive::Question;
 use crate::manifest::Accepted;
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
@@ -11,7 +12,7 @@ use crate::types::minisign::MinisignKey;
 use crate::types::name::Name;
 use crate::types::path::RelPath;
 use crate::types::sha512::Sha512;
-use crate::types::target::Target;
+use crate::types::target::{Arch, Target};
 use crate::types::url::SafeUrl;
 
 /// The exact content of a bundle, and where each file comes from.
@@ -65,6 +66,18 @@ pub struct Artifact {
     pub expect: Option<String>,
     /// Findings of the catalogue about this version that the manifest accepts, sorted.
     pub accepted: Vec<Accepted>,
+}
+
+impl Artifact {
+    /// What the file must be when it is looked into.
+    #[must_use]
+    pub fn question(&self, arch: Arch) -> Question<'_> {
+        Question {
+            file_name: self.file.path.file_name(),
+            arch,
+            expect: self.expect.as_deref(),
+        }
+    }
 }
 
 /// A container image for the architecture of the target. Its files stand in one OCI image layout, `images/` in the

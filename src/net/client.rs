@@ -196,6 +196,12 @@ impl Client {
         })
     }
 
+    /// Whether requests are sent.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.options.access
+    }
+
     /// Bytes of bodies that came so far, those that came again counted again.
     #[must_use]
     pub fn received(&self) -> u64 {

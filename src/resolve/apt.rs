@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use super::error::{hint_of_document, id_of_document, is_expired};
 use super::evidence::Keys;
 use super::{Means, Options, ResolveError};
 use crate::event::Event;
 use crate::fs;
 use crate::lock::Repository;
 use crate::manifest::{Apt, Base, Manifest, Origin, Recommends};
-use crate::sources::apt::{self, ExpiredIndex, RepositorySpec, Request, Wanted};
+use crate::sources::apt::{self, AptError, ExpiredIndex, RepositorySpec, Request, Wanted};
 
 /// Largest dpkg status file, in bytes.
 const MAX_STATUS: u64 = 64 << 20;
@@ -126,4 +127,62 @@ fn repositories(
         }
     }
     Ok(all)
+}
+
+/// `E414` an index is not proven, `E415` it has run out, `E416` it is of another suite,
+/// `E417` it is older than one seen before, `E220` packages cannot be had, `E221` the
+/// sources of this system do not fit, `E710` a repository contradicts itself.
+pub(super) fn id(error: &AptError) -> &'static str {
+    match error {
+        AptError::Document(error) => id_of_document(error),
+        AptError::Store(_) | AptError::File(_) => "E601",
+        AptError::Cancelled(_) => "E130",
+        AptError::NoRelease { .. } | AptError::Missing { .. } => "E706",
+        AptError::Signature { source, .. } if is_expired(source) => "E407",
+        AptError::Signature { .. } => "E414",
+        AptError::Expired { .. } => "E415",
+        AptError::OtherSuite { .. } => "E416",
+        AptError::Older { .. } => "E417",
+        AptError::Unknown { .. } | AptError::Unsatisfiable { .. } => "E220",
+        AptError::System(_) | AptError::Url { .. } => "E221",
+        AptError::Path { .. } => "E310",
+        _ => "E710",
+    }
+}
+
+pub(super) fn hint(error: &AptError) -> Option<String> {
+    let text = match error {
+        AptError::Older { repository, .. } => {
+            return Some(format!(
+                "somebody may be keeping you on an old state: use a mirror that is up to date; when the publisher did go back, run `haversack lock MANIFEST --update {repository}`"
+            ));
+        }
+        AptError::OtherSuite { .. } => {
+            "the mirror answers with the index of another suite: correct the suite in the manifest, or use another mirror"
+        }
+        AptError::Document(error) => return hint_of_document(error),
+        AptError::NoRelease { .. } | AptError::NoPackages { .. } => {
+            "check uri, suites and components of the repository in the manifest"
+        }
+        AptError::Signature { .. } => {
+            "compare the key with the one that the repository's publisher announces; publishers renew and replace keys"
+        }
+        AptError::Expired { .. } => {
+            "use a mirror that is up to date; for an archive that is not updated any more, state accept-expired = \"why\" in [apt]"
+        }
+        AptError::Missing { .. } | AptError::Mismatch { .. } => {
+            "the mirror is being updated or is damaged: run the same command again in some minutes, or use another mirror"
+        }
+        AptError::Unknown { .. } => {
+            "check the name of the package, and that the repository that has it is in the manifest"
+        }
+        AptError::Unsatisfiable { .. } => {
+            "add the repository that has what is missing, or ask for other packages"
+        }
+        AptError::System(_) | AptError::Syntax { .. } | AptError::Url { .. } => {
+            "correct the apt sources of this machine, or state the repository in the manifest in place of from = \"system\""
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }

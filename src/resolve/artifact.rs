@@ -6,12 +6,16 @@ use super::error::Claim;
 use super::evidence::{self, Asked, Keys};
 use super::proof::{self, Unchecked};
 use super::{Means, ResolveError};
+use crate::archive;
 use crate::event::Step;
+use crate::fs;
 use crate::lock::{Artifact, Evidence, LockedFile, Vouched};
 use crate::manifest::{Artifact as Wish, Wanted, catalogue};
+use crate::net::Access;
 use crate::sources::http::{self, SourceError, Stored};
 use crate::trust::sums;
 use crate::types::digest::Digest;
+use crate::types::target::Arch;
 use crate::types::url::SafeUrl;
 
 /// A digest that somebody states, with the evidence for the lock.
@@ -22,6 +26,7 @@ struct Stated {
 
 pub(super) fn resolve(
     wish: &Wish,
+    arch: Arch,
     keys: &Keys,
     means: &Means<'_>,
 ) -> Result<Artifact, ResolveError> {
@@ -65,6 +70,8 @@ pub(super) fn resolve(
         evidence,
     };
     same_as_before(wish, &resolved, means)?;
+    // What a build would refuse is not locked.
+    archive::survey(fs::open(&path)?, &resolved.question(arch), means.cancel)?;
     Ok(resolved)
 }
 
@@ -188,7 +195,9 @@ fn bring(
 ) -> Result<Stored, ResolveError> {
     let wanted = http::Wanted {
         item: wish.path.file_name(),
-        sha256: expected.map(|claim| claim.sha256),
+        sha256: expected
+            .map(|claim| claim.sha256)
+            .or_else(|| locked_before(wish, places, means)),
         size: None,
         step: Step::Resolve,
     };
@@ -220,6 +229,15 @@ fn bring(
         )),
         (result, _) => Ok(result?),
     }
+}
+
+/// Without network, a file that nobody states a digest of is the one that was locked before.
+fn locked_before(wish: &Wish, places: &[SafeUrl], means: &Means<'_>) -> Option<Digest> {
+    if means.web.client().access() == Access::Network {
+        return None;
+    }
+    let place = means.locked(places.first()?);
+    means.earlier.digest_of(wish, &place)
 }
 
 /// The file is not what was stated. A good signature over it tells which of the two is wrong.

@@ -6,8 +6,11 @@
 use std::collections::BTreeSet;
 
 use crate::lock::{Artifact, Evidence, Image, Lock, Vouched};
+use crate::manifest::Artifact as Wish;
 use crate::sources::apt::Seen;
+use crate::types::digest::Digest;
 use crate::types::name::Name;
+use crate::types::url::SafeUrl;
 
 /// An earlier lock of the same manifest, and what it no longer holds for.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +57,20 @@ impl Earlier {
         rows.filter(|old| old.component == new.component && old.version == new.version)
             .filter(|old| old.file.url.is_same_place(&new.file.url))
             .find(|old| old.file.sha256 != new.file.sha256)
+    }
+
+    /// The digest that the earlier lock has for this file, unless it may differ.
+    pub(super) fn digest_of(&self, wish: &Wish, place: &SafeUrl) -> Option<Digest> {
+        if self.update.allows(&wish.component) {
+            return None;
+        }
+        let mut rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
+        let same = |old: &&Artifact| {
+            old.component == wish.component
+                && old.version == wish.version
+                && old.file.url.is_same_place(place)
+        };
+        rows.find(same).map(|old| old.file.sha256)
     }
 
     /// The earlier image of the same name under another digest, when nobody vouches for it and it may not differ.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::archive::ArchiveError;
 use crate::event::Cancelled;
 use crate::fs::PathError;
 use crate::manifest::ManifestProblems;
@@ -17,6 +18,7 @@ use crate::trust::minisign::MinisignError;
 use crate::trust::openpgp::{OpenPgpError, Reason};
 use crate::trust::sums::SumsError;
 use crate::types::digest::Digest;
+use crate::types::gravity;
 use crate::types::name::Name;
 use crate::types::path::ParsePathError;
 use crate::types::pattern::MatchError;
@@ -290,6 +292,9 @@ pub enum ResolveError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+    /// The file is not what its name or the manifest says.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Something else must be mended first.
     #[error("not tried, for it needs {on}, which failed")]
     Waits {
@@ -385,12 +390,15 @@ impl ResolveError {
             Self::Key { .. } => "E412",
             Self::Signature { source, .. } if is_expired(source) => "E407",
             Self::Signature { .. } | Self::Minisign { .. } => "E413",
-            Self::Apt(error) => id_of_apt(error),
+            Self::Apt(error) => super::apt::id(error),
             Self::Rpm(error) => super::rpm::id(error),
             Self::Source(error) => error.id(),
+            Self::Archive(error) => error.id(),
             Self::Cancelled(_) => "E130",
             Self::Waits { id, .. } => id,
-            Self::Several { failures, .. } => failures.first().map_or("E990", |one| one.error.id()),
+            Self::Several { failures, .. } => {
+                gravity::gravest(causes(failures).map(Self::id)).unwrap_or("E990")
+            }
         }
     }
 
@@ -413,7 +421,7 @@ impl ResolveError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Several { failures, .. } => {
-                return failures.first().and_then(|one| one.error.hint());
+                return gravity::next_steps(causes(failures).map(|one| (one.id(), one.hint())));
             }
             Self::Disagree {
                 update: Some(name), ..
@@ -490,14 +498,21 @@ impl ResolveError {
             Self::Signature { .. } | Self::Minisign { .. } => {
                 "do not use this file; compare the signing key with the publisher's announcement"
             }
-            Self::Apt(error) => return hint_of_apt(error),
+            Self::Apt(error) => return super::apt::hint(error),
             Self::Rpm(error) => return super::rpm::hint(error),
             Self::Source(error) => return error.hint(),
+            Self::Archive(error) => return error.hint(),
             Self::Place { .. } => "move the manifest to a folder without white space in its path",
             _ => return None,
         };
         Some(text.to_owned())
     }
+}
+
+/// Those that failed by themselves: what waits for another only repeats it.
+fn causes(failures: &[Failed]) -> impl Iterator<Item = &ResolveError> {
+    let all = failures.iter().map(|one| &one.error);
+    all.filter(|error| !matches!(error, ResolveError::Waits { .. }))
 }
 
 /// The network error behind a document error.
@@ -517,6 +532,9 @@ pub(super) fn id_of_document(error: &DocumentError) -> &'static str {
 }
 
 pub(super) fn hint_of_document(error: &DocumentError) -> Option<String> {
+    if let Some(crate::net::NetError::Offline { .. }) = net_error(error) {
+        return Some("it is looked up anew for each lock: run without --offline where there is a network; a lock that is there is built offline by `haversack build`".to_owned());
+    }
     if let DocumentError::TooLong { .. } = error {
         return Some(
             "name a narrower URL in the manifest: one that gives this document alone, or a shorter list; where it lists versions, name one `version` instead"
@@ -524,64 +542,6 @@ pub(super) fn hint_of_document(error: &DocumentError) -> Option<String> {
         );
     }
     net_error(error).and_then(crate::net::NetError::hint)
-}
-
-/// `E414` an index is not proven, `E415` it has run out, `E416` it is of another suite,
-/// `E417` it is older than one seen before, `E220` packages cannot be had, `E221` the
-/// sources of this system do not fit, `E710` a repository contradicts itself.
-fn id_of_apt(error: &AptError) -> &'static str {
-    match error {
-        AptError::Document(error) => id_of_document(error),
-        AptError::Store(_) | AptError::File(_) => "E601",
-        AptError::Cancelled(_) => "E130",
-        AptError::NoRelease { .. } | AptError::Missing { .. } => "E706",
-        AptError::Signature { source, .. } if is_expired(source) => "E407",
-        AptError::Signature { .. } => "E414",
-        AptError::Expired { .. } => "E415",
-        AptError::OtherSuite { .. } => "E416",
-        AptError::Older { .. } => "E417",
-        AptError::Unknown { .. } | AptError::Unsatisfiable { .. } => "E220",
-        AptError::System(_) | AptError::Url { .. } => "E221",
-        AptError::Path { .. } => "E310",
-        _ => "E710",
-    }
-}
-
-fn hint_of_apt(error: &AptError) -> Option<String> {
-    let text = match error {
-        AptError::Older { repository, .. } => {
-            return Some(format!(
-                "somebody may be keeping you on an old state: use a mirror that is up to date; when the publisher did go back, run `haversack lock MANIFEST --update {repository}`"
-            ));
-        }
-        AptError::OtherSuite { .. } => {
-            "the mirror answers with the index of another suite: correct the suite in the manifest, or use another mirror"
-        }
-        AptError::Document(error) => return hint_of_document(error),
-        AptError::NoRelease { .. } | AptError::NoPackages { .. } => {
-            "check uri, suites and components of the repository in the manifest"
-        }
-        AptError::Signature { .. } => {
-            "compare the key with the one that the repository's publisher announces; publishers renew and replace keys"
-        }
-        AptError::Expired { .. } => {
-            "use a mirror that is up to date; for an archive that is not updated any more, state accept-expired = \"why\" in [apt]"
-        }
-        AptError::Missing { .. } | AptError::Mismatch { .. } => {
-            "the mirror is being updated or is damaged: run the same command again in some minutes, or use another mirror"
-        }
-        AptError::Unknown { .. } => {
-            "check the name of the package, and that the repository that has it is in the manifest"
-        }
-        AptError::Unsatisfiable { .. } => {
-            "add the repository that has what is missing, or ask for other packages"
-        }
-        AptError::System(_) | AptError::Syntax { .. } | AptError::Url { .. } => {
-            "correct the apt sources of this machine, or state the repository in the manifest in place of from = \"system\""
-        }
-        _ => return None,
-    };
-    Some(text.to_owned())
 }
 
 pub(super) fn is_expired(error: &OpenPgpError) -> bool {

@@ -142,7 +142,7 @@ fn resolve_all(
         if failed.contains_key(position) {
             return Ok::<_, ResolveError>(None);
         }
-        match artifact::resolve(wanted, &keys, means) {
+        match artifact::resolve(wanted, manifest.target.arch, &keys, means) {
             Ok(artifact) => Ok(Some(Ok(artifact))),
             Err(error) => {
                 means.cancel.check()?;

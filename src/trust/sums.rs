@@ -98,6 +98,8 @@ where
     let mut found: Option<D> = None;
     let mut other_kind = None;
     let mut names: Vec<String> = Vec::new();
+    // Some editors put a byte order mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for entry in text.lines().filter_map(parse_line) {
         if entry.name.is_some_and(|name| last(name) != file_name) {
             if names.len() <= SHOWN_NAMES {
@@ -221,6 +223,7 @@ mod tests {
             list,
             format!("SHA256 (a.zip) = {A}\nSHA256 (b.zip) = {B}\n"),
             format!("{A}  a.zip\n{A} *a.zip\n"),
+            format!("\u{feff}{A}  a.zip\r\n"),
         ] {
             assert_eq!(find(&text, "a.zip").unwrap().to_string(), A, "{text}");
         }

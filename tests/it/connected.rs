@@ -20,6 +20,7 @@ mod outdated;
 mod output;
 mod proxies;
 mod redirects;
+mod refused;
 mod rpm;
 mod secrets;
 mod sizes;

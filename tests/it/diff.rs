@@ -240,11 +240,17 @@ fn what_is_no_staged_tree_is_refused() {
         fs::create_dir(folder.path().join(name)).unwrap();
         fs::write(folder.path().join(name).join("plan.json"), text).unwrap();
     }
-    for name in ["a", "b", "c", "d", "absent"] {
+    for (name, exit, id) in [
+        ("a", 5, "error[E533]"),
+        ("b", 5, "error[E533]"),
+        ("c", 5, "error[E533]"),
+        ("d", 5, "error[E533]"),
+        ("absent", 6, "error[E601]"),
+    ] {
         let path = folder.path().join(name);
         let refused = diff(&path, &path, false);
-        assert_eq!(refused.status.code(), Some(5), "{name}");
-        assert!(said(&refused).contains("error[E533]"), "{}", said(&refused));
+        assert_eq!(refused.status.code(), Some(exit), "{name}");
+        assert!(said(&refused).contains(id), "{}", said(&refused));
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) enum Command {
     #[cfg(feature = "connected")]
     #[command(
         after_help = "Examples:\n  haversack lock mattermost.toml\n  haversack lock mattermost.toml --check      \
-                            (exit 1 when upstream has moved on)\n  \
+                            (exit 1 when locking again gives another lock; `outdated --strict` tells of newer versions)\n  \
                             haversack lock mattermost.toml --update my-plugin  (upstream said that it replaced this file)\n  \
                             HTTPS_PROXY=http://proxy.example:3128 haversack lock mattermost.toml --ca-file /etc/ssl/proxy-ca.pem"
     )]

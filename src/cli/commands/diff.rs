@@ -18,9 +18,8 @@ use crate::cli::failure::Failure;
 /// Prints the differences; ends with findings when there are any.
 pub(crate) fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Class, Failure> {
     let (old, new) = (is_file(&args.old)?, is_file(&args.new)?);
-    // Beside a lock, what is not there cannot be a tree.
     for path in [&args.old, &args.new] {
-        if (old || new) && fs::examine(path)?.is_none() {
+        if fs::examine(path)?.is_none() {
             return Err(Failure::plain(
                 "E601",
                 format!("{} does not exist", path.display()),

@@ -2,14 +2,16 @@
 
 use std::io::Write as _;
 
+use haversack::lock::LockedFile;
 use haversack::types::digest::Digest;
 
-use super::{Bench, TOOL, manifest_of};
+use super::{Bench, NAME, TOOL, TOOL_SHA256, manifest_of};
 use crate::support::http::Server;
 
 #[test]
 fn an_archive_that_is_not_what_it_is_called_is_refused_after_its_digest_was_right() {
     let server = Server::start();
+    server.put(NAME, TOOL);
     for (name, bytes, lines, id, text) in [
         (
             "a.tar.gz",
@@ -64,9 +66,22 @@ fn an_archive_that_is_not_what_it_is_called_is_refused_after_its_digest_was_righ
         server.put(name, bytes.clone());
         let lines = format!("sha256 = \"{}\"\n{lines}", Digest::of(&bytes));
         let bench = Bench::new();
-        let lock = bench
-            .resolve(&manifest_of(&server.url(name), &lines))
+        let error = bench.resolve(&manifest_of(&server.url(name), &lines));
+        let error = error.unwrap_err();
+        assert_eq!(error.id(), id, "{error}");
+        assert!(text.starts_with(&error.to_string()), "{error}");
+        // A lock that was written elsewhere, or long ago, is held to the same.
+        let good = format!("sha256 = \"{TOOL_SHA256}\"");
+        let mut lock = bench
+            .resolve(&manifest_of(&server.url(NAME), &good))
             .unwrap();
+        lock.artifacts[0].expect = lines.split('"').nth(3).map(str::to_owned);
+        lock.artifacts[0].file = LockedFile {
+            path: format!("files/extra-tool/{name}").parse().unwrap(),
+            url: server.url(name).parse().unwrap(),
+            size: u64::try_from(bytes.len()).unwrap(),
+            sha256: Digest::of(&bytes),
+        };
         let error = bench.fetch(&lock).unwrap_err();
         assert_eq!(error.id(), id, "{error}");
         assert_eq!(

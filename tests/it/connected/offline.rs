@@ -48,7 +48,7 @@ fn offline_names_exactly_what_is_missing_and_sends_nothing() {
     assert_eq!((id.as_str(), exit), ("E711", 7));
     assert_eq!(
         message,
-        "2 of 2 files are not here, and the network is not to be used"
+        "2 of 2 files not here, and the network is not to be used"
     );
     assert_eq!(details(&nothing), both.concat());
 
