@@ -25,8 +25,8 @@ use crate::pool;
 use crate::sources::http::{self, SourceError, Wanted};
 use crate::store::{Store, StoreError};
 use crate::types::digest::Digest;
-use crate::types::gravity;
 use crate::types::path::RelPath;
+use crate::types::severity;
 use crate::types::size::ByteSize;
 use crate::types::target::Arch;
 use crate::types::url::SafeUrl;
@@ -216,12 +216,12 @@ impl FileError {
 }
 
 impl FetchError {
-    /// The stable id: the gravest of those of the files that failed, `E602` no room.
+    /// The stable id: the most severe of those of the files that failed, `E602` no room.
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
             Self::Files { failures, .. } => {
-                gravity::gravest(failures.iter().map(|one| one.error.id())).unwrap_or("E707")
+                severity::most_severe(failures.iter().map(|one| one.error.id())).unwrap_or("E707")
             }
             Self::Space { .. } => "E602",
             Self::Keyring(error) => error.id(),
@@ -248,7 +248,7 @@ impl FetchError {
                 let steps = failures
                     .iter()
                     .map(|one| (one.error.id(), one.error.hint()));
-                gravity::next_steps(steps)
+                severity::next_steps(steps)
             }
             Self::Space { .. } => Some(
                 "free space there, or put the store on a larger file system; nothing was fetched"

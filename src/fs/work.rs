@@ -26,8 +26,8 @@ pub enum WorkError {
     #[error(transparent)]
     Io(PathError),
     /// Another run works on the same folder.
-    #[error("another run writes there")]
-    Held(#[source] LockError),
+    #[error(transparent)]
+    Held(LockError),
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(Cancelled),

@@ -53,9 +53,7 @@ impl Earlier {
         if self.update.allows(&new.component) {
             return None;
         }
-        let rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
-        rows.filter(|old| old.component == new.component && old.version == new.version)
-            .filter(|old| old.file.url.is_same_place(&new.file.url))
+        self.rows_of(&new.component, &new.version, &new.file.url)
             .find(|old| old.file.sha256 != new.file.sha256)
     }
 
@@ -64,13 +62,21 @@ impl Earlier {
         if self.update.allows(&wish.component) {
             return None;
         }
-        let mut rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
-        let same = |old: &&Artifact| {
-            old.component == wish.component
-                && old.version == wish.version
-                && old.file.url.is_same_place(place)
-        };
-        rows.find(same).map(|old| old.file.sha256)
+        self.rows_of(&wish.component, &wish.version, place)
+            .map(|old| old.file.sha256)
+            .next()
+    }
+
+    /// The earlier rows of a version of a component at this place.
+    fn rows_of(
+        &self,
+        component: &Name,
+        version: &str,
+        place: &SafeUrl,
+    ) -> impl Iterator<Item = &Artifact> {
+        let rows = self.lock.iter().flat_map(|lock| &lock.artifacts);
+        rows.filter(move |old| old.component == *component && old.version == version)
+            .filter(move |old| old.file.url.is_same_place(place))
     }
 
     /// The earlier image of the same name under another digest, when nobody vouches for it and it may not differ.

@@ -18,10 +18,10 @@ use crate::trust::minisign::MinisignError;
 use crate::trust::openpgp::{OpenPgpError, Reason};
 use crate::trust::sums::SumsError;
 use crate::types::digest::Digest;
-use crate::types::gravity;
 use crate::types::name::Name;
 use crate::types::path::ParsePathError;
 use crate::types::pattern::MatchError;
+use crate::types::severity;
 use crate::types::sha512::Sha512;
 use crate::types::url::{ParseUrlError, SafeUrl};
 
@@ -397,7 +397,7 @@ impl ResolveError {
             Self::Cancelled(_) => "E130",
             Self::Waits { id, .. } => id,
             Self::Several { failures, .. } => {
-                gravity::gravest(causes(failures).map(Self::id)).unwrap_or("E990")
+                severity::most_severe(causes(failures).map(Self::id)).unwrap_or("E990")
             }
         }
     }
@@ -421,7 +421,7 @@ impl ResolveError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Several { failures, .. } => {
-                return gravity::next_steps(causes(failures).map(|one| (one.id(), one.hint())));
+                return severity::next_steps(causes(failures).map(|one| (one.id(), one.hint())));
             }
             Self::Disagree {
                 update: Some(name), ..

@@ -232,6 +232,15 @@ impl Store {
         Ok(path)
     }
 
+    /// Sees to it that files can be added: makes one, which is gone at once.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        let _gone = AtomicFile::create(&self.root.join("sha256").join("probe"))?;
+        Ok(())
+    }
+
     /// Makes everything that was adopted so far survive a power loss.
     ///
     /// # Errors

@@ -5,7 +5,6 @@
 pub mod count;
 pub mod digest;
 pub mod fingerprint;
-pub mod gravity;
 pub mod image;
 pub mod minisign;
 pub mod name;
@@ -15,6 +14,7 @@ pub mod phrase;
 pub mod place;
 pub mod scheme;
 pub mod secret;
+pub mod severity;
 pub mod sha512;
 pub mod size;
 pub mod sniff;

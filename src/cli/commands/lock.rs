@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use haversack::event::Event;
-use haversack::fs::{self, AtomicFile};
+use haversack::fs;
 use haversack::lock::{Lock, MAX_LOCK, Vouched};
 use haversack::manifest::{Draft, MAX_MANIFEST};
 use haversack::net::Client;
@@ -176,9 +176,8 @@ impl Workshop {
         };
         let store = Store::open(&folder).map_err(|error| unusable(&error))?;
         if !args.network.offline {
-            // A file that is gone at once: better to know now than after the first download.
-            AtomicFile::create(&folder.join("sha256").join("probe"))
-                .map_err(|error| unusable(&error))?;
+            // Better to know now than after the first download.
+            store.check_writable().map_err(|error| unusable(&error))?;
         }
         let client = network::client(&args.network)?;
         let jobs = args.network.jobs;

@@ -3,7 +3,7 @@
 //! Ids are those of `haversack explain`. Bytes that are not what was stated come first, then signatures and keys that do
 //! not hold, then policy and this machine; that a file could not be had is the least.
 
-/// How grave a refusal of this id is: 0 is the gravest.
+/// How severe a refusal of this id is: 0 is the most severe.
 #[must_use]
 pub fn rank(id: &str) -> u8 {
     match id.as_bytes() {
@@ -20,13 +20,13 @@ pub fn rank(id: &str) -> u8 {
     }
 }
 
-/// The gravest of these ids, the first of equals.
+/// The most severe of these ids, the first of equals.
 #[must_use]
-pub fn gravest(ids: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+pub fn most_severe(ids: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     ids.into_iter().min_by_key(|id| rank(id))
 }
 
-/// The next steps of several refusals, the gravest first, each once: alone when all have the same, otherwise with the id
+/// The next steps of several refusals, the most severe first, each once: alone when all have the same, otherwise with the id
 /// that it belongs to.
 #[must_use]
 pub fn next_steps(all: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Option<String> {
@@ -55,14 +55,14 @@ mod tests {
     #[test]
     fn altered_bytes_lead_whatever_else_failed() {
         let ids = ["E706", "E705", "E330", "E413"];
-        assert_eq!(gravest(ids), Some("E330"));
-        assert_eq!(gravest(["E706", "E705"]), Some("E705"));
-        assert_eq!(gravest(["E707", "E706"]), Some("E707"));
-        assert_eq!(gravest([]), None);
+        assert_eq!(most_severe(ids), Some("E330"));
+        assert_eq!(most_severe(["E706", "E705"]), Some("E705"));
+        assert_eq!(most_severe(["E707", "E706"]), Some("E707"));
+        assert_eq!(most_severe([]), None);
     }
 
     #[test]
-    fn each_step_is_told_once_and_the_gravest_first() {
+    fn each_step_is_told_once_and_the_most_severe_first() {
         let step = |text: &str| Some(text.to_owned());
         let told = next_steps([
             ("E706", step("look")),
