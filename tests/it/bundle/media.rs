@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use haversack::event::{Cancel, Event, Observer, Silent};
+use haversack::fs::Kind;
 use haversack::media::Load;
 use haversack::verify::Verdict;
 
 use super::corpus::edit;
+use super::deltas;
 use super::volumes::{MEDIUM, Shelf};
-use crate::support::bundles::verify_sh;
+use crate::support::bundles::{Sandbox, verify_sh};
 
 /// A mounted image; unmounted when dropped.
 pub(super) struct Mount(PathBuf);
@@ -114,6 +116,43 @@ fn an_iso_image_is_the_same_each_time_and_its_mount_verifies() {
     assert_eq!(shelf.verify(&dirs), (Verdict::Good, None, vec![]));
     let (code, text) = verify_sh("bash", dirs[1], "1", std::slice::from_ref(&shelf.key));
     assert_eq!(code, 8, "{text}");
+}
+
+/// What a delta leaves out lies on no medium: neither the files of its base, nor those that its changes make.
+#[test]
+fn media_of_a_delta_with_changes_hold_what_it_carries_and_no_more() {
+    let sandbox = Sandbox::new();
+    let request = deltas::of_volumes(&sandbox);
+    let delta = sandbox.pack("delta", &request).path;
+    let load = Load::open(&delta).unwrap();
+    let copied = sandbox.path("discs");
+    for volume in load.volumes() {
+        load.copy(&volume, &copied.join(&volume), &Silent, &Cancel::new())
+            .unwrap();
+        let image = sandbox.path(&format!("{volume}.iso"));
+        load.image(&volume, &image, &Silent, &Cancel::new())
+            .unwrap();
+    }
+    let mut carried: Vec<String> = Vec::new();
+    for disc in fs::read_dir(&copied).unwrap() {
+        carried.extend(names(&disc.unwrap().path().join("delta")));
+    }
+    carried.sort();
+    carried.dedup();
+    assert!(
+        carried.iter().any(|name| name.contains("/change/")),
+        "{carried:?}"
+    );
+    assert_eq!(carried, names(&delta));
+}
+
+/// The files below a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = haversack::fs::walk(folder).unwrap();
+    let files = entries.iter().filter(|one| one.kind == Kind::File);
+    let mut names: Vec<_> = files.map(|one| one.path.display().to_string()).collect();
+    names.sort();
+    names
 }
 
 /// Spoils the file on the medium when it begins to be read back.
