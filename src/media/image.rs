@@ -1,13 +1,12 @@
 //! An ISO 9660 image of a volume, written by `xorriso` and read back extent by extent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Output};
 
 use super::{Load, MediaError, Medium, OnMedium};
 use crate::bundle::header::Created;
-use crate::bundle::sums::{SIG, SUMS, is_left_out, volume_of};
 use crate::bundle::volumes::SECTOR;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At as _, FolderLock, pass};
@@ -48,7 +47,7 @@ impl Load {
         progress.started(super::count(files.len()), super::total(&files));
         cancel.check()?;
         let made = self
-            .run_xorriso(volume, part)
+            .run_xorriso(volume, &files, part)
             .and_then(|()| self.compare(part, &files, &progress));
         match made {
             Ok(digest) => {
@@ -63,7 +62,7 @@ impl Load {
         }
     }
 
-    fn run_xorriso(&self, volume: &str, part: &Path) -> Result<(), MediaError> {
+    fn run_xorriso(&self, volume: &str, files: &[OnMedium], part: &Path) -> Result<(), MediaError> {
         let header = self.header();
         let mut command = Command::new("xorriso");
         let mut device = std::ffi::OsString::from("stdio:");
@@ -77,17 +76,11 @@ impl Load {
             .args(["-rockridge", "on", "-padding", "0"])
             .args(["-volume_date", "uuid", &digits(header.created)])
             .args(["-volume_date", "all_file_dates", &digits(header.created)]);
-        let mut tops = vec![SUMS, volume];
-        if !self.signatures.is_empty() {
-            tops.push(SIG);
-        }
-        for path in self.sums.entries().keys() {
-            let small = !is_left_out(path) && volume_of(path).is_none();
-            if small && !tops.contains(&path.first()) {
-                tops.push(path.first());
-            }
-        }
-        tops.sort_unstable();
+        // What the medium holds tells which folders there are: a volume of a delta may carry nothing.
+        let tops: BTreeSet<&str> = files
+            .iter()
+            .map(|one| one.path.split('/').next().unwrap_or(&one.path))
+            .collect();
         for top in tops {
             command
                 .arg("-map")
