@@ -4,7 +4,7 @@
 //! once, largest first, each from its URL and then its mirrors. After its digest was found right, an
 //! artifact is surveyed: kind, expected content, architecture ([`crate::archive`]). One failure does
 //! not stop the others, so that one run tells everything that is wrong, and what came is kept.
-//! At the end of the step, what was fetched is synced to the disk.
+//! Nothing waits for the disk: see [`crate::store`].
 
 mod keyring;
 
@@ -344,7 +344,6 @@ pub fn fetch(
         }
         Ok::<_, Cancelled>(Some(result))
     })?;
-    store.sync()?;
     let mut report = FetchReport {
         files,
         bytes,

@@ -75,7 +75,7 @@ impl PartFile {
             .at("seek in", &self.path)
     }
 
-    /// Writes all of these bytes at this place, while another thread may sync.
+    /// Writes all of these bytes at this place.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -83,14 +83,6 @@ impl PartFile {
         self.file
             .write_all_at(bytes, offset)
             .at("write", &self.path)
-    }
-
-    /// Makes sure that its content survives a power loss.
-    ///
-    /// # Errors
-    /// When it cannot be synced.
-    pub fn sync(&self) -> Result<(), PathError> {
-        self.file.sync_all().at("sync", &self.path)
     }
 }
 

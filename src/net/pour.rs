@@ -1,6 +1,6 @@
-//! Where the bytes of a download go: written here, hashed and synced by threads beside.
+//! Where the bytes of a download go: written here, hashed by a thread beside.
 
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use crate::fs::{PartFile, PathError};
@@ -10,8 +10,6 @@ use crate::types::digest::Hasher;
 const ALONE: u64 = 4 << 20;
 /// Buffers that wait to be hashed, at most. With the two in use they are the memory of a download.
 const WAITING: usize = 4;
-/// After so many bytes the disk is told to begin, so that there is little left to sync at the end.
-const FLUSH: u64 = 64 << 20;
 
 /// Takes pieces of a body: written when [`Pour::write`] returns, hashed when [`pour`] does.
 pub(super) struct Pour<'p> {
@@ -19,9 +17,6 @@ pub(super) struct Pour<'p> {
     hashing: Hashing<'p>,
     /// Length of the file.
     at: u64,
-    /// Told each time that there is something to flush.
-    flusher: Option<Sender<()>>,
-    flushed: u64,
     buffer: Vec<u8>,
 }
 
@@ -47,8 +42,6 @@ pub(super) fn pour<R>(
             file,
             hashing: Hashing::Here(hasher),
             at,
-            flusher: None,
-            flushed: at,
             buffer,
         };
         return work(&mut pour);
@@ -56,7 +49,6 @@ pub(super) fn pour<R>(
     thread::scope(|scope| {
         let (full, chunks) = mpsc::sync_channel::<(Vec<u8>, usize)>(WAITING);
         let (back, empty) = mpsc::channel();
-        let (flusher, due) = mpsc::channel::<()>();
         scope.spawn(move || {
             for (chunk, count) in chunks {
                 hasher.update(chunk.get(..count).unwrap_or_default());
@@ -64,20 +56,10 @@ pub(super) fn pour<R>(
                 let _ = back.send(chunk);
             }
         });
-        scope.spawn(move || {
-            while due.recv().is_ok() {
-                // What came meanwhile is flushed too.
-                while due.try_recv().is_ok() {}
-                // Only a beginning: an error shows when the store is synced.
-                let _ = file.sync();
-            }
-        });
         let mut pour = Pour {
             file,
             hashing: Hashing::Beside { full, empty },
             at,
-            flusher: Some(flusher),
-            flushed: at,
             buffer,
         };
         work(&mut pour)
@@ -116,12 +98,6 @@ impl Pour<'_> {
                 // The other end lives as long as this one.
                 let _ = full.send((chunk, count));
             }
-        }
-        if let Some(flusher) = &self.flusher
-            && self.at.saturating_sub(self.flushed) >= FLUSH
-        {
-            self.flushed = self.at;
-            let _ = flusher.send(());
         }
         Ok(())
     }

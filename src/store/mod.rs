@@ -1,10 +1,9 @@
 //! The store: files by digest, on the connected side.
 //!
 //! `sha256/ab/abcdef…` holds each file once. A file gets its final name only after its bytes were
-//! hashed, and a hit is hashed again before it is used: a name proves nothing. Downloads are synced
-//! together at the end of a step ([`Store::sync`]), not one by one: what a power loss spoils before
-//! that is found damaged at its next use, and fetched anew. Two runs may share a store; whoever comes
-//! second finds the file there.
+//! hashed, and a hit is hashed again before it is used: a name proves nothing. Downloads are
+//! not synced to the disk: what a power loss spoils is found damaged at its next use, and fetched anew.
+//! What is built from them is synced. Two runs may share a store; whoever comes second finds the file there.
 //!
 //! A store may draw on folders of files that somebody brought ([`Store::drawing_on`]).
 
@@ -217,8 +216,7 @@ impl Store {
     }
 
     /// Moves a finished file, whose digest the caller has just computed while writing it, into the
-    /// store. It must lie on the same file system, best in [`Store::parts`]. [`Store::sync`] makes it
-    /// survive a power loss.
+    /// store. It must lie on the same file system, best in [`Store::parts`]. Nothing is synced.
     ///
     /// # Errors
     /// When it cannot be moved.
@@ -239,14 +237,6 @@ impl Store {
     pub fn check_writable(&self) -> Result<(), StoreError> {
         let _gone = AtomicFile::create(&self.root.join("sha256").join("probe"))?;
         Ok(())
-    }
-
-    /// Makes everything that was adopted so far survive a power loss.
-    ///
-    /// # Errors
-    /// When the file system tells of an error.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        Ok(fs::sync_file_system(&self.root)?)
     }
 
     /// A folder on the store's file system for downloads that are under way.
