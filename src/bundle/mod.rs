@@ -1,6 +1,7 @@
 #![doc = include_str!("FORMAT.md")]
 
 mod base;
+pub mod blocks;
 pub mod changes;
 pub mod contents;
 mod documents;

@@ -111,8 +111,9 @@ impl Payload {
             .ok()?;
         let (_, size) = self.files.get(at)?;
         self.runs.iter().enumerate().find_map(|(volume, run)| {
-            let found = run.iter().find(|(_, file)| *file == at)?;
-            Some((volume, found.0, *size))
+            let found = run.binary_search_by_key(&at, |(_, file)| *file).ok()?;
+            let (first, _) = run.get(found)?;
+            Some((volume, *first, *size))
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 
 use crate::bundle::payload::{ParityFile, Payload, block_lists, parity_files};
 use crate::event::Progress;
@@ -24,7 +25,7 @@ const FOLDER_MODE: u32 = 0o755;
 #[derive(Debug)]
 pub struct OpenFiles<F> {
     open: F,
-    known: Mutex<BTreeMap<RelPath, Arc<File>>>,
+    known: RwLock<BTreeMap<RelPath, Arc<File>>>,
 }
 
 impl<F: Fn(&RelPath) -> Result<File, PathError>> OpenFiles<F> {
@@ -32,7 +33,7 @@ impl<F: Fn(&RelPath) -> Result<File, PathError>> OpenFiles<F> {
     pub const fn new(open: F) -> Self {
         Self {
             open,
-            known: Mutex::new(BTreeMap::new()),
+            known: RwLock::new(BTreeMap::new()),
         }
     }
 
@@ -41,10 +42,13 @@ impl<F: Fn(&RelPath) -> Result<File, PathError>> OpenFiles<F> {
     /// # Errors
     /// When it cannot be opened.
     pub fn get(&self, path: &RelPath) -> Result<Arc<File>, PathError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = known.get(path) {
-            return Ok(Arc::clone(file));
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(file) = known.get(path) {
+                return Ok(Arc::clone(file));
+            }
         }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_OPEN {
             known.clear();
         }
@@ -134,8 +138,8 @@ impl<F: Fn(&RelPath) -> Result<File, PathError> + Sync> Blocks for Folder<'_, F>
 }
 
 /// Makes the parity files and block lists of the payload in `root`, replacing what stands there, and
-/// gives their digests. Each byte of the payload is read twice: once for the code, once for the hashes of
-/// the blocks. Files are synced, their folders are not.
+/// gives their digests. Each byte of the payload is read for the code, and once more where the hash of its
+/// block is not among the `known`. Files are synced, their folders are not.
 ///
 /// # Errors
 /// When a file cannot be read or written, or the work was asked to stop.
@@ -143,6 +147,7 @@ pub fn protect(
     root: &Path,
     payload: &Payload,
     shape: &Shape,
+    known: BTreeMap<u64, Digest>,
     progress: &Progress<'_>,
 ) -> Result<BTreeMap<RelPath, Digest>, PassError> {
     let write = |path: &RelPath| -> Result<PathBuf, PassError> {
@@ -164,7 +169,11 @@ pub fn protect(
         parity,
     };
     let total = shape.data().saturating_mul(shape.block());
-    progress.started(2, total.saturating_mul(2));
+    let unknown: Vec<u64> = (0..shape.data())
+        .filter(|block| !known.contains_key(block))
+        .collect();
+    let unknown_bytes = count(&unknown).saturating_mul(shape.block());
+    progress.started(2, total.saturating_add(unknown_bytes));
     progress.item_started("parity blocks", total);
     code::encode(shape, &folder, &|bytes| {
         Ok(progress.advance("parity blocks", bytes)?)
@@ -172,8 +181,17 @@ pub fn protect(
     .map_err(unwrap_code)?;
     progress.item_done("parity blocks", false);
 
-    progress.item_started("block hashes", total);
-    let (files, index) = hash_all(shape, &folder, progress)?;
+    progress.item_started("block hashes", unknown_bytes);
+    let (files, index) = thread::scope(|scope| {
+        // The disk has its work while the cores have theirs.
+        let synced = scope.spawn(|| folder.parity.iter().try_for_each(|(_, file)| file.sync()));
+        let hashed = hash_all(shape, &folder, (known, &unknown), progress)?;
+        match synced.join() {
+            Ok(synced) => synced.map_err(PassError::Write)?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        Ok::<_, PassError>(hashed)
+    })?;
     progress.item_done("block hashes", false);
     progress.done();
 
@@ -193,17 +211,19 @@ pub fn protect(
     Ok(digests)
 }
 
-/// The digests of the parity files, and of all blocks. The files come first, for each is the work of one core.
+/// The digests of the parity files, and of all blocks, of which these are known and these not. The files come first,
+/// for each is the work of one core.
 fn hash_all<F: Fn(&RelPath) -> Result<File, PathError> + Sync>(
     shape: &Shape,
     folder: &Folder<'_, F>,
+    (mut known, unknown): (BTreeMap<u64, Digest>, &[u64]),
     progress: &Progress<'_>,
 ) -> Result<(Vec<Digest>, Index), PassError> {
     enum Whole<'a> {
         File(&'a AtomicFile),
         Block(Block),
     }
-    let data = (0..shape.data()).map(Block::Data);
+    let data = unknown.iter().copied().map(Block::Data);
     let blocks = data.chain((0..shape.parity()).map(Block::Parity));
     let files = folder.parity.iter().map(|(_, file)| Whole::File(file));
     let all: Vec<Whole<'_>> = files.chain(blocks.map(Whole::Block)).collect();
@@ -217,9 +237,10 @@ fn hash_all<F: Fn(&RelPath) -> Result<File, PathError> + Sync>(
             Ok(digest)
         }
     })?;
-    let mut data = files.split_off(folder.parity.len());
-    let parity = data.split_off(usize::try_from(shape.data()).unwrap_or(usize::MAX));
-    let index = Index::new(shape.clone(), data, parity)
+    let mut found = files.split_off(folder.parity.len());
+    let parity = found.split_off(unknown.len());
+    known.extend(unknown.iter().copied().zip(found));
+    let index = Index::new(shape.clone(), known.into_values().collect(), parity)
         .ok_or_else(|| broken("not every block was hashed"))?;
     Ok((files, index))
 }
@@ -267,6 +288,10 @@ fn unwrap_code(error: CodeError<PassError>) -> PassError {
         CodeError::Blocks(error) => error,
         other @ (CodeError::Beyond { .. } | CodeError::Code(_)) => broken(&other.to_string()),
     }
+}
+
+fn count<T>(these: &[T]) -> u64 {
+    u64::try_from(these.len()).unwrap_or(u64::MAX)
 }
 
 fn broken(what: &str) -> PassError {

@@ -13,7 +13,10 @@ use tempfile::NamedTempFile;
 use super::error::{At, PathError};
 use super::fault::{Effect, reach};
 use super::file::File;
-use super::sync_parent;
+use super::{begin_writing, sync_parent};
+
+/// After so many bytes of a file that is written from front to back the disk is told to begin.
+const WRITEBACK: u64 = 8 << 20;
 
 /// How the names of unfinished files begin and end.
 const UNFINISHED: (&str, &str) = (".haversack-", ".part");
@@ -48,6 +51,10 @@ pub(super) fn remove_abandoned(path: &Path) -> Result<(), PathError> {
 pub struct AtomicFile {
     file: NamedTempFile<File>,
     target: PathBuf,
+    /// Bytes that came through [`Write`].
+    written: u64,
+    /// How many of them the disk was told to begin with.
+    begun: u64,
 }
 
 impl AtomicFile {
@@ -71,6 +78,8 @@ impl AtomicFile {
                 return Ok(Self {
                     file,
                     target: target.to_owned(),
+                    written: 0,
+                    begun: 0,
                 });
             }
         }
@@ -101,6 +110,14 @@ impl AtomicFile {
         self.file.as_file_mut()
     }
 
+    /// Makes sure that what was written so far survives a power loss.
+    ///
+    /// # Errors
+    /// When it cannot be synced.
+    pub fn sync(&self) -> Result<(), PathError> {
+        self.file().sync_all().at("sync", &self.target)
+    }
+
     /// Syncs the content, sets the permission bits, moves it to its target (replacing what stood
     /// there) and syncs the folder.
     ///
@@ -128,7 +145,7 @@ impl AtomicFile {
     pub fn commit_to_medium(self, mode: u32) -> Result<PathBuf, PathError> {
         let file = self.file.as_file();
         let _ = file.set_permissions(Permissions::from_mode(mode));
-        file.sync_all().at("sync", &self.target)?;
+        self.sync()?;
         let target = self.target;
         persist(self.file, &target)?;
         Ok(target)
@@ -142,7 +159,7 @@ impl AtomicFile {
     pub fn commit_unsynced_folder(self, mode: u32) -> Result<PathBuf, PathError> {
         let file = self.file.as_file();
         set_mode(file, mode, &self.target)?;
-        file.sync_all().at("sync", &self.target)?;
+        self.sync()?;
         let target = self.target;
         persist(self.file, &target)?;
         Ok(target)
@@ -173,7 +190,15 @@ fn persist(file: NamedTempFile<File>, target: &Path) -> Result<(), PathError> {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_file_mut().write(bytes)
+        let count = self.file.as_file_mut().write(bytes)?;
+        let count_64 = u64::try_from(count).unwrap_or(u64::MAX);
+        self.written = self.written.saturating_add(count_64);
+        let new = self.written.saturating_sub(self.begun);
+        if new >= WRITEBACK {
+            begin_writing(self.file(), self.begun, new);
+            self.begun = self.written;
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -35,6 +35,7 @@ pub use work::{WorkError, check_room};
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -196,6 +197,16 @@ pub fn advise_sequential(file: &File) {
 /// refusal does no harm.
 pub fn forget_cached(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// Asks the kernel to begin to write these bytes of a file to the disk, so that the sync at its end has little left to
+/// wait for. Linux does so when it hears that they are not needed any more (`mm/fadvise.c`), and keeps what is not
+/// on the disk yet. Unlike a sync it neither waits nor takes an error away from one. A refusal does no harm.
+fn begin_writing(file: &File, offset: u64, length: u64) {
+    if let Some(length) = NonZeroU64::new(length) {
+        let advice = rustix::fs::Advice::DontNeed;
+        let _ = rustix::fs::fadvise(file, offset, Some(length), advice);
+    }
 }
 
 /// What a file system takes.

@@ -1,11 +1,10 @@
 //! Making parity blocks, and lost data blocks from them.
 //!
-//! The code works on slices: of every block of a group the bytes at one offset. Slices are independent
-//! of each other, so that they are worked on by all cores, and memory is bounded by [`MEMORY`] however
-//! large the payload is. Each byte of the data is read once.
+//! The code works on slices: of every block of a group the bytes at one offset. All cores work on one slice
+//! at a time, so that memory is bounded by [`MEMORY`] however large the payload is and however many cores
+//! there are. Each byte of the data is read once.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
@@ -13,13 +12,15 @@ use reed_solomon_simd::{ReedSolomonDecoder, ReedSolomonEncoder};
 use crate::parity::shape::Shape;
 use crate::pool;
 
-/// Memory that slices take together, in bytes; a group of very many blocks may take a little more.
+/// Memory that a slice takes, in bytes; a group of very many blocks may take a little more.
 pub const MEMORY: u64 = 96 * 1024 * 1024;
 /// Smallest slice, in bytes: below it, reading costs more than the code.
 const MIN_SLICE: u64 = 4096;
 /// Bytes of each block that the code works on at once: with 1 KiB its work on 4,096 blocks stays in the cache of a
 /// core, and is nearly twice as fast as with a whole slice.
 const STRIP: usize = 1024;
+/// Blocks that a thread reads, or writes, before it takes the next ones.
+const TOGETHER: usize = 32;
 
 /// A block, by its number through all volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,12 +126,6 @@ pub fn chance(shape: &Shape, lost: &BTreeSet<Block>) -> Chance {
     }
 }
 
-/// One slice of one group.
-struct Slice {
-    group: u64,
-    offset: u64,
-}
-
 /// Makes every parity block. `told` hears how many bytes of data each step has read, and may end the
 /// work.
 ///
@@ -141,46 +136,12 @@ pub fn encode<B: Blocks>(
     blocks: &B,
     told: &(dyn Fn(u64) -> Result<(), B::Error> + Sync),
 ) -> Result<(), CodeError<B::Error>> {
-    let threads = pool::cores();
-    let rows = size(shape.rows());
-    let length = slice_length(shape, threads);
-    let groups: Vec<u64> = (0..shape.groups()).collect();
-    let spare = Mutex::new(Vec::new());
-    pool::try_map(&slices(shape, &groups, length), threads, |slice| {
-        let data = shape.data_of(slice.group);
-        let mut work = match take(&spare) {
-            Some(known) => known,
-            None => Work::new(ReedSolomonEncoder::new(size(data), rows, STRIP)?),
-        };
-        let shards = work.shards.sized(data, length);
-        for (number, shard) in (0..).zip(shards.chunks_exact_mut(size(length))) {
-            let block = Block::Data(shape.block_of(slice.group, number));
-            read(shape, blocks, block, slice.offset, shard)?;
-        }
-        let made = work.made.sized(shape.rows(), length);
-        for at in (0..size(length)).step_by(STRIP) {
-            work.code.reset(size(data), rows, STRIP)?;
-            for shard in shards.chunks_exact(size(length)) {
-                work.code.add_original_shard(strip(shard, at))?;
-            }
-            let result = work.code.encode()?;
-            for (row, into) in result
-                .recovery_iter()
-                .zip(made.chunks_exact_mut(size(length)))
-            {
-                strip_mut(into, at).copy_from_slice(row);
-            }
-        }
-        for (number, row) in (0..).zip(made.chunks_exact(size(length))) {
-            let block = Block::Parity(shape.block_of(slice.group, number));
-            blocks
-                .write(block, slice.offset, row)
-                .map_err(CodeError::Blocks)?;
-        }
-        give_back(&spare, work);
-        told(data.saturating_mul(length)).map_err(CodeError::Blocks)
-    })?;
-    Ok(())
+    let jobs = (0..shape.groups()).map(|group| Job {
+        data: size(shape.data_of(group)),
+        known: data_of(shape, group).collect(),
+        wanted: parity_of(shape, group).collect(),
+    });
+    make::<ReedSolomonEncoder, B>(shape, blocks, jobs, told)
 }
 
 /// Makes the lost data blocks again from all others; lost parity blocks are not used, and not made.
@@ -205,65 +166,176 @@ pub fn rebuild<B: Blocks>(
             left: found.worst_left,
         });
     }
-    let threads = pool::cores();
-    let rows = size(shape.rows());
-    let length = slice_length(shape, threads);
-    let mut groups: Vec<u64> = lost
+    let groups: BTreeSet<u64> = lost
         .iter()
         .filter_map(|block| match block {
             Block::Data(number) => Some(shape.group_of(*number).0),
             Block::Parity(_) => None,
         })
         .collect();
-    groups.sort_unstable();
-    groups.dedup();
-    let spare = Mutex::new(Vec::new());
-    pool::try_map(&slices(shape, &groups, length), threads, |slice| {
-        let data = shape.data_of(slice.group);
-        let mut work = match take(&spare) {
-            Some(known) => known,
-            None => Work::new(ReedSolomonDecoder::new(size(data), rows, STRIP)?),
-        };
-        let known = known(shape, lost, slice.group);
-        let shards = work.shards.sized(count(known.len()), length);
-        for (block, shard) in known.iter().zip(shards.chunks_exact_mut(size(length))) {
-            read(shape, blocks, *block, slice.offset, shard)?;
+    let jobs = groups.into_iter().map(|group| Job {
+        data: size(shape.data_of(group)),
+        known: known(shape, lost, group),
+        wanted: data_of(shape, group)
+            .filter(|block| lost.contains(block))
+            .collect(),
+    });
+    make::<ReedSolomonDecoder, B>(shape, blocks, jobs, told)
+}
+
+/// A group: the blocks that are read, and those that are made from them.
+struct Job {
+    /// Data blocks of the group.
+    data: usize,
+    known: Vec<Block>,
+    /// In the order of their numbers.
+    wanted: Vec<Block>,
+}
+
+/// One way through the code, with what it keeps from one strip to the next.
+trait Code: Sized + Send {
+    fn new(data: usize, rows: usize) -> Result<Self, reed_solomon_simd::Error>;
+
+    /// Makes a strip of each wanted block, one behind the other in `made`, from one of each known block.
+    fn strip<'s>(
+        &mut self,
+        group: (&Shape, &Job),
+        known: impl Iterator<Item = &'s [u8]>,
+        made: &mut [u8],
+    ) -> Result<(), reed_solomon_simd::Error>;
+}
+
+impl Code for ReedSolomonEncoder {
+    fn new(data: usize, rows: usize) -> Result<Self, reed_solomon_simd::Error> {
+        Self::new(data, rows, STRIP)
+    }
+
+    fn strip<'s>(
+        &mut self,
+        (_, job): (&Shape, &Job),
+        known: impl Iterator<Item = &'s [u8]>,
+        made: &mut [u8],
+    ) -> Result<(), reed_solomon_simd::Error> {
+        self.reset(job.data, job.wanted.len(), STRIP)?;
+        for bytes in known {
+            self.add_original_shard(bytes)?;
         }
-        let missing: Vec<u64> = (0..data)
-            .map(|number| shape.block_of(slice.group, number))
-            .filter(|number| lost.contains(&Block::Data(*number)))
-            .collect();
-        let made = work.made.sized(count(missing.len()), length);
-        for at in (0..size(length)).step_by(STRIP) {
-            work.code.reset(size(data), rows, STRIP)?;
-            for (block, shard) in known.iter().zip(shards.chunks_exact(size(length))) {
-                let bytes = strip(shard, at);
-                let (Block::Data(number) | Block::Parity(number)) = *block;
-                let number = size(shape.group_of(number).1);
-                match block {
-                    Block::Data(_) => work.code.add_original_shard(number, bytes)?,
-                    Block::Parity(_) => work.code.add_recovery_shard(number, bytes)?,
+        let result = self.encode()?;
+        for (bytes, into) in result.recovery_iter().zip(made.chunks_exact_mut(STRIP)) {
+            into.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+}
+
+impl Code for ReedSolomonDecoder {
+    fn new(data: usize, rows: usize) -> Result<Self, reed_solomon_simd::Error> {
+        Self::new(data, rows, STRIP)
+    }
+
+    fn strip<'s>(
+        &mut self,
+        (shape, job): (&Shape, &Job),
+        known: impl Iterator<Item = &'s [u8]>,
+        made: &mut [u8],
+    ) -> Result<(), reed_solomon_simd::Error> {
+        self.reset(job.data, size(shape.rows()), STRIP)?;
+        for (block, bytes) in job.known.iter().zip(known) {
+            match *block {
+                Block::Data(number) => {
+                    self.add_original_shard(size(shape.group_of(number).1), bytes)?;
+                }
+                Block::Parity(number) => {
+                    self.add_recovery_shard(size(shape.group_of(number).1), bytes)?;
                 }
             }
-            let result = work.code.decode()?;
-            // In the order of their numbers, as those that are missing.
-            for ((_, bytes), into) in result
-                .restored_original_iter()
-                .zip(made.chunks_exact_mut(size(length)))
-            {
-                strip_mut(into, at).copy_from_slice(bytes);
-            }
         }
-        for (number, bytes) in missing.iter().zip(made.chunks_exact(size(length))) {
-            blocks
-                .write(Block::Data(*number), slice.offset, bytes)
-                .map_err(CodeError::Blocks)?;
+        let result = self.decode()?;
+        // In the order of their numbers, as those that are wanted.
+        for ((_, bytes), into) in result
+            .restored_original_iter()
+            .zip(made.chunks_exact_mut(STRIP))
+        {
+            into.copy_from_slice(bytes);
         }
-        give_back(&spare, work);
-        told(data.saturating_mul(length)).map_err(CodeError::Blocks)
-    })?;
+        Ok(())
+    }
+}
+
+/// Goes through all slices of all jobs. All cores work on the same slice: they read it, then go through the code strip
+/// by strip, then write what was made.
+fn make<C: Code, B: Blocks>(
+    shape: &Shape,
+    blocks: &B,
+    jobs: impl Iterator<Item = Job>,
+    told: &(dyn Fn(u64) -> Result<(), B::Error> + Sync),
+) -> Result<(), CodeError<B::Error>> {
+    let threads = pool::cores();
+    let length = slice_length(shape);
+    let spare = Mutex::new(Vec::new());
+    let (mut shards, mut made) = (Buffer(Vec::new()), Buffer(Vec::new()));
+    for job in jobs {
+        for offset in (0..shape.block()).step_by(size(length)) {
+            let shards = shards.sized(job.known.len(), size(length));
+            let parts: Vec<Part<'_>> = (job.known.chunks(TOGETHER))
+                .zip(shards.chunks_mut(size(length).saturating_mul(TOGETHER)))
+                .map(|(blocks, bytes)| Part(blocks, Mutex::new(bytes)))
+                .collect();
+            pool::try_map(&parts, threads, |Part(of, bytes)| {
+                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+                for (block, shard) in of.iter().zip(bytes.chunks_exact_mut(size(length))) {
+                    read(shape, blocks, *block, offset, shard)?;
+                }
+                Ok::<_, CodeError<B::Error>>(())
+            })?;
+
+            let wanted = job.wanted.len();
+            let made = made.sized(wanted, size(length));
+            let strips: Vec<(usize, Mutex<&mut [u8]>)> = (0..size(length))
+                .step_by(STRIP)
+                .zip(made.chunks_exact_mut(wanted.saturating_mul(STRIP).max(1)))
+                .map(|(at, made)| (at, Mutex::new(made)))
+                .collect();
+            let shards = &*shards;
+            pool::try_map(&strips, threads, |(at, made)| {
+                let mut code = match take(&spare) {
+                    Some(code) => code,
+                    None => C::new(job.data, size(shape.rows()))?,
+                };
+                let known = shards
+                    .chunks_exact(size(length))
+                    .map(|shard| strip(shard, *at));
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                code.strip((shape, &job), known, &mut made)?;
+                give_back(&spare, code);
+                Ok::<_, CodeError<B::Error>>(())
+            })?;
+
+            let made = &*made;
+            let numbered: Vec<(usize, Block)> = (0..).zip(job.wanted.iter().copied()).collect();
+            let parts: Vec<&[(usize, Block)]> = numbered.chunks(TOGETHER).collect();
+            pool::try_map(&parts, threads, |part| {
+                let mut bytes = Vec::with_capacity(size(length));
+                for (number, block) in *part {
+                    bytes.clear();
+                    for strips in made.chunks_exact(wanted.saturating_mul(STRIP).max(1)) {
+                        bytes.extend_from_slice(strip(strips, number.saturating_mul(STRIP)));
+                    }
+                    blocks
+                        .write(*block, offset, &bytes)
+                        .map_err(CodeError::Blocks)?;
+                }
+                Ok::<_, CodeError<B::Error>>(())
+            })?;
+            let data = u64::try_from(job.data).unwrap_or(u64::MAX);
+            told(data.saturating_mul(length)).map_err(CodeError::Blocks)?;
+        }
+    }
     Ok(())
 }
+
+/// Blocks that one thread reads one after the other, and where to.
+struct Part<'a>(&'a [Block], Mutex<&'a mut [u8]>);
 
 /// Fills the shard with what the block holds there, and with zeros behind its end.
 fn read<B: Blocks>(
@@ -285,35 +357,23 @@ fn read<B: Blocks>(
     blocks.read(block, offset, shard).map_err(CodeError::Blocks)
 }
 
+/// The data blocks of a group.
+fn data_of(shape: &Shape, group: u64) -> impl Iterator<Item = Block> {
+    (0..shape.data_of(group)).map(move |number| Block::Data(shape.block_of(group, number)))
+}
+
+/// The parity blocks of a group.
+fn parity_of(shape: &Shape, group: u64) -> impl Iterator<Item = Block> {
+    (0..shape.rows()).map(move |number| Block::Parity(shape.block_of(group, number)))
+}
+
 /// The blocks of a group that its lost data is made from: all other data, and as many parity blocks as data is lost.
 fn known(shape: &Shape, lost: &BTreeSet<Block>, group: u64) -> Vec<Block> {
-    let data = shape.data_of(group);
     let here = |block: &Block| !lost.contains(block);
-    let mut known: Vec<Block> = (0..data)
-        .map(|number| Block::Data(shape.block_of(group, number)))
-        .filter(here)
-        .collect();
-    let missing = size(data).saturating_sub(known.len());
-    let parity = (0..shape.rows()).map(|number| Block::Parity(shape.block_of(group, number)));
-    known.extend(parity.filter(here).take(missing));
+    let mut known: Vec<Block> = data_of(shape, group).filter(here).collect();
+    let missing = size(shape.data_of(group)).saturating_sub(known.len());
+    known.extend(parity_of(shape, group).filter(here).take(missing));
     known
-}
-
-/// What a thread takes again for its next slice.
-struct Work<C> {
-    code: C,
-    shards: Buffer,
-    made: Buffer,
-}
-
-impl<C> Work<C> {
-    const fn new(code: C) -> Self {
-        Self {
-            code,
-            shards: Buffer(Vec::new()),
-            made: Buffer(Vec::new()),
-        }
-    }
 }
 
 /// Bytes of many blocks, one after the other.
@@ -321,45 +381,24 @@ struct Buffer(Vec<u8>);
 
 impl Buffer {
     /// Room for so many pieces of this length, filled with anything.
-    fn sized(&mut self, pieces: u64, length: u64) -> &mut [u8] {
-        self.0.resize(size(pieces.saturating_mul(length)), 0);
+    fn sized(&mut self, pieces: usize, length: usize) -> &mut [u8] {
+        self.0.resize(pieces.saturating_mul(length), 0);
         &mut self.0
     }
 }
 
-fn strip(shard: &[u8], at: usize) -> &[u8] {
-    shard.get(at..at.saturating_add(STRIP)).unwrap_or_default()
+fn strip(bytes: &[u8], at: usize) -> &[u8] {
+    bytes.get(at..at.saturating_add(STRIP)).unwrap_or_default()
 }
 
-fn strip_mut(shard: &mut [u8], at: usize) -> &mut [u8] {
-    shard
-        .get_mut(at..at.saturating_add(STRIP))
-        .unwrap_or_default()
-}
-
-/// How long a slice may be when each of these threads holds one of all blocks of a group: a power of two that divides
-/// the block.
-fn slice_length(shape: &Shape, threads: NonZeroUsize) -> u64 {
-    let threads = u64::try_from(threads.get()).unwrap_or(u64::MAX);
+/// How long a slice of all blocks of a group may be: a power of two that divides the block.
+fn slice_length(shape: &Shape) -> u64 {
     let shards = shape.data_of(0).saturating_add(shape.rows());
-    let all = shards.saturating_mul(threads).max(1);
     let mut length = shape.block();
-    while length > MIN_SLICE && length.saturating_mul(all) > MEMORY {
+    while length > MIN_SLICE && length.saturating_mul(shards) > MEMORY {
         length /= 2;
     }
     length
-}
-
-fn slices(shape: &Shape, groups: &[u64], length: u64) -> Vec<Slice> {
-    let each = shape.block().checked_div(length).unwrap_or(0);
-    let of_group = |group: &u64| {
-        let group = *group;
-        (0..each).map(move |number| Slice {
-            group,
-            offset: number.saturating_mul(length),
-        })
-    };
-    groups.iter().flat_map(of_group).collect()
 }
 
 fn take<T>(spare: &Mutex<Vec<T>>) -> Option<T> {
@@ -371,10 +410,6 @@ fn give_back<T>(spare: &Mutex<Vec<T>>, one: T) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(one);
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Numbers of blocks and bytes of slices; [`Shape`] keeps them far below 2^32.

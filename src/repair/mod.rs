@@ -8,7 +8,7 @@ mod error;
 
 pub use error::RepairError;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -349,7 +349,7 @@ impl Work<'_> {
                 step: Step::Parity,
                 ..self.progress
             };
-            let made = protect(self.root, payload, shape, &progress)?;
+            let made = protect(self.root, payload, shape, BTreeMap::new(), &progress)?;
             for (path, found) in made {
                 self.judge(&path, found)?;
             }

@@ -7,8 +7,10 @@ mod parts;
 pub use error::PackError;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::bundle::blocks::Blocks;
 use crate::bundle::planned::{Planned, PlannedCut, PlannedFile};
 use crate::bundle::protect::protect;
 use crate::bundle::request::{PackRequest, Source};
@@ -20,6 +22,8 @@ use crate::store::Store;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 
+/// Threads that write files, for each core: while some wait for the disk, others read and hash.
+const WRITERS_A_CORE: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 
@@ -82,6 +86,9 @@ pub fn pack(
             planned: &planned,
             store,
             progress,
+            blocks: Blocks::new(
+                (planned.parity.as_ref()).map(|parity| (&parity.shape, &parity.payload)),
+            ),
         }
         .run()?
     };
@@ -144,10 +151,11 @@ struct Work<'a> {
     planned: &'a Planned,
     store: &'a Store,
     progress: Progress<'a>,
+    blocks: Blocks<'a>,
 }
 
 impl Work<'_> {
-    fn run(&self) -> Result<Sums, PackError> {
+    fn run(self) -> Result<Sums, PackError> {
         fs::create_dir_all(&self.root, FOLDER_MODE)?;
         let present = self.clean()?;
         if let Err(error) = check_space(self.target, self.part, self.planned, &present) {
@@ -171,12 +179,16 @@ impl Work<'_> {
                 .iter()
                 .fold(0, |sum, job| job.file().size.saturating_add(sum)),
         );
-        let made = pool::try_map(&order, pool::cores(), |job| match job {
-            Job::Whole(file) => self
-                .place(file, present.contains(&file.path))
-                .map(|()| Vec::new()),
-            Job::Cut(cut) => self.place_parts(cut, &present),
-        })?;
+        let made = pool::try_map(
+            &order,
+            pool::cores().saturating_mul(WRITERS_A_CORE),
+            |job| match job {
+                Job::Whole(file) => self
+                    .place(file, present.contains(&file.path))
+                    .map(|()| Vec::new()),
+                Job::Cut(cut) => self.place_parts(cut, &present),
+            },
+        )?;
         self.progress.done();
         let mut made: BTreeMap<RelPath, Digest> = made.into_iter().flatten().collect();
         if let Some(parity) = &self.planned.parity {
@@ -188,6 +200,7 @@ impl Work<'_> {
                 &self.root,
                 &parity.payload,
                 &parity.shape,
+                self.blocks.known(),
                 &progress,
             )?);
         }
@@ -265,8 +278,9 @@ impl Work<'_> {
         self.progress.item_started(name, file.size);
         let mut told = 0;
         if present {
-            let mut there = fs::open(&path)?;
+            let there = fs::open(&path)?;
             fs::advise_sequential(&there);
+            let mut there = self.blocks.reading(&file.path, there);
             let found = pass(
                 (&mut there, &path),
                 None,
@@ -275,6 +289,7 @@ impl Work<'_> {
             )?;
             let found = found.finish_counted();
             if found == (file.digest, file.size) {
+                there.finish();
                 self.progress.item_done(name, true);
                 return Ok(());
             }
@@ -299,7 +314,8 @@ impl Work<'_> {
     }
 
     fn copy(&self, file: &PlannedFile, path: &Path, told: u64) -> Result<(), PackError> {
-        let (mut from, stored) = self.open_stored(file)?;
+        let (from, stored) = self.open_stored(file)?;
+        let mut from = self.blocks.reading(&file.path, from);
         let mut target = AtomicFile::create(path)?;
         let (digest, size) = pass(
             (&mut from, &stored),
@@ -314,6 +330,7 @@ impl Work<'_> {
                 format!("{size} bytes of sha256 {digest}"),
             ));
         }
+        from.finish();
         target.commit_unsynced_folder(FILE_MODE)?;
         Ok(())
     }

@@ -64,7 +64,8 @@ impl Work<'_> {
         for (part, size) in &cut.parts {
             let path = self.root.join(part.to_path());
             let mut target = AtomicFile::create(&path)?;
-            let mut piece = Hashed::new(&mut *from, whole).take(*size);
+            let piece = Hashed::new(&mut *from, whole).take(*size);
+            let mut piece = self.blocks.reading(part, piece);
             let found = pass(
                 (&mut piece, from_path),
                 Some((&mut target, &path)),
@@ -72,6 +73,8 @@ impl Work<'_> {
                 &mut *tell,
             )?;
             target.commit_unsynced_folder(FILE_MODE)?;
+            // The whole is compared by the caller, who goes no further when it is wrong.
+            piece.finish();
             parts.push((part.clone(), found.finish()));
         }
         Ok(parts)
