@@ -103,6 +103,16 @@ pub enum Event<'a> {
         /// Bytes added.
         count: u64,
     },
+    /// As [`Event::Bytes`], of bytes that an earlier run had brought: they say nothing of how fast the rest will come.
+    #[serde(rename = "bytes")]
+    Kept {
+        /// Which step.
+        step: Step,
+        /// The item.
+        item: &'a str,
+        /// Bytes added.
+        count: u64,
+    },
     /// An item is done.
     ItemDone {
         /// Which step.

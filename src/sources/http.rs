@@ -248,7 +248,7 @@ fn there(
     let found = store.find(&sha256, cancel)?.map(|(_, size)| size);
     let found = found.filter(|size| wanted.size.is_none_or(|stated| stated == *size));
     Ok(found.map(|size| {
-        ledger.reached(size);
+        ledger.kept(size);
         Stored {
             sha256,
             size,
@@ -324,12 +324,24 @@ impl<'o> Ledger<'o> {
 
     /// The file is `at` bytes long now.
     fn reached(&mut self, at: u64) {
-        let count = at.saturating_sub(self.told);
-        if count > 0 {
-            self.told = at;
+        if let Some(count) = self.beyond(at) {
             let (step, item) = (self.step, self.item);
             self.observer.on(&Event::Bytes { step, item, count });
         }
+    }
+
+    /// Of the file `at` bytes were there.
+    fn kept(&mut self, at: u64) {
+        if let Some(count) = self.beyond(at) {
+            let (step, item) = (self.step, self.item);
+            self.observer.on(&Event::Kept { step, item, count });
+        }
+    }
+
+    fn beyond(&mut self, at: u64) -> Option<u64> {
+        let count = at.checked_sub(self.told).filter(|count| *count > 0)?;
+        self.told = at;
+        Some(count)
     }
 
     fn again(&self, error: &NetError, wait: Duration) {
@@ -358,31 +370,49 @@ fn local(
     if fs::examine(path).map_err(failed)?.is_none() {
         return Err(SourceError::Absent { url: url.clone() });
     }
-    let mut file = fs::open(path).map_err(failed)?;
-    let passed = fs::pass((&mut file, path), None, MAX_FILE, &mut |_| cancel.check());
-    let (found, found_size) = passed
-        .map_err(|error| match error {
+    let hash = || {
+        let mut file = fs::open(path).map_err(failed)?;
+        fs::advise_sequential(&file);
+        let passed = fs::pass((&mut file, path), None, MAX_FILE, &mut |_| cancel.check());
+        let passed = passed.map_err(|error| match error {
             PassError::Read(source) | PassError::Write(source) => failed(source),
             PassError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
-        })?
-        .finish_counted();
-    if let Some(expected) = wanted.sha256.filter(|expected| *expected != found) {
-        return Err(SourceError::OtherBytes {
-            url: url.clone(),
-            expected,
-            found,
-            found_size,
-            quarantine: path.display().to_string(),
-        });
-    }
+        })?;
+        Ok::<_, SourceError>(passed.finish_counted())
+    };
+    let (sha256, size) = match (wanted.sha256, wanted.size) {
+        (Some(sha256), Some(size)) => (sha256, size),
+        (expected, _) => {
+            let (found, size) = hash()?;
+            (expected.unwrap_or(found), size)
+        }
+    };
     let mut file = fs::open(path).map_err(failed)?;
-    store.put_stream(&mut file, &found, found_size, cancel)?;
-    ledger.reached(found_size);
-    Ok(Stored {
-        sha256: found,
-        size: found_size,
-        from: Some(url.clone()),
-    })
+    let mut at: u64 = 0;
+    let mut told = |count| {
+        at = at.saturating_add(count);
+        ledger.reached(at.min(size));
+        cancel.check()
+    };
+    match store.put_stream(&mut file, &sha256, size, &mut told) {
+        Ok(_) => Ok(Stored {
+            sha256,
+            size,
+            from: Some(url.clone()),
+        }),
+        // It may be longer than what was read of it.
+        Err(StoreError::Mismatch { expected, .. }) => {
+            let (found, found_size) = hash()?;
+            Err(SourceError::OtherBytes {
+                url: url.clone(),
+                expected,
+                found,
+                found_size,
+                quarantine: path.display().to_string(),
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn remote(
@@ -420,6 +450,10 @@ fn remote(
         }
         let mut at: u64 = 0;
         let mut told = |heard: Heard<'_>| match heard {
+            Heard::Kept(count) => {
+                at = at.saturating_add(count);
+                ledger.kept(at);
+            }
             Heard::Bytes(count) => {
                 at = at.saturating_add(count);
                 ledger.reached(at);

@@ -154,7 +154,7 @@ impl Store {
             return Ok(None);
         };
         let mut file = fs::open(&from).map_err(StoreError::Brought)?;
-        match self.put_stream(&mut file, digest, size, cancel) {
+        match self.put_stream(&mut file, digest, size, &mut |_| cancel.check()) {
             Ok(path) => Ok(Some((path, size))),
             // It was changed since it was hashed: as good as absent.
             Err(StoreError::Mismatch { .. }) => Ok(None),
@@ -186,7 +186,8 @@ impl Store {
         Ok(digest)
     }
 
-    /// Stores what `reader` gives, when it is exactly what was announced.
+    /// Stores what `reader` gives, when it is exactly what was announced. After each piece `told` hears its length, and may
+    /// end the work.
     ///
     /// # Errors
     /// [`StoreError::Mismatch`] when it is not; nothing is stored then.
@@ -195,13 +196,12 @@ impl Store {
         reader: &mut dyn Read,
         expected: &Digest,
         expected_size: u64,
-        cancel: &Cancel,
+        told: &mut dyn FnMut(u64) -> Result<(), Cancelled>,
     ) -> Result<PathBuf, StoreError> {
         let path = self.path_of(expected);
         let mut file = self.begin(expected)?;
         let to: (&mut dyn Write, &Path) = (&mut file, &path);
-        let mut told = |_| cancel.check();
-        let passed = fs::pass((reader, &path), Some(to), expected_size, &mut told)?;
+        let passed = fs::pass((reader, &path), Some(to), expected_size, told)?;
         let (found, found_size) = passed.finish_counted();
         if found != *expected || found_size != expected_size {
             return Err(StoreError::Mismatch {
@@ -293,13 +293,13 @@ mod tests {
             (&b"good"[..], 5),
         ] {
             let error = store
-                .put_stream(&mut &bytes[..], &announced, size, &Cancel::new())
+                .put_stream(&mut &bytes[..], &announced, size, &mut |_| Ok(()))
                 .unwrap_err();
             assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
             assert!(!store.path_of(&announced).exists());
         }
         store
-            .put_stream(&mut &b"good"[..], &announced, 4, &Cancel::new())
+            .put_stream(&mut &b"good"[..], &announced, 4, &mut |_| Ok(()))
             .unwrap();
     }
 }

@@ -77,9 +77,19 @@ impl State {
         }
     }
 
+    fn kept(&mut self, item: &str, count: u64) {
+        self.tally.add_kept(count);
+        self.show(item, count);
+    }
+
     fn bytes(&mut self, item: &str, count: u64) {
+        self.tally.add_bytes(count, Instant::now());
+        self.show(item, count);
+    }
+
+    /// Moves the bars, after the tally has the count.
+    fn show(&mut self, item: &str, count: u64) {
         let now = Instant::now();
-        self.tally.add_bytes(count, now);
         if let Some(bar) = self.items.get(item) {
             bar.inc(count);
         }
@@ -137,6 +147,7 @@ impl Observer for Bars {
                 running.item_started(&self.screen, item, bytes);
             }
             Event::Bytes { item, count, .. } => running.bytes(item, count),
+            Event::Kept { item, count, .. } => running.kept(item, count),
             Event::ItemDone { item, reused, .. } => {
                 running.tally.add_item(reused);
                 running.item_ended(item);

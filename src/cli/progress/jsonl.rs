@@ -14,6 +14,8 @@ use crate::cli::failure::Failure;
 
 /// At most one line about the whole step in this time.
 const EVERY: Duration = Duration::from_secs(1);
+/// At most one line about the bytes of an item in this time.
+const EVERY_ITEM: Duration = Duration::from_millis(200);
 
 /// Prints each event as one JSON object a line. The first line names the version.
 pub(super) struct JsonLines {
@@ -31,6 +33,9 @@ struct Item {
     done: u64,
     total: Option<u64>,
     tally: Tally,
+    /// Bytes that are done, and in no line yet.
+    untold: u64,
+    said: Instant,
 }
 
 /// An event with what is known of its item.
@@ -136,25 +141,32 @@ impl State {
             Event::StepStarted { items, bytes, .. } => *self = Self::new(items, bytes, now),
             Event::ItemStarted { item, bytes, .. } => {
                 let tally = Tally::new(1, bytes.unwrap_or(0), now);
-                let (done, total) = (0, bytes);
-                let item = item.to_owned();
-                self.items.insert(item, Item { done, total, tally });
+                let known = Item {
+                    done: 0,
+                    total: bytes,
+                    tally,
+                    untold: 0,
+                    said: now,
+                };
+                self.items.insert(item.to_owned(), known);
             }
-            Event::Bytes { step, item, count } => {
-                lines.extend(self.bytes(event, item, count, now));
+            Event::Bytes { step, item, count } | Event::Kept { step, item, count } => {
+                lines.extend(self.bytes(event, (step, item, count), now));
                 if now.saturating_duration_since(self.said) >= EVERY {
                     self.said = now;
                     lines.push(self.whole(step, now));
                 }
                 return lines;
             }
-            Event::ItemDone { item, reused, .. } => {
+            Event::ItemDone { step, item, reused } => {
                 self.step.add_item(reused);
-                self.items.remove(item);
+                let known = self.items.remove(item);
+                lines.extend(known.and_then(|mut known| known.line(step, item, now)));
             }
-            Event::ItemFailed { item, .. } => {
+            Event::ItemFailed { step, item, .. } => {
                 self.step.add_failure();
-                self.items.remove(item);
+                let known = self.items.remove(item);
+                lines.extend(known.and_then(|mut known| known.line(step, item, now)));
             }
             Event::StepDone { step } => lines.push(self.whole(step, now)),
             _ => {}
@@ -163,35 +175,31 @@ impl State {
         lines
     }
 
-    /// No line where nothing is new: an item is never told to be longer than it is.
-    fn bytes(&mut self, event: &Event<'_>, item: &str, count: u64, now: Instant) -> Option<String> {
-        let Event::Bytes { step, .. } = *event else {
-            return None;
+    /// No line where nothing is new (an item is never told to be longer than it is), or one was printed just now.
+    fn bytes(
+        &mut self,
+        event: &Event<'_>,
+        (step, item, count): (Step, &str, u64),
+        now: Instant,
+    ) -> Option<String> {
+        let add = |tally: &mut Tally, count| match event {
+            Event::Kept { .. } => tally.add_kept(count),
+            _ => tally.add_bytes(count, now),
         };
         let Some(known) = self.items.get_mut(item) else {
-            self.step.add_bytes(count, now);
+            add(&mut self.step, count);
             return Some(json(event));
         };
         let room = known
             .total
             .map_or(u64::MAX, |total| total.saturating_sub(known.done));
         let count = count.min(room);
-        if count == 0 {
-            return None;
-        }
         known.done = known.done.saturating_add(count);
-        known.tally.add_bytes(count, now);
-        self.step.add_bytes(count, now);
-        Some(json(&OfItem {
-            event: &Event::Bytes { step, item, count },
-            done: known.done,
-            total: known.total,
-            rate: known.tally.speed(now),
-            left: known
-                .total
-                .and(known.tally.left(now))
-                .map(|left| left.as_secs()),
-        }))
+        known.untold = known.untold.saturating_add(count);
+        add(&mut known.tally, count);
+        add(&mut self.step, count);
+        let due = now.saturating_duration_since(known.said) >= EVERY_ITEM;
+        due.then(|| known.line(step, item, now)).flatten()
     }
 
     fn whole(&self, step: Step, now: Instant) -> String {
@@ -209,6 +217,26 @@ impl State {
                 .then(|| tally.left(now))
                 .flatten()
                 .map(|left| left.as_secs()),
+        })
+    }
+}
+
+impl Item {
+    /// What is done since the line before; none when that is nothing.
+    fn line(&mut self, step: Step, item: &str, now: Instant) -> Option<String> {
+        let count = std::mem::take(&mut self.untold);
+        self.said = now;
+        (count > 0).then(|| {
+            json(&OfItem {
+                event: &Event::Bytes { step, item, count },
+                done: self.done,
+                total: self.total,
+                rate: self.tally.speed(now),
+                left: self
+                    .total
+                    .and(self.tally.left(now))
+                    .map(|left| left.as_secs()),
+            })
         })
     }
 }
@@ -247,7 +275,10 @@ mod tests {
                     bytes: None,
                 },
             ),
-            (500, bytes(50)),
+            // Told together, for they come too fast to be told one by one.
+            (100, bytes(20)),
+            (150, bytes(20)),
+            (500, bytes(10)),
             (2000, bytes(50)),
             // More than there is left: what an item is told to have never passes its size.
             (3000, bytes(300)),

@@ -82,6 +82,7 @@ impl Observer for Plain {
                     eprintln!("{}: {}", step.label(), state.tally.line(now));
                 }
             }
+            Event::Kept { count, .. } => state.tally.add_kept(count),
             Event::ItemDone { reused, .. } => state.tally.add_item(reused),
             Event::ItemFailed { step, item, id, .. } => {
                 state.tally.add_failure();

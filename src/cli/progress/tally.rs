@@ -40,6 +40,14 @@ impl Tally {
         }
     }
 
+    /// More bytes are done that were there before: they count, and do not make it faster.
+    pub(super) fn add_kept(&mut self, count: u64) {
+        self.bytes_done = self.bytes_done.saturating_add(count);
+        for (_, done) in &mut self.measured {
+            *done = done.saturating_add(count);
+        }
+    }
+
     /// More bytes are done.
     pub(super) fn add_bytes(&mut self, count: u64, now: Instant) {
         self.bytes_done = self.bytes_done.saturating_add(count);
@@ -195,6 +203,21 @@ mod tests {
         );
         tally.add_bytes(10 << 20, after(75_000));
         assert_eq!(tally.speed(after(75_000)), Some(1 << 20));
+    }
+
+    #[test]
+    fn what_was_there_before_makes_it_no_faster() {
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut tally = Tally::new(1, 100 << 20, start);
+        tally.add_kept(80 << 20);
+        tally.add_bytes(1 << 20, after(1000));
+        tally.add_kept(9 << 20);
+        tally.add_bytes(1 << 20, after(2000));
+        assert_eq!(
+            tally.line(after(2000)),
+            "0 of 1 item, 91.0 MiB of 100.0 MiB, 1.0 MiB/s, 9 s left"
+        );
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn events_tell_of_each_byte_once_even_after_a_fresh_start() {
     struct Count(Mutex<u64>);
     impl Observer for Count {
         fn on(&self, event: &Event<'_>) {
-            if let Event::Bytes { count, .. } = event {
+            if let Event::Bytes { count, .. } | Event::Kept { count, .. } = event {
                 *self.0.lock().unwrap() += count;
             }
         }
