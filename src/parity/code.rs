@@ -270,65 +270,18 @@ fn make<C: Code, B: Blocks>(
     jobs: impl Iterator<Item = Job>,
     told: &(dyn Fn(u64) -> Result<(), B::Error> + Sync),
 ) -> Result<(), CodeError<B::Error>> {
-    let threads = pool::cores();
-    let length = slice_length(shape);
+    let length = size(slice_length(shape));
     let spare = Mutex::new(Vec::new());
     let (mut shards, mut made) = (Buffer(Vec::new()), Buffer(Vec::new()));
     for job in jobs {
-        for offset in (0..shape.block()).step_by(size(length)) {
-            let shards = shards.sized(job.known.len(), size(length));
-            let parts: Vec<Part<'_>> = (job.known.chunks(TOGETHER))
-                .zip(shards.chunks_mut(size(length).saturating_mul(TOGETHER)))
-                .map(|(blocks, bytes)| Part(blocks, Mutex::new(bytes)))
-                .collect();
-            pool::try_map(&parts, threads, |Part(of, bytes)| {
-                let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
-                for (block, shard) in of.iter().zip(bytes.chunks_exact_mut(size(length))) {
-                    read(shape, blocks, *block, offset, shard)?;
-                }
-                Ok::<_, CodeError<B::Error>>(())
-            })?;
-
-            let wanted = job.wanted.len();
-            let made = made.sized(wanted, size(length));
-            let strips: Vec<(usize, Mutex<&mut [u8]>)> = (0..size(length))
-                .step_by(STRIP)
-                .zip(made.chunks_exact_mut(wanted.saturating_mul(STRIP).max(1)))
-                .map(|(at, made)| (at, Mutex::new(made)))
-                .collect();
-            let shards = &*shards;
-            pool::try_map(&strips, threads, |(at, made)| {
-                let mut code = match take(&spare) {
-                    Some(code) => code,
-                    None => C::new(job.data, size(shape.rows()))?,
-                };
-                let known = shards
-                    .chunks_exact(size(length))
-                    .map(|shard| strip(shard, *at));
-                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                code.strip((shape, &job), known, &mut made)?;
-                give_back(&spare, code);
-                Ok::<_, CodeError<B::Error>>(())
-            })?;
-
-            let made = &*made;
-            let numbered: Vec<(usize, Block)> = (0..).zip(job.wanted.iter().copied()).collect();
-            let parts: Vec<&[(usize, Block)]> = numbered.chunks(TOGETHER).collect();
-            pool::try_map(&parts, threads, |part| {
-                let mut bytes = Vec::with_capacity(size(length));
-                for (number, block) in *part {
-                    bytes.clear();
-                    for strips in made.chunks_exact(wanted.saturating_mul(STRIP).max(1)) {
-                        bytes.extend_from_slice(strip(strips, number.saturating_mul(STRIP)));
-                    }
-                    blocks
-                        .write(*block, offset, &bytes)
-                        .map_err(CodeError::Blocks)?;
-                }
-                Ok::<_, CodeError<B::Error>>(())
-            })?;
-            let data = u64::try_from(job.data).unwrap_or(u64::MAX);
-            told(data.saturating_mul(length)).map_err(CodeError::Blocks)?;
+        let shards = shards.sized(job.known.len(), length);
+        let made = made.sized(job.wanted.len(), length);
+        for offset in (0..shape.block()).step_by(length) {
+            fill((shape, blocks), &job.known, offset, (shards, length))?;
+            through::<C, B>((shape, &job), (shards, length), made, &spare)?;
+            hand_out(blocks, &job.wanted, offset, (made, length))?;
+            let data = u64::try_from(job.data.saturating_mul(length)).unwrap_or(u64::MAX);
+            told(data).map_err(CodeError::Blocks)?;
         }
     }
     Ok(())
@@ -336,6 +289,79 @@ fn make<C: Code, B: Blocks>(
 
 /// Blocks that one thread reads one after the other, and where to.
 struct Part<'a>(&'a [Block], Mutex<&'a mut [u8]>);
+
+/// Reads a slice of each block: `shards` has them one behind the other.
+fn fill<B: Blocks>(
+    (shape, blocks): (&Shape, &B),
+    known: &[Block],
+    offset: u64,
+    (shards, length): (&mut [u8], usize),
+) -> Result<(), CodeError<B::Error>> {
+    let parts: Vec<Part<'_>> = (known.chunks(TOGETHER))
+        .zip(shards.chunks_mut(length.saturating_mul(TOGETHER)))
+        .map(|(of, bytes)| Part(of, Mutex::new(bytes)))
+        .collect();
+    pool::try_map(&parts, pool::cores(), |Part(of, bytes)| {
+        let mut bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (block, shard) in of.iter().zip(bytes.chunks_exact_mut(length)) {
+            read(shape, blocks, *block, offset, shard)?;
+        }
+        Ok::<_, CodeError<B::Error>>(())
+    })?;
+    Ok(())
+}
+
+/// Makes `made` from the shards, strip by strip: the first strip of each wanted block, then the second of each.
+fn through<C: Code, B: Blocks>(
+    (shape, job): (&Shape, &Job),
+    (shards, length): (&[u8], usize),
+    made: &mut [u8],
+    spare: &Mutex<Vec<C>>,
+) -> Result<(), CodeError<B::Error>> {
+    let each = job.wanted.len().saturating_mul(STRIP).max(1);
+    let strips: Vec<(usize, Mutex<&mut [u8]>)> = (0..length)
+        .step_by(STRIP)
+        .zip(made.chunks_exact_mut(each).map(Mutex::new))
+        .collect();
+    pool::try_map(&strips, pool::cores(), |(at, made)| {
+        let mut code = match take(spare) {
+            Some(code) => code,
+            None => C::new(job.data, size(shape.rows()))?,
+        };
+        let known = shards.chunks_exact(length).map(|shard| strip(shard, *at));
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        code.strip((shape, job), known, &mut made)?;
+        give_back(spare, code);
+        Ok::<_, CodeError<B::Error>>(())
+    })?;
+    Ok(())
+}
+
+/// Writes what was made: of each block its strips, one behind the other.
+fn hand_out<B: Blocks>(
+    blocks: &B,
+    wanted: &[Block],
+    offset: u64,
+    (made, length): (&[u8], usize),
+) -> Result<(), CodeError<B::Error>> {
+    let each = wanted.len().saturating_mul(STRIP).max(1);
+    let numbered: Vec<(usize, Block)> = (0..).zip(wanted.iter().copied()).collect();
+    let parts: Vec<&[(usize, Block)]> = numbered.chunks(TOGETHER).collect();
+    pool::try_map(&parts, pool::cores(), |part| {
+        let mut bytes = Vec::with_capacity(length);
+        for (number, block) in *part {
+            bytes.clear();
+            for strips in made.chunks_exact(each) {
+                bytes.extend_from_slice(strip(strips, number.saturating_mul(STRIP)));
+            }
+            blocks
+                .write(*block, offset, &bytes)
+                .map_err(CodeError::Blocks)?;
+        }
+        Ok::<_, CodeError<B::Error>>(())
+    })?;
+    Ok(())
+}
 
 /// Fills the shard with what the block holds there, and with zeros behind its end.
 fn read<B: Blocks>(
@@ -418,185 +444,4 @@ fn size(number: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use rand::rngs::StdRng;
-    use rand::seq::SliceRandom as _;
-    use rand::{RngCore as _, SeedableRng as _};
-
-    use super::*;
-    use crate::parity::shape::Amount;
-
-    /// Blocks in memory.
-    struct InMemory {
-        shape: Shape,
-        volumes: Mutex<Vec<Vec<u8>>>,
-        parity: Mutex<Vec<Vec<u8>>>,
-    }
-
-    impl InMemory {
-        fn new(volumes: &[u64], amount: Amount, random: &mut StdRng) -> Self {
-            let shape = Shape::new(volumes, amount).unwrap();
-            let volumes = volumes.iter().map(|bytes| {
-                let mut volume = vec![0; size(*bytes)];
-                random.fill_bytes(&mut volume);
-                volume
-            });
-            let parity = vec![vec![0; size(shape.block())]; size(shape.parity())];
-            Self {
-                volumes: Mutex::new(volumes.collect()),
-                parity: Mutex::new(parity),
-                shape,
-            }
-        }
-
-        fn spoil(&self, block: Block) {
-            match block {
-                Block::Data(number) => {
-                    let place = self.shape.place(number).unwrap();
-                    let range = size(place.start)..size(place.start + place.length);
-                    self.volumes.lock().unwrap()[place.volume][range].fill(0xEE);
-                }
-                Block::Parity(number) => self.parity.lock().unwrap()[size(number)].fill(0xEE),
-            }
-        }
-    }
-
-    impl Blocks for InMemory {
-        type Error = Infallible;
-
-        fn read(&self, block: Block, offset: u64, buffer: &mut [u8]) -> Result<(), Infallible> {
-            let offset = size(offset);
-            match block {
-                Block::Data(number) => {
-                    let place = self.shape.place(number).unwrap();
-                    let volumes = self.volumes.lock().unwrap();
-                    let whole = size(place.start)..size(place.start + place.length);
-                    let bytes = volumes[place.volume][whole]
-                        .get(offset..)
-                        .unwrap_or_default();
-                    let length = bytes.len().min(buffer.len());
-                    buffer[..length].copy_from_slice(&bytes[..length]);
-                }
-                Block::Parity(number) => {
-                    let parity = self.parity.lock().unwrap();
-                    let bytes = &parity[size(number)][offset..offset + buffer.len()];
-                    buffer.copy_from_slice(bytes);
-                }
-            }
-            Ok(())
-        }
-
-        fn write(&self, block: Block, offset: u64, bytes: &[u8]) -> Result<(), Infallible> {
-            let offset = size(offset);
-            match block {
-                Block::Data(number) => {
-                    let place = self.shape.place(number).unwrap();
-                    let mut volumes = self.volumes.lock().unwrap();
-                    let whole = size(place.start)..size(place.start + place.length);
-                    let into = volumes[place.volume][whole]
-                        .get_mut(offset..)
-                        .unwrap_or_default();
-                    let length = bytes.len().min(into.len());
-                    into[..length].copy_from_slice(&bytes[..length]);
-                }
-                Block::Parity(number) => {
-                    self.parity.lock().unwrap()[size(number)][offset..offset + bytes.len()]
-                        .copy_from_slice(bytes);
-                }
-            }
-            Ok(())
-        }
-    }
-
-    fn all(shape: &Shape) -> Vec<Block> {
-        let data = (0..shape.data()).map(Block::Data);
-        data.chain((0..shape.parity()).map(Block::Parity)).collect()
-    }
-
-    /// Spoils these blocks, rebuilds, and compares.
-    fn heals(blocks: &InMemory, lost: &BTreeSet<Block>) {
-        let whole = blocks.volumes.lock().unwrap().clone();
-        for block in lost {
-            blocks.spoil(*block);
-        }
-        rebuild(&blocks.shape, lost, blocks, &|_| Ok(())).unwrap();
-        assert!(*blocks.volumes.lock().unwrap() == whole, "other bytes");
-    }
-
-    const TEN: Amount = Amount {
-        percent: Some(10),
-        spare_volumes: 0,
-    };
-
-    #[test]
-    fn ten_percent_of_parity_heal_nine_percent_of_all_blocks_wherever_they_are() {
-        let mut random = StdRng::seed_from_u64(1);
-        let blocks = InMemory::new(&[9_000_000, 4_000_001, 77], TEN, &mut random);
-        let read = std::sync::atomic::AtomicU64::new(0);
-        encode(&blocks.shape, &blocks, &|bytes| {
-            read.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        })
-        .unwrap();
-        let data = blocks.shape.data() * blocks.shape.block();
-        assert_eq!(read.into_inner(), data, "each byte once");
-        for _ in 0..8 {
-            let mut order = all(&blocks.shape);
-            order.shuffle(&mut random);
-            let count = order.len() * 9 / 100;
-            let lost: BTreeSet<Block> = order.into_iter().take(count).collect();
-            heals(&blocks, &lost);
-            // The parity is made anew for the next round.
-            encode(&blocks.shape, &blocks, &|_| Ok(())).unwrap();
-        }
-    }
-
-    #[test]
-    fn any_one_volume_may_be_lost_when_one_is_spare() {
-        let mut random = StdRng::seed_from_u64(2);
-        let spare = Amount {
-            percent: None,
-            spare_volumes: 1,
-        };
-        let blocks = InMemory::new(&[700_000, 300_000, 65_536], spare, &mut random);
-        encode(&blocks.shape, &blocks, &|_| Ok(())).unwrap();
-        for (volume, bytes) in [700_000, 300_000, 65_536].into_iter().enumerate() {
-            let (from, end) = blocks.shape.blocks_at(volume, 0, bytes);
-            heals(&blocks, &(from..end).map(Block::Data).collect());
-        }
-    }
-
-    #[test]
-    fn too_much_loss_is_said_before_anything_is_written() {
-        let mut random = StdRng::seed_from_u64(3);
-        let blocks = InMemory::new(&[1_000_000], TEN, &mut random);
-        encode(&blocks.shape, &blocks, &|_| Ok(())).unwrap();
-        assert_eq!((blocks.shape.data(), blocks.shape.parity()), (16, 2));
-        let lost: BTreeSet<Block> = [Block::Data(0), Block::Data(1), Block::Parity(0)].into();
-        let found = chance(&blocks.shape, &lost);
-        assert_eq!((found.lost, found.worst_lost, found.worst_left), (2, 2, 1));
-        let before = blocks.volumes.lock().unwrap().clone();
-        let refused = rebuild(&blocks.shape, &lost, &blocks, &|_| Ok(()));
-        assert!(matches!(
-            refused,
-            Err(CodeError::Beyond { lost: 2, left: 1 })
-        ));
-        assert!(*blocks.volumes.lock().unwrap() == before);
-    }
-
-    #[test]
-    fn groups_are_rebuilt_each_by_itself() {
-        let mut random = StdRng::seed_from_u64(4);
-        let shape = Shape::of(65_536, &[65_536 * 10], 3, 2, 1).unwrap();
-        let mut blocks = InMemory::new(&[65_536 * 10], TEN, &mut random);
-        blocks.parity = Mutex::new(vec![vec![0; 65_536]; 6]);
-        blocks.shape = shape;
-        encode(&blocks.shape, &blocks, &|_| Ok(())).unwrap();
-        // Two neighbours of each group.
-        heals(&blocks, &(0..6).map(Block::Data).collect());
-        let three = [Block::Data(0), Block::Data(3), Block::Data(6)].into();
-        assert!(!chance(&blocks.shape, &three).suffices());
-    }
-}
+mod tests;
