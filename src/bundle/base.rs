@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::archive::ustar;
 use crate::bundle::header::Sequence;
-use crate::bundle::sums::{BASE, MADE, Sums, SumsError, change_of, volume_of};
+use crate::bundle::places::{BASE, MADE, change_of, volume_of};
+use crate::bundle::sums::{Sums, SumsError};
 use crate::types::digest::Digest;
 use crate::types::name::Name;
 use crate::types::path::RelPath;

@@ -12,6 +12,7 @@ mod layout;
 mod pack;
 pub mod patch;
 pub mod payload;
+pub mod places;
 mod planned;
 pub mod protect;
 pub mod receipt;

@@ -1,7 +1,7 @@
 //! The payload as runs of bytes: the files of each volume, in the order of the list, one behind the other.
 //! No I/O.
 
-use crate::bundle::sums::volume_of;
+use crate::bundle::places::volume_of;
 use crate::parity::shape::{Place, Shape};
 use crate::types::path::RelPath;
 

@@ -8,8 +8,9 @@ use crate::bundle::contents::{BUNDLE_JSON, Contents, CutFile, FileInfo, FileKind
 use crate::bundle::documents;
 use crate::bundle::header::Header;
 use crate::bundle::payload::{self, Payload};
+use crate::bundle::places::{CHANGES_JSON, change_of, volume_of};
 use crate::bundle::request::{ItemChange, PackRequest, RequestError, Source};
-use crate::bundle::sums::{CHANGES_JSON, Sums, change_of, volume_of};
+use crate::bundle::sums::Sums;
 use crate::bundle::volumes::{Placed, VolumeSize, on_medium, spread};
 use crate::parity::index;
 use crate::parity::shape::{Amount, Shape};

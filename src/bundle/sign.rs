@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
+use crate::bundle::places::{SIG, SUMS};
+use crate::bundle::sums::{self, Sums, SumsError};
 use crate::fs::{self, PathError};
 use crate::trust::key::{KeyId, SignatureError, SigningKey, VerifyingKey};
 use crate::trust::sshsig::{self, SshSigError};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::changes::Changes;
-use crate::bundle::sums::{self, SUMS, Sums};
+use crate::bundle::places::{BASE, SUMS};
+use crate::bundle::sums::{self, Sums};
 use crate::carry::CarryError;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::event::Progress;
@@ -100,7 +101,7 @@ impl Bases {
         hash: &mut Hashing<'_, T>,
     ) -> Result<Result<T, Problem>, CarryError> {
         let own = file.path.to_path();
-        let path = format!("{}/{}", sums::BASE, file.path);
+        let path = format!("{}/{}", BASE, file.path);
         let mut problem = Problem::Missing { path: path.clone() };
         for (root, known) in &self.roots {
             let mut places = vec![own.clone()];

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::CHANGES_JSON;
+use crate::bundle::places::CHANGES_JSON;
 use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::finding::{Found, Stamp, find_list, find_signatures, read_if, stamps};

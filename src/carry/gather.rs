@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::sums::BASE;
+use crate::bundle::places::BASE;
 use crate::carry::CarryError;
 use crate::carry::incoming::{Expected, Incoming};
 use crate::carry::receive::{Received, Taking, divide, open_bases};

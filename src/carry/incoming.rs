@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::changes::Change;
-use crate::bundle::sums::{MAX_BYTES, SIG, SUMS, is_of_changes};
+use crate::bundle::places::{SIG, SUMS, is_of_changes};
+use crate::bundle::sums::MAX_BYTES;
 use crate::carry::CarryError;
 use crate::delta::{DeltaError, rebuild};
 use crate::event::Progress;

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{self, CHANGES_JSON, SIG, SUMS};
+use crate::bundle::places::{CHANGES_JSON, SIG, SUMS};
+use crate::bundle::sums::{self};
 use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::incoming::{Expected, Incoming};

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::archive::ustar::{self, BLOCK, END_BLOCKS};
 use crate::bundle::contents::BUNDLE_JSON;
-use crate::bundle::sums::{CHANGES_JSON, SIG, SUMS, Sums};
+use crate::bundle::places::{CHANGES_JSON, SIG, SUMS};
+use crate::bundle::sums::Sums;
 use crate::carry::CarryError;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At, pass};

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use haversack::bundle::sums::SUMS;
+use haversack::bundle::places::SUMS;
 use haversack::fs;
 
 #[cfg(feature = "connected")]

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bundle::header::Header;
-use crate::bundle::sums::{SIG, SUMS, Sums, volume_of};
+use crate::bundle::places::{SIG, SUMS, volume_of};
+use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, FolderLock, PassError, PathError, Root, pass};
 use crate::trust::directory::Trust;

@@ -20,7 +20,8 @@ use serde::Serialize;
 
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::header::Header;
-use crate::bundle::sums::{self, SIG, SUMS, Sums, is_left_out, volume_of};
+use crate::bundle::places::{SIG, SUMS, is_left_out, volume_of};
+use crate::bundle::sums::{self, Sums};
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, AtomicFile, FolderLock, pass};
 use crate::types::digest::Digest;

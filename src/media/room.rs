@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::image::FRAME;
 use super::{FOUR_GIB, Load, MediaError, OnMedium};
-use crate::bundle::sums::{self, SUMS};
+use crate::bundle::places::SUMS;
+use crate::bundle::sums::{self};
 use crate::bundle::volumes::on_medium;
 use crate::fs::{self, FolderLock, WorkError};
 

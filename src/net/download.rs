@@ -8,10 +8,11 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 
-use super::client::{Client, content_length, header, reached, refuse_html};
+use super::client::{Client, content_length, header, refuse_html};
 use super::encoding::refuse_encoded;
 use super::error::NetError;
 use super::pour::pour;
+use super::redirect::reached;
 use super::retry::{Attempts, Progress};
 use crate::event::Cancel;
 use crate::fs::{self, PartFile, PathError};
@@ -46,6 +47,8 @@ pub enum Heard<'h> {
     /// The part has this many bytes more than were told of before. Bytes that come again after a fresh
     /// start are not told again.
     Bytes(u64),
+    /// The part has this many bytes from an earlier run; told first.
+    Kept(u64),
     /// An attempt failed; the next begins after this wait.
     Again(&'h NetError, Duration),
 }
@@ -106,7 +109,7 @@ impl Client {
         let mut most = 0;
         if part.len() > 0 {
             most = part.len();
-            told(Heard::Bytes(most));
+            told(Heard::Kept(most));
         }
         let mut attempts = Attempts::new(&self.options);
         while expected.size.is_none_or(|size| part.len() != size) {

@@ -381,7 +381,7 @@ impl NetError {
     /// Sorts a failure to send a request.
     pub(super) fn of_request(url: &SafeUrl, via: Option<Via>, error: reqwest::Error) -> Self {
         let url = url.clone();
-        if let Some(refused) = find::<super::client::RefusedRedirect>(&error) {
+        if let Some(refused) = find::<super::redirect::RefusedRedirect>(&error) {
             return Self::Redirect {
                 url,
                 to: refused.to_string(),

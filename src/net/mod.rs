@@ -21,6 +21,7 @@ mod encoding;
 mod error;
 mod pour;
 mod proxy;
+mod redirect;
 mod registry;
 mod retry;
 mod throttle;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bundle::contents::FileKind;
-use crate::bundle::sums::{Sums, in_base, in_made, volume_of};
+use crate::bundle::places::{in_base, in_made, volume_of};
+use crate::bundle::sums::Sums;
 use crate::custody::begin_of;
 use crate::fs::{self, PathError};
 use crate::types::digest::Digest;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::page;
 use crate::bundle::header::Header;
-use crate::bundle::sums::{is_left_out, volume_of};
+use crate::bundle::places::{is_left_out, volume_of};
 use crate::custody::{Chain, Event};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::RepositoryInfo;
-use crate::bundle::sums::volume_of;
+use crate::bundle::places::volume_of;
 use crate::checks::CHECKS_JSON;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, Kind};

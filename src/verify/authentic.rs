@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::FULL;
 use crate::bundle::header::{Created, MAX_VOLUMES};
-use crate::bundle::sums::{self, SIG, SUMS, Sums, SumsError};
+use crate::bundle::places::{MADE, SIG, SUMS, is_of_changes};
+use crate::bundle::sums::{self, Sums, SumsError};
 use crate::fs::{self, At, Kind, Root};
 use crate::trust::cms::{self, CmsResult, CmsVerdict};
 use crate::trust::directory::Trust;
@@ -130,12 +131,12 @@ impl Delta {
     pub(crate) fn extra(&self) -> impl Iterator<Item = (&RelPath, &Digest)> {
         let changes = self.sums.has_changes();
         let entries = self.sums.entries().iter();
-        entries.filter(move |(path, _)| changes && sums::is_of_changes(path))
+        entries.filter(move |(path, _)| changes && is_of_changes(path))
     }
 
     /// Whether it makes the file at this place of the full bundle.
     pub(crate) fn makes(&self, place: &RelPath) -> bool {
-        let listed = format!("{}/{place}", sums::MADE).parse::<RelPath>();
+        let listed = format!("{MADE}/{place}").parse::<RelPath>();
         listed.is_ok_and(|listed| self.sums.entries().contains_key(&listed))
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::bundle::patch::{self, Patch};
 use crate::bundle::payload::{self, BLOCKS, ParityFile, Payload, Piece};
+use crate::bundle::places::{of_parity, volume_of};
 use crate::bundle::protect::{OpenFiles, hash_block, read_pieces};
-use crate::bundle::sums::{of_parity, volume_of};
 use crate::fs::{At, File, PathError, Root};
 use crate::parity::code::{self, Block, Blocks};
 use crate::parity::index::{self, Index};

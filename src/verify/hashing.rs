@@ -1,7 +1,7 @@
 //! Hashing every byte of every file that is here.
 
 use crate::bundle::contents::{Contents, ContentsError, CutFile};
-use crate::bundle::sums::{in_base, in_made};
+use crate::bundle::places::{in_base, in_made};
 use crate::event::{Cancelled, Progress};
 use crate::fs::{self, Hashed, PassError, PathError, pass};
 use crate::pool;

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::bundle::contents::{Contents, FileKind, RepositoryInfo};
 use crate::bundle::header::Header;
-use crate::bundle::sums::{Sums, in_base};
+use crate::bundle::places::in_base;
+use crate::bundle::sums::Sums;
 use crate::trust::directory::Trust;
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, Signer, judge};
 use crate::types::digest::Digest;

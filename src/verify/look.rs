@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::bundle::header::Header;
-use crate::bundle::sums::is_left_out;
+use crate::bundle::places::is_left_out;
 use crate::fs::Root;
 use crate::trust::directory::Trust;
 use crate::trust::judge::SignatureFile;

@@ -38,7 +38,8 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::contents::Contents;
 use crate::bundle::patch::{Piece, Recarry};
-use crate::bundle::sums::{Sums, is_left_out, of_parity, volume_of};
+use crate::bundle::places::{is_left_out, of_parity, volume_of};
+use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Cancelled, Observer, Progress, Step};
 use crate::fs::{self, At, AtomicFile, File, Hashed, PathError, pass};
 use crate::store::Listed;

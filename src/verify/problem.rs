@@ -148,7 +148,7 @@ impl Problem {
             | Self::Twin { path, .. }
             | Self::Unreadable { path, .. } => path,
             Self::Contents(_) => crate::bundle::contents::BUNDLE_JSON,
-            Self::Changes(_) => crate::bundle::sums::CHANGES_JSON,
+            Self::Changes(_) => crate::bundle::places::CHANGES_JSON,
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::bundle::contents::Contents;
 use crate::bundle::header::Header;
-use crate::bundle::sums;
+use crate::bundle::places;
 use crate::trust::cms::CmsResult;
 use crate::trust::judge::{Ignored, Signer};
 use crate::types::digest::Digest;
@@ -215,7 +215,7 @@ impl VerifyReport {
             (Some(problem), None) => problem.hint(),
             (None, _) if self.verdict != Verdict::Incomplete => None,
             (None, repairable) => {
-                let of_parity = |volume: &String| sums::of_parity(volume);
+                let of_parity = |volume: &String| places::of_parity(volume);
                 Some(if self.absent_volumes.iter().all(of_parity) {
                     format!(
                         "the payload is complete; insert {insert}, or have the parity made anew: haversack repair BUNDLE --trust DIR -o NEW"

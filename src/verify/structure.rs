@@ -7,9 +7,8 @@ use std::path::Path;
 
 use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
-use crate::bundle::sums::{
-    BASE, CHANGES_JSON, MADE, MAX_LINES, SIG, SUMS, Sums, is_left_out, volume_of,
-};
+use crate::bundle::places::{BASE, CHANGES_JSON, MADE, SIG, SUMS, is_left_out, volume_of};
+use crate::bundle::sums::{MAX_LINES, Sums};
 use crate::fs::{At, Entry, Kind, Root};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;

@@ -1,6 +1,6 @@
 //! Which file of a base is an older one of a file. Pure: it goes by paths.
 
-use crate::bundle::sums::volume_of;
+use crate::bundle::places::volume_of;
 use crate::types::path::RelPath;
 
 /// How alike two paths of payload are; none when the files have nothing to do with each other. The same path

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bundle::changes::{BaseFile, Change};
+use crate::bundle::places::volume_of;
 use crate::bundle::request::{ItemChange, PackRequest, Source};
-use crate::bundle::sums::volume_of;
 use crate::delta::{self, DeltaError, MAX_PACKED, Outcome};
 use crate::event::{Cancelled, Progress};
 use crate::fs::{self, At as _, AtomicFile, PathError};

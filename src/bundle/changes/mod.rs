@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::contents::Contents;
-use crate::bundle::sums::{CHANGES_JSON, Sums, change_of, volume_of};
+use crate::bundle::places::{CHANGES_JSON, change_of, volume_of};
+use crate::bundle::sums::Sums;
 use crate::delta::layout::{self, Part, Use};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;

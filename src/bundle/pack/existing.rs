@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::PackError;
 use super::parts::hash_parts;
+use crate::bundle::places::SUMS;
 use crate::bundle::planned::Planned;
-use crate::bundle::sums::{self, SUMS, Sums};
+use crate::bundle::sums::{self, Sums};
 use crate::event::Progress;
 use crate::fs::{self, Kind, pass};
 use crate::pool;

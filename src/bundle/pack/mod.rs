@@ -11,10 +11,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::blocks::Blocks;
+use crate::bundle::places::SUMS;
 use crate::bundle::planned::{Planned, PlannedCut, PlannedFile};
 use crate::bundle::protect::protect;
 use crate::bundle::request::{PackRequest, Source};
-use crate::bundle::sums::{SUMS, Sums};
+use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Observer, Progress, Step};
 use crate::fs::{self, AtomicFile, File, FolderLock, Kind, PathError, WorkError, pass};
 use crate::pool;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use haversack::bundle::sums::volume_of;
+use haversack::bundle::places::volume_of;
 use haversack::carry::{self, Taking};
 use haversack::custody;
 use haversack::event::Event;

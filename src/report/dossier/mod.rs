@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::changes::Change;
 use crate::bundle::contents::{FileInfo, FileKind};
-use crate::bundle::sums::{change_of, in_base, in_made, volume_of};
+use crate::bundle::places::{change_of, in_base, in_made, volume_of};
 use crate::bundle::{PackRequest, Source};
 use crate::event::{Cancel, Observer};
 use crate::fs::{self, PathError};
