@@ -21,7 +21,8 @@ mod trusting;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use haversack::event::Cancel;
 
 use args::{Cli, Command};
@@ -55,6 +56,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             // Help and version are results; all else is wrong usage.
             let _ = error.print();
+            if error.kind() == ErrorKind::MissingRequiredArgument {
+                output::tell(&examples_of(&arguments));
+            }
             return if error.use_stderr() {
                 Class::Usage.into()
             } else {
@@ -90,6 +94,17 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.class().into()
         }
     }
+}
+
+/// The examples of the command that these words call.
+fn examples_of(words: &[OsString]) -> String {
+    let root = Cli::command();
+    let mut command = &root;
+    for word in words.iter().skip(1) {
+        command = command.find_subcommand(word).unwrap_or(command);
+    }
+    let examples = command.get_after_help();
+    examples.map(ToString::to_string).unwrap_or_default()
 }
 
 /// Tells of a refusal: as the last JSON line where progress is JSON lines, so that nothing else is among

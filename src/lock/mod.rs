@@ -24,6 +24,8 @@ pub use model::{
     Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
 };
 
+use std::path::Path;
+
 use crate::manifest::Manifest;
 use crate::types::digest::Digest;
 use crate::types::url::ParseUrlError;
@@ -53,6 +55,12 @@ pub enum LockError {
         /// Where and why.
         #[source]
         source: toml::de::Error,
+    },
+    /// It is a manifest.
+    #[error("{file} is a manifest, and no lock")]
+    Manifest {
+        /// The manifest.
+        file: String,
     },
     /// It is of another format.
     #[error("{file} has lock format {found}, this program knows 1")]
@@ -90,7 +98,7 @@ impl LockError {
     pub const fn id(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "E502",
-            Self::Syntax { .. } | Self::Content { .. } => "E210",
+            Self::Syntax { .. } | Self::Content { .. } | Self::Manifest { .. } => "E210",
             Self::Format { .. } => "E520",
             Self::Stale { .. } => "E211",
         }
@@ -104,6 +112,10 @@ impl LockError {
                 "run `haversack lock` to resolve the changed manifest, and review what changed"
                     .to_owned()
             }
+            Self::Manifest { file } => format!(
+                "give the lock that `haversack lock {file}` writes: {}",
+                Path::new(file).with_extension("lock").display()
+            ),
             Self::Format { .. } => {
                 "use the haversack version that wrote it, or lock again".to_owned()
             }

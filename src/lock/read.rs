@@ -8,7 +8,7 @@ use super::model::{
     Artifact, Evidence, Image, Lock, LockedFile, Package, Repository, Signed, Suite, Vouched,
 };
 use super::{BLOBS, LockError, MAX_FILES, MAX_LOCK};
-use crate::manifest::Accepted;
+use crate::manifest::{Accepted, Draft};
 use crate::types::digest::Digest;
 use crate::types::fingerprint::Fingerprint;
 use crate::types::image::ImageName;
@@ -184,7 +184,14 @@ pub(super) fn parse(text: &str, file_name: &str) -> Result<Lock, LockError> {
             found: format,
         });
     }
-    let wire: LockWire = toml::from_str(text).map_err(unreadable)?;
+    let wire: LockWire = toml::from_str(text).map_err(|source| {
+        if Draft::parse(text, file_name).is_ok() {
+            return LockError::Manifest {
+                file: file_name.to_owned(),
+            };
+        }
+        unreadable(source)
+    })?;
     let lock = Lock::try_from(wire).map_err(|problem| LockError::Content {
         file: file_name.to_owned(),
         problem,

@@ -7,6 +7,8 @@ use crate::types::url::is_credential;
 
 /// Most problems that one report lists.
 pub(super) const MAX_PROBLEMS: usize = 100;
+/// What is said of the key by which a lock is known.
+const NO_KEY_OF_LOCKS: &str = "the manifest has no key `manifest`";
 /// Longest piece of a line that is shown, in characters.
 const SHOWN_LINE: usize = 120;
 
@@ -44,6 +46,13 @@ impl ManifestProblems {
     /// The next step.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        let is_lock = |problem: &Problem| problem.message == NO_KEY_OF_LOCKS;
+        if self.problems.iter().any(is_lock) {
+            return Some(format!(
+                "{} looks like a lock: give the manifest that it was made from",
+                self.file_name
+            ));
+        }
         Some(format!(
             "correct {} and run the same command again; nothing was written",
             self.file_name

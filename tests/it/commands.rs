@@ -292,6 +292,31 @@ fn every_command_has_help_and_those_with_arguments_show_examples() {
 }
 
 #[test]
+fn what_was_mixed_up_or_left_out_is_told_with_what_to_type() {
+    let bench = Bench::new();
+    bench.ok(&["lock", "m.toml"]);
+    for (words, expected) in [
+        (
+            &["build", "m.lock", "-o", "b"][..],
+            "m.lock looks like a lock: give the manifest that it was made from",
+        ),
+        (
+            &["diff", "m.toml", "m.lock"],
+            "give the lock that `haversack lock m.toml` writes: m.lock",
+        ),
+        (
+            &["verify", "b"],
+            "Examples:\n  haversack verify /media/disc/mattermost-42 --trust",
+        ),
+    ] {
+        let refused = bench.run(words);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
 fn a_file_that_nobody_vouches_for_changes_only_with_update() {
     let bench = Bench::without_upstream();
     let manifest = "format = 1\nname = \"own\"\ntarget = { distribution = \"debian-12\", arch = \"amd64\" }\n\

@@ -30,6 +30,18 @@ const SENSOR: &str = "table inet haversack-sensor {
     }
 }
 ";
+/// Goes into control groups named `$1`, in each hierarchy that systemd uses, and becomes what follows. Machines that are
+/// booted in one group share its `payload`: one removes a group that another has just made for a unit, which then
+/// fails (219/CGROUP).
+const APART: &str = r#"name=$1; shift
+for top in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [ -e "$top/cgroup.procs" ] && mkdir -p "$top/$name" && echo $$ > "$top/$name/cgroup.procs"
+done
+exec "$@""#;
+/// Removes these groups.
+const TOGETHER: &str = r#"for top in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    [ ! -e "$top/$1/cgroup.procs" ] || find "$top/$1" -depth -type d -exec rmdir {} +
+done"#;
 /// From so many bytes of free memory on, what layered machines change is kept in memory: eight of
 /// them write 3.2 GiB, which not every machine that runs the tests has on its disk.
 const ENOUGH_MEMORY: u64 = 8 << 30;
@@ -156,6 +168,11 @@ impl Guest {
         self.leader
     }
 
+    /// What it is called among the machines and control groups of the host.
+    fn group(&self) -> String {
+        format!("hvs-{}", self.link)
+    }
+
     /// The name of the interface that it waits for.
     pub(crate) fn link(&self) -> &str {
         &self.link
@@ -189,8 +206,10 @@ impl Guest {
         let again = log.try_clone().expect("the log can be written");
         // Powers the system off when the thread of the test ends. Not `KILL`: that would leave the system
         // behind, running and without anybody.
-        let process = Command::new("setpriv")
+        let process = Command::new("sh")
+            .args(["-c", APART, "sh", &self.group()])
             .args([
+                "setpriv",
                 "--pdeathsig",
                 "TERM",
                 "systemd-nspawn",
@@ -205,7 +224,7 @@ impl Guest {
                 "--timezone=off",
                 "--link-journal=no",
             ])
-            .arg(format!("--machine=hvs-{}", self.link))
+            .arg(format!("--machine={}", self.group()))
             .arg(format!("--hostname={}", self.host_name))
             .arg("--directory")
             .arg(&self.root)
@@ -394,6 +413,11 @@ impl Drop for Guest {
             }
             drop(process.wait());
         }
+        drop(
+            Command::new("sh")
+                .args(["-c", TOGETHER, "sh", &self.group()])
+                .output(),
+        );
         let keep = thread::panicking() && std::env::var_os("HAVERSACK_KEEP_MACHINE").is_some();
         if self.disk == Disk::Layered && !keep {
             // Its processes may take a moment to go.
