@@ -103,7 +103,14 @@ impl Incoming {
                 path: target.to_owned(),
             });
         }
+        // A link would lead what is removed and written here to somebody else's folder.
+        if fs::examine(&part)?.is_some_and(|found| !found.is_dir()) {
+            return Err(CarryError::Exists { path: part });
+        }
         let root = part.join(identity.to_string());
+        if fs::examine(&root)?.is_some_and(|found| !found.is_dir()) {
+            return Err(CarryError::Exists { path: root });
+        }
         let changes = delta.filter(|delta| delta.sums.has_changes());
         let extra = changes.map(|delta| part.join(format!("changes-{}", delta.sums.identity())));
         fs::create_dir_all(&root, FOLDER_MODE)?;

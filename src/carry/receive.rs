@@ -93,8 +93,9 @@ pub fn receive(
     let shares = divide(begun.delta.as_ref(), begun.changes.as_ref(), &files);
     incoming.clean(&files.iter().map(|file| file.path).collect::<BTreeSet<_>>())?;
     let mut needed = 0_u64;
+    let mut counted = BTreeSet::new();
     for file in files.iter().chain(&shares.carried) {
-        if !incoming.may_have(file)? {
+        if counted.insert(file.path) && !incoming.may_have(file)? {
             needed = needed.saturating_add(file.size);
         }
     }

@@ -50,10 +50,30 @@ pub(crate) fn refuse(command: &Command) -> Result<(), Failure> {
         .iter()
         .filter_map(|path| fs::real_path(path).ok())
         .collect();
+    let mut before: Vec<(&Path, PathBuf)> = Vec::new();
     for given in &paths.writes {
         let Ok(real) = fs::real_path(given) else {
             continue;
         };
+        if let Some((other, _)) = before.iter().find(|(_, other)| *other == real) {
+            return Err(Failure::plain(
+                "E290",
+                format!(
+                    "{} and {} are one file, and both would be written",
+                    other.display(),
+                    given.display()
+                ),
+                "name a path for each; nothing was written",
+            ));
+        }
+        before.push((given, real.clone()));
+        if reads.contains(&real) {
+            return Err(Failure::plain(
+                "E290",
+                format!("{} is read and must stay as it is", given.display()),
+                "name another path to write to; nothing was written",
+            ));
+        }
         let source = reads.iter().find(|folder| real.starts_with(folder));
         let above = || real.ancestors().skip(1).find(|folder| is_bundle(folder));
         if let Some(inside) = source.map(PathBuf::as_path).or_else(above) {
@@ -105,7 +125,7 @@ fn paths(command: &Command) -> Paths<'_> {
             .writes([&args.output])
             .writes(&args.trust.state),
         Command::Receipt(args) => none
-            .reads(&args.bundle)
+            .reads(args.bundle.iter().chain([&args.key]))
             .writes([&args.output])
             .writes(&args.trust.state),
         Command::Media(args) => none.reads([&args.bundle]).writes([&args.to]),
@@ -121,9 +141,9 @@ fn paths(command: &Command) -> Paths<'_> {
         Command::Custody(CustodyCommand::Add(args)) => none
             .reads(args.of.iter().chain(&args.object))
             .writes([&args.log]),
-        Command::Custody(CustodyCommand::Export(args)) => {
-            none.reads(&args.bundle).writes(&args.output)
-        }
+        Command::Custody(CustodyCommand::Export(args)) => none
+            .reads(args.bundle.iter().chain(&args.log))
+            .writes(&args.output),
         Command::Dossier(args) => none.reads(&args.subject).writes(&args.output),
         Command::Stage(args) => none
             .reads(&args.bundle)

@@ -20,7 +20,7 @@ use crate::bundle::header::Header;
 use crate::bundle::places::{SIG, SUMS, volume_of};
 use crate::bundle::sums::Sums;
 use crate::event::{Cancel, Observer, Progress, Step};
-use crate::fs::{self, At, AtomicFile, FolderLock, PassError, PathError, Root, pass};
+use crate::fs::{self, At, AtomicFile, FolderLock, Kind, PassError, PathError, Root, pass};
 use crate::trust::directory::Trust;
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
@@ -227,7 +227,56 @@ impl Work<'_> {
                 self.copy(path, *size)?;
             }
         }
+        self.prove_earlier(&target, &files)?;
         self.progress.done();
+        Ok(())
+    }
+
+    /// When nothing is to come any more: what earlier runs put here is hashed again. A file that is not right any more
+    /// is removed, so that it comes again with its medium.
+    fn prove_earlier(
+        &mut self,
+        target: &Root,
+        files: &[(RelPath, u64)],
+    ) -> Result<(), GatherError> {
+        let now: BTreeSet<&RelPath> = files.iter().map(|(path, _)| path).collect();
+        let mut earlier = Vec::new();
+        for path in self.look.listed() {
+            if !target.has(&path.to_path())? {
+                return Ok(());
+            }
+            if !now.contains(path) {
+                earlier.push(path);
+            }
+        }
+        for path in earlier {
+            let full = self.out.join(path.to_path());
+            let problem = match target.open_file(&path.to_path()) {
+                Ok(mut file) => {
+                    fs::advise_sequential(&file);
+                    let told = &mut |_| self.progress.cancel.check();
+                    let found = pass((&mut file, &full), None, u64::MAX - 1, told)?;
+                    self.look.compare(path, found)
+                }
+                Err(error) => Some(Problem::Unreadable {
+                    path: path.to_string(),
+                    reason: error.source.to_string(),
+                }),
+            };
+            if let Some(problem) = problem {
+                fs::remove_file(&full)?;
+                self.problems.push(problem);
+            }
+        }
+        let listed: BTreeSet<PathBuf> = self.look.listed().map(RelPath::to_path).collect();
+        for entry in fs::walk(self.out)? {
+            let own = entry.path == Path::new(SUMS) || entry.path.starts_with(SIG);
+            if entry.kind != Kind::Folder && !own && !listed.contains(&entry.path) {
+                self.problems.push(Problem::Extra {
+                    path: self.out.join(&entry.path).display().to_string(),
+                });
+            }
+        }
         Ok(())
     }
 

@@ -141,6 +141,12 @@ pub struct Revoked {
 }
 
 impl Revoked {
+    /// Whether it means every key that `other` means.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.key.starts_with(&self.key)
+    }
+
     /// Whether the key with this fingerprint (SHA-256 of its SPKI DER form) is meant.
     #[must_use]
     pub fn means(&self, fingerprint: &Digest) -> bool {
@@ -301,6 +307,14 @@ since = "2026-10-02"
         assert_eq!(grouped, parse_revoked(&text("ba7816bf8f01cfea")).unwrap());
         assert!(grouped.first().unwrap().means(&Digest::of(b"abc")));
         assert!(parse_revoked(&text("ba78 16bf")).is_err());
+    }
+
+    #[test]
+    fn a_list_that_is_empty_does_not_let_everything_in() {
+        let text = "format = 1\nnames = []\nplatforms = []\nmarkings = []\n";
+        let found = Policy::parse(text).unwrap_err();
+        let places: Vec<(usize, usize)> = found.iter().map(|one| (one.line, one.column)).collect();
+        assert_eq!(places, [(2, 9), (3, 13), (4, 12)]);
     }
 
     #[test]

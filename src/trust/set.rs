@@ -29,6 +29,7 @@ use crate::fs::{self, FolderLock, LockError, PathError};
 use crate::trust::directory::{Trust, TrustError};
 use crate::trust::judge::{Judgement, Refusal, SignatureFile, Signer, judge};
 use crate::trust::key::{KeyId, SignatureError, SigningKey};
+use crate::trust::policy::Revoked;
 use crate::types::digest::Digest;
 
 /// Name of the list of a sealed set.
@@ -103,6 +104,9 @@ pub enum SetError {
         /// The offered one.
         offered: u32,
     },
+    /// A key that the current set revokes would count again.
+    #[error("the new trust set no longer revokes a key that the current one does ({0})")]
+    Unrevoked(Revoked),
     /// The signature could not be made.
     #[error("the list cannot be signed")]
     Signature(#[from] SignatureError),
@@ -129,6 +133,7 @@ impl SetError {
             Self::List { .. } | Self::Unsealed(_) => "E298",
             Self::Refused(refusal) => refusal.id(),
             Self::Version { .. } => "E513",
+            Self::Unrevoked(_) => "E514",
             Self::Signature(_) => "E402",
         }
     }
@@ -150,6 +155,10 @@ impl SetError {
             )),
             Self::Refused(_) => Some(
                 "have holders of current keys sign it: haversack trust sign NEW --key K".to_owned(),
+            ),
+            Self::Unrevoked(_) => Some(
+                "keep each [[revoked]] entry of the current set in the new one, seal it and have it signed again; a key that is needed again is made anew"
+                    .to_owned(),
             ),
             Self::Version { .. } => Some(
                 "take over the versions one after the other; each is signed by the one before"
@@ -318,8 +327,15 @@ pub fn update(current: &Path, new: &Path, time: &str) -> Result<Updated, SetErro
     log.extend(line.as_bytes());
     log.push(b'\n');
     fs::write_atomic(&beside.join("updates.log"), &log, 0o644)?;
-    // What will be trusted from now on can be used.
-    let _ = Trust::load(&beside)?;
+    // What will be trusted from now on can be used, and no key counts again.
+    let next = Trust::load(&beside)?;
+    let mut revoked = old.policy().revoked.iter();
+    let back = revoked.find(|one| !next.policy().revoked.iter().any(|other| other.covers(one)));
+    if let Some(back) = back {
+        let back = back.clone();
+        fs::remove_dir_all(&beside)?;
+        return Err(SetError::Unrevoked(back));
+    }
     fs::sync_folder(&beside)?;
     fs::exchange(&beside, current)?;
     fs::remove_dir_all(&beside)?;

@@ -16,7 +16,7 @@ use crate::trust::policy::{CmsTime, Demand};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
 use crate::verify::error::VerifyError;
-use crate::verify::memory::{Memory, Standing};
+use crate::verify::memory::{Memory, Rollback, Standing};
 use crate::verify::problem::Problem;
 use crate::verify::report::Warning;
 
@@ -303,9 +303,12 @@ fn take_in(
     check_policy(&sums, trust)?;
     let (standing, override_reason) = match memory.check(sums.header(), &identity) {
         Ok(standing) => (standing, None),
-        // An override without a reason would leave nothing to ask about later.
         Err(rollback) => match options.allow_rollback.as_deref().map(str::trim) {
-            Some(reason) if !reason.is_empty() => (Standing::Overridden, Some(reason.to_owned())),
+            // An override without a reason would leave nothing to ask about later; and of two bundles of one number
+            // nobody here can know which is the builder's.
+            Some(reason) if !reason.is_empty() && matches!(rollback, Rollback::Older { .. }) => {
+                (Standing::Overridden, Some(reason.to_owned()))
+            }
             _ => return Err(rollback.into()),
         },
     };

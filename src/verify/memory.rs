@@ -261,8 +261,11 @@ impl Memory {
         let _lock = FolderLock::acquire(&folder)?;
         let path = folder.join(FILE);
         self.state = read(&path)?;
-        if reason.is_none() {
-            self.check(header, identity)?;
+        match self.check(header, identity) {
+            Err(Rollback::Older { .. }) if reason.is_some() => {}
+            standing => {
+                standing?;
+            }
         }
         let state = &mut self.state;
         if let Some(reason) = reason {
@@ -411,6 +414,8 @@ mod tests {
         one.record(&header(42), &a, None).unwrap();
         let refused = other.record(&header(42), &b, None).unwrap_err();
         assert_eq!(refused.id(), "E511");
+        let refused = other.record(&header(42), &b, Some("whatever")).unwrap_err();
+        assert_eq!(refused.id(), "E511", "no reason makes up for it");
         assert_eq!(
             other.record(&header(41), &b, None).unwrap_err().id(),
             "E510"
@@ -420,7 +425,7 @@ mod tests {
         assert_eq!(kept.accepted(&header(1).name).unwrap().identity, a);
         assert!(kept.state.overrides.is_empty());
         other
-            .record(&header(42), &b, Some("the disc was mislabelled"))
+            .record(&header(41), &b, Some("the disc was mislabelled"))
             .unwrap();
         assert_eq!(other.state.overrides[0].identity, b);
     }

@@ -83,6 +83,23 @@ impl Seen {
         })
     }
 
+    /// Forgets that these volumes were verified: what is on a medium now is not right.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn withdraw(&mut self, identity: &Digest, volumes: &[&str]) -> Result<(), MemoryError> {
+        let known = self.state.seen.get(identity);
+        let holds = known.is_some_and(|known| volumes.iter().any(|one| known.contains_key(*one)));
+        if holds {
+            self.change(|state| {
+                if let Some(known) = state.seen.get_mut(identity) {
+                    known.retain(|volume, _| !volumes.contains(&volume.as_str()));
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     /// Forgets a bundle: all of it was verified.
     ///
     /// # Errors
@@ -159,6 +176,10 @@ mod tests {
         }
         assert_eq!(again.volumes(&id(0)), Volumes::new());
         assert_eq!(again.volumes(&id(16)).len(), 1);
+        again.withdraw(&id(16), &["v2"]).unwrap();
+        assert_eq!(again.volumes(&id(16)).len(), 1);
+        again.withdraw(&id(16), &["v2", "v1"]).unwrap();
+        assert_eq!(again.volumes(&id(16)), Volumes::new());
         again.forget(&id(16)).unwrap();
         assert_eq!(again.volumes(&id(16)), Volumes::new());
         let text = fs::read_text(&folder.path().join(FILE), 9999).unwrap();

@@ -154,13 +154,17 @@ fn recarry(survey: &Survey, file: &Path) -> Result<String, Failure> {
 
 /// Remembers the volumes that are here, and counts those that were here before.
 fn in_turn(report: VerifyReport, args: &VerifyArgs) -> Result<VerifyReport, Failure> {
+    let mut seen = Seen::load(&surroundings::state_folder(args.trust.state.as_ref())?)?;
     if !matches!(
         report.verdict,
         Verdict::Incomplete | Verdict::Good | Verdict::Delta
     ) {
+        // The last look at a medium counts, and not an earlier one.
+        let here = report.present_volumes();
+        let here: Vec<&str> = here.iter().map(String::as_str).collect();
+        seen.withdraw(&report.identity, &here)?;
         return Ok(report);
     }
-    let mut seen = Seen::load(&surroundings::state_folder(args.trust.state.as_ref())?)?;
     let known = seen.volumes(&report.identity);
     let report = report.with_earlier(&known);
     match (report.verdict, created_now()) {

@@ -44,6 +44,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Take over the versions one after the other.",
     ),
     m(
+        "E514",
+        "The trust set that is offered no longer revokes a key that the current one revokes.",
+        "Have the set sealed again with every entry of the current revoked.toml and policy.toml; a key that is needed again is made anew.",
+    ),
+    m(
         "E520",
         "The bundle, lock or list is of a newer format.",
         "Use a newer haversack; verify.sh in the bundle still checks its bytes.",

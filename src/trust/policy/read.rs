@@ -20,12 +20,9 @@ struct Wire {
     threshold: Option<Spanned<u8>>,
     #[serde(default)]
     required_roles: Vec<Spanned<Name>>,
-    #[serde(default)]
-    names: Vec<Name>,
-    #[serde(default)]
-    platforms: Vec<Target>,
-    #[serde(default)]
-    markings: Vec<Spanned<String>>,
+    names: Option<Spanned<Vec<Name>>>,
+    platforms: Option<Spanned<Vec<Target>>>,
+    markings: Option<Spanned<Vec<Spanned<String>>>>,
     fresh_days: Option<u32>,
     #[serde(default)]
     key: Vec<WireKey>,
@@ -166,8 +163,10 @@ impl Wire {
                 NonZeroU8::MIN
             })
         });
-        let markings = self
-            .markings
+        let names = problems.some(self.names);
+        let platforms = problems.some(self.platforms);
+        let markings = problems
+            .some(self.markings)
             .into_iter()
             .map(|one| problems.printable(one))
             .collect();
@@ -224,8 +223,8 @@ impl Wire {
                 .into_iter()
                 .map(Spanned::into_inner)
                 .collect(),
-            names: self.names,
-            platforms: self.platforms,
+            names,
+            platforms,
             markings,
             fresh_days: self.fresh_days.unwrap_or(FRESH_DAYS),
             keys,
@@ -274,6 +273,20 @@ impl Problems<'_> {
             since: wire.since.map(|since| self.printable(since)),
             version,
         }
+    }
+
+    /// A list of what may come in. One that is empty reads as if nothing might, and would let everything in.
+    fn some<T>(&mut self, list: Option<Spanned<Vec<T>>>) -> Vec<T> {
+        let Some(list) = list else {
+            return Vec::new();
+        };
+        if list.get_ref().is_empty() {
+            self.add(
+                &list,
+                "an empty list: leave the key out when any may come in",
+            );
+        }
+        list.into_inner()
     }
 
     fn certificates(&mut self, files: Vec<Spanned<String>>) -> Vec<String> {

@@ -84,6 +84,7 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn one_medium_after_the_other_becomes_the_whole_bundle() {
+    type Spoil = (fn(&Path), &'static str);
     let shelf = Shelf::new(None);
     let media: Vec<PathBuf> = NAMES
         .iter()
@@ -114,6 +115,36 @@ fn one_medium_after_the_other_becomes_the_whole_bundle() {
         (None, 0, 1)
     );
     shelf.assert_whole("in");
+    // What was put there before is proved when nothing is to come any more: damaged meanwhile, it must come again.
+    let spoils: [Spoil; 3] = [
+        (|path| flip(path, 0), "E301"),
+        (|path| fs::write(path, b"short").unwrap(), "E302"),
+        (
+            |path| {
+                fs::remove_file(path).unwrap();
+                std::os::unix::fs::symlink("/etc/hostname", path).unwrap();
+            },
+            "E601",
+        ),
+    ];
+    for (spoil, expected) in spoils {
+        let (first, last) = (&media[0], &media[1]);
+        let files = haversack::fs::walk(&inside.join("v1")).unwrap().into_iter();
+        let longest = files.max_by_key(|file| file.size).unwrap();
+        spoil(&inside.join("v1").join(longest.path));
+        let done = shelf.gather(&[last], "in").unwrap();
+        assert_eq!(
+            (done.id(), done.partial),
+            (Some(expected), vec!["v1".to_owned()])
+        );
+        let done = shelf.gather(&[first], "in").unwrap();
+        assert_eq!((done.id(), done.files_copied), (None, 1));
+        shelf.assert_whole("in");
+    }
+    fs::write(inside.join("v1/extra"), b"x").unwrap();
+    let done = shelf.gather(&[&media[1]], "in").unwrap();
+    assert_eq!(done.id(), Some("E305"));
+    fs::remove_file(inside.join("v1/extra")).unwrap();
     let after: Vec<_> = media.iter().map(|medium| snapshot(medium)).collect();
     assert_eq!(before, after, "the media are only read");
     // Several drives at once.

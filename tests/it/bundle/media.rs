@@ -271,14 +271,24 @@ fn one_drive_after_the_other_on_the_command_line() {
             "{text}"
         );
     }
+    // The last look at a medium counts: damaged, it is to be inserted again.
+    let small = format!("{}/bundle.json", place("v4"));
+    edit(shelf.sandbox.folder.path(), &small, |bytes| {
+        bytes[1..].to_vec()
+    });
+    assert_eq!(haversack(&["verify", &place("v4")]).0, 3);
     let (code, text) = haversack(&["verify", &place("v5")]);
+    assert_eq!((code, text.contains("insert v4:")), (8, true), "{text}");
+    let good = shelf.sandbox.path(&format!("{}/bundle.json", place("v3")));
+    fs::copy(good, shelf.sandbox.path(&small)).unwrap();
+    let (code, text) = haversack(&["verify", &place("v4")]);
     assert_eq!(code, 0, "{text}");
     assert!(
         text.starts_with("GOOD, one medium after the other: demo"),
         "{text}"
     );
     assert!(text.contains("  before    v2 was good at "), "{text}");
-    let (code, text) = haversack(&["verify", &place("v5")]);
+    let (code, text) = haversack(&["verify", &place("v4")]);
     assert_eq!(
         code, 8,
         "nothing is remembered of a bundle that was whole: {text}"

@@ -172,6 +172,29 @@ fn a_cut_transmission_is_refused_and_the_next_goes_on() {
     }
 }
 
+/// In a folder that others write to, a link may wait where the work is done: what it leads to is somebody else's.
+#[test]
+fn a_link_where_the_work_would_be_done_is_refused_and_not_followed() {
+    let sent = Sent::new();
+    let precious = sent.sandbox.path("precious");
+    std::fs::create_dir_all(&precious).unwrap();
+    std::fs::write(precious.join("thesis"), "years of work").unwrap();
+    let part = sent.sandbox.path(".out.part");
+    std::os::unix::fs::symlink(&precious, &part).unwrap();
+    let error = sent.receive(&sent.file, "out").unwrap_err();
+    assert_eq!(error.id(), "E285", "{error}");
+    std::fs::remove_file(&part).unwrap();
+    std::fs::create_dir(&part).unwrap();
+    let identity = Digest::of(&std::fs::read(sent.bundle.join("SHA256SUMS")).unwrap());
+    std::os::unix::fs::symlink(&precious, part.join(identity.to_string())).unwrap();
+    let error = sent.receive(&sent.file, "out").unwrap_err();
+    assert_eq!(error.id(), "E285", "{error}");
+    assert_eq!(tree(&precious).len(), 1);
+    std::fs::remove_dir_all(&part).unwrap();
+    let received = sent.receive(&sent.file, "out").unwrap();
+    assert_eq!(tree(&received.bundle), tree(&sent.bundle));
+}
+
 /// Two transmissions, each with another file damaged, make one good bundle; what an earlier run left
 /// there is believed by its bytes only.
 #[test]

@@ -68,6 +68,25 @@ fn no_command_writes_into_a_bundle_whatever_the_path_looks_like() {
         assert!(others == desk.tree("other"), "{line}");
         assert!(!desk.path("new").exists(), "{line}");
     }
+    let key = fs::read(desk.path("k.key")).unwrap();
+    for line in [
+        "receipt x --key k.key -o k.key",
+        "custody export x --log c.jsonl --output c.jsonl",
+        "verify x --report both --recarry both",
+    ] {
+        if line.contains("c.jsonl") {
+            desk.ok("custody add c.jsonl --of x --actor A --role builder --action built");
+        }
+        let said = desk.run(line);
+        assert!(
+            said.code == 2 && said.text.contains("error[E290]"),
+            "{line}: {}",
+            said.text
+        );
+    }
+    assert!(key == fs::read(desk.path("k.key")).unwrap());
+    desk.ok("custody verify c.jsonl");
+    assert!(!desk.path("both").exists());
     // Beside it all is as ever.
     desk.ok("media x --to media");
     desk.ok("stream x -o x.tar");

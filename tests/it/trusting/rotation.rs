@@ -97,6 +97,29 @@ fn no_version_is_left_out_or_taken_back() {
 }
 
 #[test]
+fn a_key_that_was_revoked_never_counts_again() {
+    let site = site();
+    let list = |version: u32, key: &str| {
+        format!(
+            "format = 1\nversion = {version}\n[[revoked]]\nkey = \"{key}\"\nreason = \"lost\"\n"
+        )
+    };
+    std::fs::write(site.path("trust/revoked.toml"), list(5, &"0f".repeat(8))).unwrap();
+    site.ok(&["trust", "seal", "trust", "--version", "1"]);
+    for key in ["alice.key", "bob.key"] {
+        site.ok(&["trust", "sign", "next", "--key", key]);
+    }
+    let said = update(&site, 5);
+    assert!(said.contains("error[E514]"), "{said}");
+    std::fs::write(site.path("next/revoked.toml"), list(6, &"0f".repeat(8))).unwrap();
+    site.ok(&["trust", "seal", "next", "--version", "2"]);
+    for key in ["alice.key", "bob.key"] {
+        site.ok(&["trust", "sign", "next", "--key", key]);
+    }
+    update(&site, 0);
+}
+
+#[test]
 fn a_set_that_was_changed_after_it_was_signed_does_not_come_in() {
     type Tamper = (&'static str, i32, fn(&Site));
     let site = site();
