@@ -17,10 +17,11 @@ pub(super) const FRAME: u64 = 1024 * 1024;
 
 impl Load {
     /// Writes an image with a volume and the small files to the file `target`, and reads it back. The same
-    /// bundle gives the same bytes: times are that of the bundle, owners are 0.
+    /// bundle gives the same bytes: times are that of the bundle, owners are 0. An image that an earlier run wrote there is
+    /// read back once more, and kept.
     ///
     /// # Errors
-    /// When something stands there, a file is longer than ISO 9660 takes in one extent (nothing is written
+    /// When something else stands there, a file is longer than ISO 9660 takes in one extent (nothing is written
     /// then), `xorriso` is not there or refuses, or what is read back is something else.
     pub fn image(
         &self,
@@ -46,6 +47,13 @@ impl Load {
         };
         progress.started(super::count(files.len()), super::total(&files));
         cancel.check()?;
+        if fs::examine(target)?.is_some() {
+            let found = self.compare(target, &files, &progress);
+            cancel.check()?;
+            let digest = found.map_err(|_| MediaError::Exists(target.to_owned()))?;
+            progress.done();
+            return Ok(self.medium(volume, target.to_owned(), &files, Some(digest)));
+        }
         let made = self
             .run_xorriso(volume, &files, part)
             .and_then(|()| self.compare(part, &files, &progress));

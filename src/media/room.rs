@@ -104,16 +104,21 @@ impl Load {
     /// Refuses images that do not fit together where they are to be written, each with the file `target`.
     ///
     /// # Errors
-    /// When something stands at a target, a file is longer than an image takes, or there is too little room.
+    /// When something that is no file stands at a target, a file is longer than an image takes, or there is too little room.
     pub fn check_images(&self, targets: &[(String, PathBuf)]) -> Result<(), MediaError> {
         let mut sizes = Vec::new();
         for (volume, target) in targets {
             self.outside(target)?;
-            if fs::examine(target)?.is_some() {
+            let there = fs::examine(target)?;
+            if there.as_ref().is_some_and(|there| !there.is_file()) {
                 return Err(MediaError::Exists(target.clone()));
             }
             let files = self.files(volume)?;
             check_length(&files, FOUR_GIB, "ISO 9660")?;
+            // What an earlier run made is only compared.
+            if there.is_some() {
+                continue;
+            }
             let files = files.iter().map(|file| on_medium(file.size));
             sizes.push((target.as_path(), files.fold(FRAME, u64::saturating_add)));
         }

@@ -93,17 +93,27 @@ fn an_iso_image_is_the_same_each_time_and_its_mount_verifies() {
             .image(&volume, &image, &Silent, &Cancel::new())
             .unwrap();
         assert!(fs::metadata(&image).unwrap().len() <= MEDIUM, "{volume}");
+        let before = fs::metadata(&image).unwrap().modified().unwrap();
+        let kept = load
+            .image(&volume, &image, &Silent, &Cancel::new())
+            .unwrap();
+        assert_eq!(kept.image, medium.image);
+        assert_eq!(fs::metadata(&image).unwrap().modified().unwrap(), before);
         let again = shelf.sandbox.path("again.iso");
         let second = load
             .image(&volume, &again, &Silent, &Cancel::new())
             .unwrap();
         assert_eq!(medium.image, second.image);
         assert!(fs::read(&image).unwrap() == fs::read(&again).unwrap());
+        for spoilt in [&b"no image"[..], &fs::read(&image).unwrap()[..300_000]] {
+            fs::write(&again, spoilt).unwrap();
+            let refused = load
+                .image(&volume, &again, &Silent, &Cancel::new())
+                .unwrap_err();
+            assert_eq!(refused.id(), "E285");
+            assert!(fs::read(&again).unwrap() == spoilt, "left as it is");
+        }
         fs::remove_file(again).unwrap();
-        let refused = load
-            .image(&volume, &image, &Silent, &Cancel::new())
-            .unwrap_err();
-        assert_eq!(refused.id(), "E285");
         mounts.push(Mount::new(
             "fuseiso",
             &[],
