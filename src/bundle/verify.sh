@@ -10,7 +10,8 @@
 #       5 also a delta that is good as carried: `haversack receive` completes it with its base
 #
 # Not checked here, because it needs what this network remembers or wants: whether an older bundle
-# comes in again, and the policy of the trust directory. `haversack verify` checks both.
+# comes in again, and the policy of the trust directory. Nor whether members of bundle.json are written in the
+# one way, and ones that this script does not use are there. `haversack verify` checks all of it.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -170,11 +171,22 @@ header 1 '# haversack-bundle [12]'
 header 2 '# name [a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?'
 header 3 '# version [A-Za-z0-9][A-Za-z0-9._+~:-]{0,63}'
 header 4 '# sequence [1-9][0-9]{0,15}'
-header 5 '# created [0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z'
+header 5 '# created (19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z'
 header 6 '# base (none|[0-9a-f]{64})'
 header 7 '# volumes [1-9][0-9]{0,2} parity (0|[1-9][0-9]{0,2})'
 header 8 '# files (0|[1-9][0-9]{0,18}) bytes (0|[1-9][0-9]{0,19})'
 header 9 '# marking [!-~]([ -~]{0,118}[!-~])?'
+[ "$(sed -n '4s/^# sequence //p' "$t/list")" -le 9007199254740991 ] || bad 3 "line 4 of SHA256SUMS is malformed"
+# A day that no month has: the 31st of a short one, or the last of February in a common year.
+created=$(sed -n '5s/^# created \(.*\)T.*/\1/p' "$t/list")
+year=${created%%-*}
+case ${created#*-} in
+    02-3? | 04-31 | 06-31 | 09-31 | 11-31) bad 3 "line 5 of SHA256SUMS is malformed" ;;
+    02-29)
+        leap=$((year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)))
+        [ $leap -eq 1 ] || bad 3 "line 5 of SHA256SUMS is malformed"
+        ;;
+esac
 volumes=$(sed -n '7s/^# volumes \([0-9]*\) .*/\1/p' "$t/list")
 parity=$(sed -n '7s/.* //p' "$t/list")
 files=$(sed -n '8s/^# files \([0-9]*\) .*/\1/p' "$t/list")

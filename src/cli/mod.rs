@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use haversack::event::Cancel;
+use haversack::types::hide::hide_credentials;
 
 use args::{Cli, Command};
 use commands::Context;
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let mode = Mode::of_words(&arguments);
             let as_json = arguments.iter().any(|word| word == "--json");
             if error.use_stderr() && (as_json || mode == Mode::Json) {
-                let text = error.render().to_string();
+                let text = hide_credentials(&error.render().to_string());
                 let failure = Failure::usage(
                     text.trim_start_matches("error: ").trim_end(),
                     "see `haversack COMMAND --help`",
@@ -55,7 +56,14 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 return Class::Usage.into();
             }
             // Help and version are results; all else is wrong usage.
-            let _ = error.print();
+            // The words of the user are in it.
+            let text = error.render().to_string();
+            let shown = hide_credentials(&text);
+            if shown == text {
+                let _ = error.print();
+            } else {
+                output::tell(shown.trim_end());
+            }
             if error.kind() == ErrorKind::MissingRequiredArgument {
                 output::tell(&examples_of(&arguments));
             }

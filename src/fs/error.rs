@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// An I/O error with what was tried and where.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
@@ -43,6 +45,9 @@ impl PathError {
                 io::ErrorKind::NotADirectory => "name a folder; a part of this path is a file",
                 io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => {
                     "this is not the kind of file that is expected here: check the path"
+                }
+                _ if self.source.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                    "this is a symbolic link, which is not followed here: name what it leads to, or remove it"
                 }
                 _ if self.action == "read" => {
                     "the medium or disk did not give the bytes: clean it or try another drive, then run again"

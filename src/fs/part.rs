@@ -30,7 +30,8 @@ impl PartFile {
     /// # Errors
     /// When it cannot be opened or locked, or is a symbolic link.
     pub fn try_open(path: &Path) -> Result<Option<Self>, PathError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o644);
         let fd = reach(Effect::At("open", path))
             .and_then(|()| Ok(rustix::fs::open(path, flags, mode)?))
@@ -42,6 +43,11 @@ impl PartFile {
             Err(TryLockError::Error(error)) => return Err(error).at("lock", path),
         }
         let held = file.metadata().at("examine", path)?;
+        if !held.is_file() {
+            // Such as a pipe, which would be waited for without end.
+            let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(odd).at("open", path);
+        }
         let same = |at: std::fs::Metadata| (at.dev(), at.ino()) == (held.dev(), held.ino());
         Ok(examine(path)?.is_some_and(same).then(|| Self {
             file,
@@ -120,6 +126,23 @@ mod tests {
         assert_eq!(second.size().unwrap(), 0);
         second.write_all(b"other").unwrap();
         assert_eq!(std::fs::read(folder.path().join("x")).unwrap(), b"done");
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.part");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o644),
+            0,
+        )
+        .unwrap();
+        let refused = PartFile::try_open(&path).unwrap_err();
+        assert!(refused.to_string().contains("x.part"), "{refused}");
+        assert_eq!(refused.source.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -295,7 +295,7 @@ impl NetError {
                 "change the URL to https: passwords and tokens are never sent otherwise"
             }
             Self::Offline { .. } => {
-                "bring the file and name its folder with --from DIR (its name does not matter, its digest does), or run without --offline where there is a network"
+                "bring the file and name its folder with --from DIR (its name does not matter, its digest does; a file whose digest no lock and no manifest states is named by `path` instead), or run without --offline where there is a network"
             }
             Self::Encoded { .. } => {
                 "a proxy or mirror changes files on the way: ask who runs it, or add a mirror to the manifest"

@@ -450,7 +450,7 @@ impl ResolveError {
                 "open the address with the tool that published the image, such as `skopeo inspect --raw`, and compare; no lock was written"
             }
             Self::Disagree { .. } | Self::OtherSha512 { .. } => {
-                "upstream has published wrong checksums before and corrected them days later: compare with upstream's announcement, remove the claim that is wrong, and never the other; no lock was written"
+                "compare with upstream's announcement. When the file is what differs, it came wrong: fetch it again, or from a mirror. Upstream has also published wrong checksums and corrected them days later: then remove the claim that is wrong, and never the other; no lock was written"
             }
             Self::Absent { .. } => {
                 "check the URL in the manifest: upstream may have moved it, or may not publish it for this version"

@@ -275,7 +275,7 @@ fn note_newer_releases(manifest: &Manifest, observer: &dyn Observer) {
         };
         if let Some((newer, day)) = releases.newer_without_digest(&version) {
             let text = format!(
-                "{} {version} is locked; {newer} came out on {day}, but the catalogue of {} has no digest of it: \
+                "{} {version} was chosen; {newer} came out on {day}, but the catalogue of {} has no digest of it: \
                  name it as `version` and rely on its signature",
                 artifact.component, releases.as_of
             );

@@ -273,23 +273,24 @@ fn fetch(
             Some(path) => local(store, url, Path::new(path), wanted, ledger, cancel),
             None => remote(client, store, url, wanted, ledger, cancel),
         };
-        match result {
+        let error = match result {
             Ok(stored) => return Ok(stored),
-            Err(SourceError::Fetch { tried: more, .. }) if !more.iter().any(is_final) => {
+            Err(error) => error,
+        };
+        let more_places = number.saturating_add(1) < places.len();
+        ledger.failed_over(&error, more_places);
+        match error {
+            SourceError::Fetch { tried: more, .. } if !more.iter().any(is_final) => {
                 tried.extend(more);
             }
             // Another place may still have the right bytes; if none has, this is the reason.
-            Err(error @ SourceError::OtherBytes { .. }) => {
+            error @ SourceError::OtherBytes { .. } => {
                 other_bytes.get_or_insert(error);
             }
-            Err(error @ SourceError::Absent { .. }) => {
+            error @ SourceError::Absent { .. } => {
                 absent.get_or_insert(error);
             }
-            Err(error) => return Err(error),
-        }
-        if number.saturating_add(1) < places.len() {
-            let text = format!("{url} failed; trying the next place for {}", wanted.item);
-            ledger.observer.on(&Event::Note { text: &text });
+            error => return Err(error),
         }
     }
     let nowhere = SourceError::Fetch {
@@ -342,6 +343,25 @@ impl<'o> Ledger<'o> {
         let count = at.checked_sub(self.told).filter(|count| *count > 0)?;
         self.told = at;
         Some(count)
+    }
+
+    /// Tells why a place did not give the file, when others are left.
+    fn failed_over(&self, error: &SourceError, more_places: bool) {
+        let (id, why) = match error {
+            SourceError::Fetch { tried, .. } if !tried.iter().any(is_final) => {
+                (None, reasons(tried))
+            }
+            SourceError::OtherBytes { .. } => (Some("W706"), error.to_string()),
+            SourceError::Absent { .. } => (None, error.to_string()),
+            _ => return,
+        };
+        if more_places {
+            let text = format!("{why}; trying the next place for {}", self.item);
+            self.observer.on(&match id {
+                Some(id) => Event::Warning { id, text: &text },
+                None => Event::Note { text: &text },
+            });
+        }
     }
 
     fn again(&self, error: &NetError, wait: Duration) {
@@ -433,6 +453,7 @@ fn remote(
             Resume::Restart,
         ),
     };
+    let mut anew = false;
     let part = parts.join(name);
     let failed = |error| match error {
         NetError::Cancelled(cancelled) => SourceError::Cancelled(cancelled),
@@ -466,8 +487,9 @@ fn remote(
             .map_err(failed)?;
         match wanted.sha256 {
             Some(expected) if expected != came.sha256 => {
-                if came.joined {
-                    // A piece may have been of something else: once more from the beginning.
+                if came.joined && !anew {
+                    // A piece may have been of something else: once more from the beginning, and only once.
+                    anew = true;
                     resume = Resume::Restart;
                     continue;
                 }

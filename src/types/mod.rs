@@ -5,6 +5,7 @@
 pub mod count;
 pub mod digest;
 pub mod fingerprint;
+pub mod hide;
 pub mod image;
 pub mod minisign;
 pub mod name;

@@ -305,6 +305,10 @@ fn what_was_mixed_up_or_left_out_is_told_with_what_to_type() {
             "give the lock that `haversack lock m.toml` writes: m.lock",
         ),
         (
+            &["init", "x", "--site", "https://me:hunter2@chat.example"],
+            "'https://**********@chat.example'",
+        ),
+        (
             &["verify", "b"],
             "Examples:\n  haversack verify /media/disc/mattermost-42 --trust",
         ),

@@ -560,7 +560,7 @@ fn a_newer_release_without_a_known_digest_is_told() {
     let notes = notes.0.into_inner().unwrap();
     assert_eq!(notes.len(), 1);
     assert!(
-        notes[0].starts_with("mattermost 11.7.10 is locked; 11.7.15 came out on 2026-11-05, but"),
+        notes[0].starts_with("mattermost 11.7.10 was chosen; 11.7.15 came out on 2026-11-05, but"),
         "{notes:?}"
     );
 }

@@ -44,6 +44,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Put the file below the folder of the manifest and name it by `path`, or bring it there with `--from DIR`.",
     ),
     m(
+        "W706",
+        "A place gave other bytes than the lock or the evidence states; another place is tried.",
+        "Find out why: a mirror may be stale, a disk failing, or somebody changed the file. What came is kept where the warning says.",
+    ),
+    m(
         "W901",
         "The clock of this machine is behind a bundle that was made earlier.",
         "Set the clock; nothing was decided by it.",

@@ -198,6 +198,17 @@ pub(super) fn cases() -> Vec<Case> {
                 lines.join("\n") + "\n"
             });
         }),
+        content("a number beyond the last one", "E307", ANY, |w, b| {
+            w.relist(b, |text| {
+                text.replace("# sequence 42", "# sequence 9007199254740992")
+            });
+        }),
+        content("a day that no month has", "E307", ANY, |w, b| {
+            w.relist(b, |text| text.replace("2023-11-14T", "2023-02-29T"));
+        }),
+        content("a year before all bundles", "E307", ANY, |w, b| {
+            w.relist(b, |text| text.replace("2023-11-14T", "1969-11-14T"));
+        }),
         content("wrong count in a signed list", "E307", ANY, |w, b| {
             w.relist(b, |text| text.replace("# files 9 ", "# files 8 "));
         }),

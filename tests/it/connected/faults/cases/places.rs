@@ -5,7 +5,16 @@ use super::{
     Case, HALF, PAGE, after, first_half, host, over_tls, page, ranged, raw, redirect, refused,
     right, status, whole, with_mirror,
 };
-use crate::support::faults::{Act, Certificate, announced, cut, head, well};
+use crate::support::faults::{Act, Call, Certificate, announced, cut, head, well};
+
+/// Breaks off half-way, and has the rest from another copy.
+fn two_copies(call: &Call<'_>) -> Vec<Act> {
+    let Some(from) = call.from else {
+        return first_half(call);
+    };
+    let range = format!("bytes {from}-{}/{SIZE}", SIZE - 1);
+    ranged(call, &range, &changed()[from..])
+}
 
 pub(super) const CASES: &[Case] = &[
     // --- other content
@@ -203,6 +212,26 @@ pub(super) const CASES: &[Case] = &[
             "other bytes; the mirror has the right ones",
             600_000,
             &[|_| whole(&changed())],
+        ),
+    ),
+    with_mirror(
+        &[well],
+        after(
+            5,
+            right(
+                "two copies behind one address, always joined wrongly; the mirror has the right one",
+                1_200_000,
+                &[two_copies],
+            ),
+        ),
+    ),
+    after(
+        4,
+        refused(
+            "two copies behind one address, always joined wrongly",
+            "E705",
+            "expected",
+            &[two_copies],
         ),
     ),
     with_mirror(
