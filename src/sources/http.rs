@@ -245,7 +245,14 @@ fn there(
     let Some(sha256) = wanted.sha256 else {
         return Ok(None);
     };
+    let stood = fs::examine(&store.path_of(&sha256)).map_err(StoreError::from)?;
     let found = store.find(&sha256, cancel)?.map(|(_, size)| size);
+    if stood.is_some() && found.is_none() {
+        let item = wanted.item;
+        let text = format!("the copy of {item} in the store was damaged, and was removed");
+        let id = "W707";
+        ledger.observer.on(&Event::Warning { id, text: &text });
+    }
     let found = found.filter(|size| wanted.size.is_none_or(|stated| stated == *size));
     Ok(found.map(|size| {
         ledger.kept(size);

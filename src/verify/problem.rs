@@ -181,7 +181,9 @@ impl Problem {
                 }
                 Self::NotPlain { .. } => "copy the bundle with plain files only, such as `cp -rL`",
                 Self::Contents(_) | Self::Changes(_) => "have the bundle built again with an unmodified haversack",
-                Self::OtherBundle { .. } => "insert the media of one bundle only",
+                Self::OtherBundle { .. } => {
+                    "insert the media of one bundle only; when the label on the medium is that of this bundle, its SHA256SUMS is damaged: put the copy from another medium in its place in a copy of that folder, or leave the medium out"
+                }
                 Self::Twin { .. } => {
                     "compare both labels with the one that the builder gave you, and set the other medium aside"
                 }

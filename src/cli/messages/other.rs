@@ -49,6 +49,11 @@ pub(super) const MESSAGES: &[Message] = &[
         "Find out why: a mirror may be stale, a disk failing, or somebody changed the file. What came is kept where the warning says.",
     ),
     m(
+        "W707",
+        "A file in the store no longer had its digest. It was removed, and comes again from where the lock says.",
+        "Look after the disk of the store: a file that nobody wrote to has changed.",
+    ),
+    m(
         "W901",
         "The clock of this machine is behind a bundle that was made earlier.",
         "Set the clock; nothing was decided by it.",

@@ -383,6 +383,41 @@ fn an_unreachable_server_names_the_proxy_variables() {
 }
 
 #[test]
+fn a_file_of_the_store_that_was_damaged_is_told_and_comes_again() {
+    struct Warned(Mutex<Vec<&'static str>>);
+    impl Observer for Warned {
+        fn on(&self, event: &Event<'_>) {
+            if let Event::Warning { id, text } = *event {
+                assert!(text.contains("large.bin"), "{text}");
+                self.0.lock().unwrap().push(match id {
+                    "W707" => "W707",
+                    _ => "another",
+                });
+            }
+        }
+    }
+    let server = Server::start();
+    let mut bench = Bench::new();
+    let (lock, bytes) = large(&server, &mut bench);
+    bench.fetch(&lock).unwrap();
+    let path = bench.store.path_of(&Digest::of(&bytes));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, vec![7; bytes.len()]).unwrap();
+    let warned = Warned(Mutex::default());
+    fetch(
+        &lock,
+        &bench.store,
+        &bench.client,
+        BOTH,
+        &warned,
+        &Cancel::new(),
+    )
+    .unwrap();
+    assert_eq!(warned.0.into_inner().unwrap(), ["W707"]);
+    assert_eq!(std::fs::read(path).unwrap(), bytes);
+}
+
+#[test]
 fn several_failures_are_told_together() {
     let server = Server::start();
     let mut text = head();
