@@ -79,11 +79,7 @@ impl Incoming {
         let exists = || CarryError::Exists {
             path: target.to_owned(),
         };
-        let name = target.file_name().ok_or_else(exists)?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(".part");
-        let part = target.with_file_name(hidden);
+        let part = fs::part_beside(target).ok_or_else(exists)?;
         if let Some(parent) = part.parent().filter(|path| !path.as_os_str().is_empty()) {
             fs::create_dir_all(parent, FOLDER_MODE)?;
         }

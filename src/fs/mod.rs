@@ -31,7 +31,7 @@ pub use pass::{Hashed, PassError, pass};
 pub use root::{Found, Loose, Root};
 pub use walk::{Entry, Kind, walk, walk_past};
 pub(crate) use work::from_work;
-pub use work::{WorkError, check_room};
+pub use work::{WorkError, check_room, part_beside};
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read};

@@ -125,3 +125,12 @@ pub fn check_room(target: &Path, on: &Path, needed: u64) -> Result<(), WorkError
         free,
     })
 }
+
+/// The folder `.NAME.part` beside `target`, in which what will stand there is made; none for a path without a name.
+#[must_use]
+pub fn part_beside(target: &Path) -> Option<PathBuf> {
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(target.file_name()?);
+    hidden.push(".part");
+    Some(target.with_file_name(hidden))
+}

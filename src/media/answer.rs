@@ -10,7 +10,7 @@ use crate::bundle::patch::{Piece, Recarry};
 use crate::bundle::payload::{BLOCKS, Payload};
 use crate::bundle::protect::{OpenFiles, read_pieces};
 use crate::event::Cancel;
-use crate::fs::{self, AtomicFile, PathError, pass};
+use crate::fs::{self, AtomicFile, FolderLock, PathError, pass};
 use crate::parity::index::{self, Index};
 use crate::types::digest::Digest;
 use crate::types::path::RelPath;
@@ -39,7 +39,7 @@ struct Indexed {
 
 impl Load {
     /// Writes what `list` names into the new folder `target`, one file a piece, named by its digest. Each is
-    /// hashed before it appears.
+    /// hashed before it appears, and the folder appears when all are there.
     ///
     /// # Errors
     /// When the list is of another bundle, names what the bundle does not have, something stands at the target,
@@ -69,7 +69,29 @@ impl Load {
         } else {
             None
         };
-        fs::create_dir_all(target, FOLDER_MODE)?;
+        let part = fs::part_beside(target);
+        let part = &part.ok_or_else(|| MediaError::Exists(target.to_owned()))?;
+        if let Some(parent) = part.parent() {
+            fs::create_dir_all(parent, FOLDER_MODE)?;
+        }
+        let _lock = FolderLock::beside(target)?;
+        fs::remove_dir_all(part)?;
+        fs::create_dir_all(part, FOLDER_MODE)?;
+        let done = self.pieces(list, blocks.as_ref(), (part, target), cancel);
+        if done.is_err() {
+            fs::remove_dir_all(part)?;
+        }
+        done
+    }
+
+    fn pieces(
+        &self,
+        list: &Recarry,
+        blocks: Option<&Indexed>,
+        (part, target): (&Path, &Path),
+        cancel: &Cancel,
+    ) -> Result<Answered, MediaError> {
+        let identity = self.sums.identity();
         let mut done = Answered {
             patch: target.to_owned(),
             identity,
@@ -79,8 +101,8 @@ impl Load {
         };
         for (piece, digest) in &list.pieces {
             cancel.check()?;
-            let to = target.join(digest.to_string());
-            let size = match (piece, &blocks) {
+            let to = part.join(digest.to_string());
+            let size = match (piece, blocks) {
                 (Piece::File(path), _) => {
                     done.files = done.files.saturating_add(1);
                     self.whole_file(path, *digest, &to, cancel)?
@@ -93,7 +115,8 @@ impl Load {
             };
             done.bytes = done.bytes.saturating_add(size);
         }
-        fs::sync_file_system(target)?;
+        fs::sync_file_system(part)?;
+        fs::rename(part, target)?;
         Ok(done)
     }
 
@@ -186,7 +209,8 @@ impl Load {
         })?;
         let found = Digest::of(&bytes);
         if found != digest {
-            return Err(super::altered(name, digest, format!("sha256 {found}")));
+            let block = format!("block {name}");
+            return Err(super::altered(&block, digest, format!("sha256 {found}")));
         }
         fs::write_unsynced(to, &bytes, FILE_MODE)?;
         Ok(place.length)

@@ -111,7 +111,7 @@ pub fn repair_with(
     let exists = || RepairError::Exists {
         path: target.to_owned(),
     };
-    let part = beside(target).ok_or_else(exists)?;
+    let part = fs::part_beside(target).ok_or_else(exists)?;
     if let Some(parent) = part.parent() {
         fs::create_dir_all(parent, FOLDER_MODE)?;
     }
@@ -188,12 +188,4 @@ fn held(survey: &Survey, patch: Option<&Patch>) -> Result<Held, RepairError> {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// The folder beside the target in which the work is done.
-fn beside(target: &Path) -> Option<PathBuf> {
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(target.file_name()?);
-    hidden.push(".part");
-    Some(target.with_file_name(hidden))
 }

@@ -136,13 +136,9 @@ pub fn foresee(target: &Path, request: &PackRequest) -> Result<(), PackError> {
 
 /// The folder beside `target` in which the work is done.
 fn part_folder(target: &Path) -> Result<PathBuf, PackError> {
-    let name = target.file_name().ok_or_else(|| PackError::Target {
+    fs::part_beside(target).ok_or_else(|| PackError::Target {
         path: target.to_owned(),
-    })?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".part");
-    Ok(target.with_file_name(hidden))
+    })
 }
 
 struct Work<'a> {

@@ -345,6 +345,12 @@ fn only_the_damaged_blocks_are_brought_again() {
     assert_eq!((mended.blocks_patched, mended.blocks_rebuilt), (4, 0));
     assert_eq!(mended.files_patched.len(), 1);
     shelf.assert_whole("two");
+    // Where the bundle is damaged at the builder's too, there is no patch, and not half of one.
+    let no = shelf.sandbox.path("no");
+    let damaged = Load::open(&broken).unwrap();
+    let refused = damaged.answer(&list, &no, &Cancel::new()).unwrap_err();
+    assert_eq!(refused.id(), "E301");
+    assert!(!no.exists() && !shelf.sandbox.path(".no.part").exists());
     // A list of another bundle.
     let mut other = list.clone();
     other.identity = haversack::types::digest::Digest::of(b"other");
