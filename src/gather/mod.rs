@@ -215,9 +215,13 @@ impl Work<'_> {
         };
         let needed = bytes(&|path| !there.contains(path));
         fs::check_room(self.out, self.out, needed)?;
+        let earlier = self.earlier(&files)?;
+        let before = earlier
+            .iter()
+            .fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         self.progress.started(
-            u64::try_from(files.len()).unwrap_or(u64::MAX),
-            bytes(&|_| true),
+            u64::try_from(files.len().saturating_add(earlier.len())).unwrap_or(u64::MAX),
+            bytes(&|_| true).saturating_add(before),
         );
         for (path, size) in &files {
             let kept = there.contains(path) && self.is_right(&target, path, *size)?;
@@ -227,9 +231,22 @@ impl Work<'_> {
                 self.copy(path, *size)?;
             }
         }
-        self.prove_earlier(&target, &files)?;
+        self.prove_earlier(&target, &earlier)?;
         self.progress.done();
         Ok(())
+    }
+
+    /// What earlier runs put into the folder, with its size, when these files are all that is still to come; else nothing.
+    fn earlier(&self, files: &[(RelPath, u64)]) -> Result<Vec<(RelPath, u64)>, GatherError> {
+        let now: BTreeSet<&RelPath> = files.iter().map(|(path, _)| path).collect();
+        let mut earlier = Vec::new();
+        for path in self.look.listed().filter(|path| !now.contains(path)) {
+            match fs::examine(&self.out.join(path.to_path()))? {
+                Some(there) => earlier.push((path.clone(), there.len())),
+                None => return Ok(Vec::new()),
+            }
+        }
+        Ok(earlier)
     }
 
     /// When nothing is to come any more: what earlier runs put here is hashed again. A file that is not right any more
@@ -237,25 +254,22 @@ impl Work<'_> {
     fn prove_earlier(
         &mut self,
         target: &Root,
-        files: &[(RelPath, u64)],
+        earlier: &[(RelPath, u64)],
     ) -> Result<(), GatherError> {
-        let now: BTreeSet<&RelPath> = files.iter().map(|(path, _)| path).collect();
-        let mut earlier = Vec::new();
         for path in self.look.listed() {
             if !target.has(&path.to_path())? {
                 return Ok(());
             }
-            if !now.contains(path) {
-                earlier.push(path);
-            }
         }
-        for path in earlier {
+        for (path, size) in earlier {
             let full = self.out.join(path.to_path());
+            let name = path.as_str();
+            self.progress.item_started(name, *size);
             let problem = match target.open_file(&path.to_path()) {
                 Ok(mut file) => {
                     fs::advise_sequential(&file);
-                    let told = &mut |_| self.progress.cancel.check();
-                    let found = pass((&mut file, &full), None, u64::MAX - 1, told)?;
+                    let told = &mut self.progress.of(name);
+                    let found = pass((&mut file, &full), None, *size, told)?;
                     self.look.compare(path, found)
                 }
                 Err(error) => Some(Problem::Unreadable {
@@ -263,9 +277,12 @@ impl Work<'_> {
                     reason: error.source.to_string(),
                 }),
             };
-            if let Some(problem) = problem {
-                fs::remove_file(&full)?;
-                self.problems.push(problem);
+            match problem {
+                Some(problem) => {
+                    fs::remove_file(&full)?;
+                    self.problems.push(problem);
+                }
+                None => self.progress.item_done(name, true),
             }
         }
         let listed: BTreeSet<PathBuf> = self.look.listed().map(RelPath::to_path).collect();
