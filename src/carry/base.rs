@@ -101,7 +101,7 @@ impl Bases {
         hash: &mut Hashing<'_, T>,
     ) -> Result<Result<T, Problem>, CarryError> {
         let own = file.path.to_path();
-        let path = format!("{}/{}", BASE, file.path);
+        let path = format!("{BASE}/{}", file.path);
         let mut problem = Problem::Missing { path: path.clone() };
         for (root, known) in &self.roots {
             let mut places = vec![own.clone()];

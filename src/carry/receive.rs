@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::bundle::changes::{self, Changes};
 use crate::bundle::contents::{self, BUNDLE_JSON, Contents};
 use crate::bundle::places::{CHANGES_JSON, SIG, SUMS};
-use crate::bundle::sums::{self};
+use crate::bundle::sums;
 use crate::carry::CarryError;
 use crate::carry::base::Bases;
 use crate::carry::incoming::{Expected, Incoming};

@@ -6,7 +6,7 @@ use super::chain::{Chain, Expected, Fault, Recorded};
 use super::event::{Draft, Event};
 use super::{MAX_EVENTS, MAX_LINE, MAX_LOG};
 use crate::bundle::places::SUMS;
-use crate::bundle::sums::{self};
+use crate::bundle::sums;
 use crate::fs::{self, At as _, CHUNK, FolderLock, LockError, PathError};
 use crate::trust::key::{SignatureError, SigningKey};
 use crate::types::digest::{Digest, Hasher};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::image::FRAME;
 use super::{FOUR_GIB, Load, MediaError, OnMedium};
 use crate::bundle::places::SUMS;
-use crate::bundle::sums::{self};
+use crate::bundle::sums;
 use crate::bundle::volumes::on_medium;
 use crate::fs::{self, FolderLock, WorkError};
 

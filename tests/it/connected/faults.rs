@@ -161,3 +161,27 @@ fn retry_after_is_waited_for() {
     assert!(orders.fetch(&["--progress", "none"]).status.success());
     assert!(began.elapsed() >= Duration::from_secs(1));
 }
+
+/// That a place gave other bytes is a warning, also when another has the right ones.
+#[test]
+fn a_place_that_gives_other_bytes_is_told_although_the_mirror_has_the_right_ones() {
+    let file = file();
+    let server = Faulty::start(&file, &[|_| cases::whole(&changed())], None);
+    let mirror = Faulty::start(&file, &[crate::support::faults::well], None);
+    let orders = Orders::new(&[Order {
+        places: vec![server.url("large.bin"), mirror.url("large.bin")],
+        bytes: &file,
+    }]);
+    let output = orders.fetch(&["--progress", "none", "--retries", "2"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let digest = haversack::types::digest::Digest::of(&changed()).to_string();
+    assert!(
+        said.starts_with(&format!(
+            "warning[W706]: {} has sha256 {digest}",
+            server.url("large.bin")
+        )),
+        "{said}"
+    );
+    assert!(orders.stored(&file) == Some(file));
+}

@@ -61,3 +61,31 @@ fn a_spare_does_not_come_to_lie_beside_what_it_protects() {
     desk.ok("media plain --volume 2 --to large");
     desk.ok("verify large/plain");
 }
+
+#[test]
+fn receive_needs_as_much_room_as_it_takes() {
+    let desk = Desk::new();
+    desk.build("b", "--sequence 1");
+    desk.ok("stream b -o b.tar");
+    fs::create_dir(desk.path("small")).unwrap();
+    let tar = fs::metadata(desk.path("b.tar")).unwrap().len();
+    let receive = |room: u64| {
+        let script = "mount -t tmpfs -o size=$2 none small && exec \"$1\" receive b.tar -o small/r";
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, "sh"])
+            .arg(env!("CARGO_BIN_EXE_haversack"))
+            .arg(room.to_string())
+            .current_dir(desk.path(""))
+            .env("HAVERSACK_STATE", desk.path("state"))
+            .env("HAVERSACK_TRUST", desk.path("trust"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    // Half as much again is for whole pages of small files.
+    let (code, said) = receive(tar + tar / 2);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = receive(tar / 2);
+    assert!(code == 6 && said.contains("error[E602]"), "{code}: {said}");
+}
