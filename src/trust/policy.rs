@@ -306,6 +306,9 @@ since = "2026-10-02"
         let grouped = parse_revoked(&text("BA78 16bf 8f01 cfea")).unwrap();
         assert_eq!(grouped, parse_revoked(&text("ba7816bf8f01cfea")).unwrap());
         assert!(grouped.first().unwrap().means(&Digest::of(b"abc")));
+        let whole = parse_revoked(&text(&Digest::of(b"abc").to_string())).unwrap();
+        let covers = |one: &[Revoked], other: &[Revoked]| one[0].covers(&other[0]);
+        assert!(covers(&grouped, &whole) && !covers(&whole, &grouped));
         assert!(parse_revoked(&text("ba78 16bf")).is_err());
     }
 

@@ -93,3 +93,22 @@ fn no_command_writes_into_a_bundle_whatever_the_path_looks_like() {
     desk.ok("verify x --report rep.json --recarry list");
     assert!(before == desk.tree("x"));
 }
+
+/// Of two bundles with one number nobody here can know which is the builder's: no reason lets one in.
+#[test]
+fn no_reason_lets_another_bundle_of_the_same_number_in() {
+    let desk = Desk::new();
+    desk.build("one", "--sequence 7");
+    desk.ok("verify one");
+    desk.manifest(2);
+    desk.ok("lock m.toml");
+    desk.build("other", "--sequence 7");
+    for line in ["verify other", "verify other --allow-rollback because"] {
+        let said = desk.run(line);
+        assert!(
+            said.code == 5 && said.text.contains("error[E511]"),
+            "{line}: {}",
+            said.text
+        );
+    }
+}
